@@ -1,0 +1,1 @@
+"""gigasite: one declaration of an AI site, carried through Pulumi, Ansible and testinfra."""
