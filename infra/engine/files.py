@@ -1,0 +1,94 @@
+"""Files that are whole or not there: written beside, synced, then renamed into place."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING
+
+from infra.engine.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PRIVATE = 0o600  # what lies in the state may be anyone's secret
+PRIVATE_FOLDER = 0o700
+
+_HINTS = {
+    errno.ENOSPC: "free some space, then run the same command again",
+    errno.EDQUOT: "free some of your disk quota, then run the same command again",
+    errno.EACCES: "give your user the right to write there",
+    errno.EPERM: "give your user the right to write there",
+    errno.EROFS: "the file system is read-only: mount it for writing",
+}
+
+
+def refused(what: str, path: Path, error: OSError) -> EngineError:
+    """The error that tells the user why a file could not be read or written."""
+    hint = _HINTS.get(error.errno or 0)
+    return EngineError(f"cannot {what} {path}: {error.strerror or error}", hint=hint)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and its parents, for our user alone.
+
+    Raises:
+        EngineError: it cannot be made.
+    """
+    try:
+        folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+    except OSError as error:
+        raise refused("make the folder", folder, error) from error
+
+
+def write(path: Path, content: bytes) -> None:
+    """Put a file into place at once: after a crash it is the old one or the new one, never a part.
+
+    Raises:
+        EngineError: it cannot be written; the old file is untouched.
+    """
+    make_folder(path.parent)
+    fresh = path.parent / f".{path.name}.{os.getpid()}.tmp"
+    try:
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.replace(path)
+        except BaseException:
+            fresh.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+    except OSError as error:
+        raise refused("write", path, error) from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames and removals inside the folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read(path: Path) -> bytes | None:
+    """The content of a file; None if there is none.
+
+    Raises:
+        EngineError: it is there and cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise refused("read", path, error) from error
+
+
+def listed(folder: Path) -> Iterator[Path]:
+    """The entries of a folder by name; none if there is no such folder."""
+    return iter(sorted(folder.iterdir())) if folder.is_dir() else iter(())
