@@ -1,0 +1,28 @@
+"""What all parts of a declaration share: frozen, no unknown keys, names that are host names."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Part(BaseModel):
+    """A part of a declaration; unknown keys are mistakes, and nothing changes after loading."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+Name = Annotated[
+    str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$", examples=["pod-01"], title="name")
+]
+"""Lower-case letters, digits and hyphens: it becomes part of host names (RFC 1123)."""
+
+Count = Annotated[int, Field(ge=1, strict=True, examples=[1])]
+"""A number of things, at least one."""
+
+Whole = Annotated[int, Field(ge=0, strict=True, examples=[0])]
+"""A number of things, perhaps none."""
+
+Share = Annotated[float, Field(ge=0, le=1, examples=[0.87])]
+"""A part of one."""

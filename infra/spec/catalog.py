@@ -1,0 +1,223 @@
+"""Platforms, switch models, cables, optics and coolers as data: one YAML file each, with sources.
+
+Adding a model is adding a file under `infra/spec/catalog/KIND/`; no code names one.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+from pydantic import Field
+
+from infra.spec import units
+from infra.spec.base import Count, Name, Part, Share, Whole
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CATALOG = Path(__file__).resolve().parent / "catalog"
+
+Sources = Annotated[dict[str, str], Field(examples=[{"node": "vendor data sheet"}])]
+"""Where the numbers of a file come from: field path (or the path of the part around it) → source."""
+
+
+class NicGroup(Part):
+    """Equal network interfaces of a node; interface names are the group's name and a number from 0."""
+
+    name: Name
+    fabric: Annotated[str, Field(pattern=r"^(east-west|north-south|storage)$", examples=["east-west"])]
+    """The fabric that they are cabled to."""
+    count: Count
+    speed: units.Speed
+
+
+class NodePower(Part):
+    """Watts of one node by part, at the platform's rated (thermal design) power."""
+
+    accelerators: units.Power
+    cpus: units.Power = 0.0
+    nics: units.Power = 0.0
+    other: units.Power = 0.0
+    """Drives, fans, voltage conversion: what is in none of the others."""
+
+    @property
+    def total(self) -> float:
+        """Watts of the node."""
+        return self.accelerators + self.cpus + self.nics + self.other
+
+
+class Node(Part):
+    """One server or compute tray."""
+
+    accelerators: Whole
+    cpus: Count
+    height: Count
+    """Rack units."""
+    memory: units.Data
+    local_storage: units.Data
+    """NVMe for scratch and caches, in all drives together."""
+    management_ports: Whole
+    """Cables to the out-of-band network: BMC, host management, DPU."""
+    power: NodePower
+    nics: tuple[NicGroup, ...] = ()
+
+
+class Companion(Part):
+    """What comes with the nodes in a rack: NVLink switch trays, power shelves."""
+
+    name: Name
+    count: Count
+    height: Count
+    management_ports: Whole
+    power: units.Power = 0.0
+    """Watts that each takes itself."""
+    rating: units.Power | None = None
+    """Watts that each can deliver, for power shelves."""
+    spare: Whole = 0
+    """How many of them may fail (N+spare), for power shelves."""
+
+
+class RackForm(Part):
+    """A full rack of this platform."""
+
+    nodes: Count
+    first_unit: Count
+    """Rack unit of slot 1's lower edge."""
+    companions: tuple[Companion, ...] = ()
+    power: units.Power
+    """Rated watts of the whole rack."""
+    height: Count
+    """Rack units."""
+    liquid_share: Share
+    """Part of the heat that liquid takes away."""
+    flow: units.SpecificFlow
+    """Coolant for each kilowatt that the rack draws."""
+
+
+class Platform(Part):
+    """A kind of server or rack-scale system."""
+
+    name: Name
+    title: str
+    vendor: str
+    node: Node
+    rack: RackForm
+    firmware: dict[str, str] = Field(default_factory=dict)
+    """Component → version of the firmware set that this data was written for."""
+    sources: Sources
+
+
+class Switch(Part):
+    """A switch model."""
+
+    name: Name
+    title: str
+    vendor: str
+    ports: Count
+    speed: units.Speed
+    """Of one port."""
+    height: Count
+    power: units.Power
+    port_name: str = Field(examples=["swp{}"])
+    """Interface name in its operating system; `{}` is the port's number."""
+    first_port: Whole = 1
+    liquid_share: Share = 0.0
+    sources: Sources
+
+
+class Cable(Part):
+    """A kind of cable or cable with optics, chosen by length and speed: the first that reaches, by price rank."""
+
+    name: Name
+    title: str
+    speed: units.Speed
+    reach: units.Length
+    rank: Count
+    """Order of preference among those that reach: 1 is the cheapest."""
+    optic: Name | None = None
+    """The optic at each end; None when the ends are part of the cable."""
+    power: units.Power = 0.0
+    """Watts at each end."""
+    sources: Sources
+
+
+class Optic(Part):
+    """A pluggable optical module."""
+
+    name: Name
+    title: str
+    speed: units.Speed
+    power: units.Power
+    sources: Sources
+
+
+class Cooler(Part):
+    """A coolant distribution unit (CDU)."""
+
+    name: Name
+    title: str
+    vendor: str
+    capacity: units.Power
+    """Heat that it can move."""
+    flow: units.Flow
+    power: units.Power
+    sources: Sources
+
+
+_KINDS: dict[str, type[Part]] = {
+    "platforms": Platform,
+    "switches": Switch,
+    "cables": Cable,
+    "optics": Optic,
+    "coolers": Cooler,
+}
+
+Entry = TypeVar("Entry", bound=Part)
+
+
+@lru_cache(maxsize=None)
+def names(kind: str) -> tuple[str, ...]:
+    """Names of all entries of a kind (`platforms`, `switches`, `cables`, `optics`, `coolers`), sorted."""
+    return tuple(sorted(path.stem for path in (CATALOG / kind).glob("*.yaml")))
+
+
+@lru_cache(maxsize=None)
+def _entry(kind: str, name: str) -> Part:
+    from infra.spec.load import validated  # noqa: PLC0415 (the loader checks a site's names against this module)
+
+    return validated(CATALOG / kind / f"{name}.yaml", _KINDS[kind])
+
+
+def platform(name: str) -> Platform:
+    """A platform by name; the declaration's check has made sure that it is there."""
+    entry = _entry("platforms", name)
+    assert isinstance(entry, Platform)
+    return entry
+
+
+def switch(name: str) -> Switch:
+    """A switch model by name."""
+    entry = _entry("switches", name)
+    assert isinstance(entry, Switch)
+    return entry
+
+
+def cooler(name: str) -> Cooler:
+    """A CDU by name."""
+    entry = _entry("coolers", name)
+    assert isinstance(entry, Cooler)
+    return entry
+
+
+def cables() -> Mapping[str, Cable]:
+    """All cables by name."""
+    found = {name: _entry("cables", name) for name in names("cables")}
+    return {name: entry for name, entry in found.items() if isinstance(entry, Cable)}
+
+
+def optics() -> Mapping[str, Optic]:
+    """All optics by name."""
+    found = {name: _entry("optics", name) for name in names("optics")}
+    return {name: entry for name, entry in found.items() if isinstance(entry, Optic)}

@@ -1,0 +1,72 @@
+"""Fabrics as data: tiers of switches over blocks of the site, with rails, planes, link counts and radix.
+
+An accelerator's NICs go to the first tier's switches of their block; each tier's uplinks go to the next tier's
+switches of the block around it, spread evenly. `groups` splits a tier into sets that only the lower switches of
+the same index reach (planes of a core); `group_by: rail` makes a tier per rail.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from infra.spec.base import Count, Name, Part, Whole
+
+Block = Literal["rack", "scalable-unit", "pod", "hall", "building", "site"]
+"""Levels that a tier's switches can be counted over, from small to large."""
+
+BLOCKS: tuple[str, ...] = ("rack", "scalable-unit", "pod", "hall", "building", "site")
+
+
+class Tier(Part):
+    """Equal switches of one layer."""
+
+    name: Name
+    """Part of their names, so unique over all fabrics: `leaf`, `spine`, `core`, `ns-leaf`."""
+    switch: Name
+    """Model."""
+    per: Block
+    """The block that `count` is for."""
+    count: Count | None = None
+    """Switches in each block, rail (first tier), plane and group; without it, as few as the ports allow."""
+    down: Count | None = None
+    """Ports of each that face down; by default what `up` leaves."""
+    up: Whole = 0
+    """Ports of each that face up."""
+    groups: Count = 1
+    """Sets in which switches of this tier come (see above); `count` is for one of them."""
+    group_by: Literal["index", "rail"] = "index"
+
+
+class Fabric(Part):
+    """One network."""
+
+    title: str = ""
+    rails: Count = 1
+    """NIC i of a node goes to rail i modulo this: its own first-tier switches."""
+    planes: Count = 1
+    """Each NIC is split into this many ports, each in a network of its own."""
+    breakout: Count = 1
+    """Ports into which each switch port is split (with cables that fan out)."""
+    tiers: tuple[Tier, ...] = Field(min_length=1, examples=[[{"name": "leaf"}]])
+    routing: Literal["bgp", "static", "subnet-manager", "none"] = "bgp"
+    asn_base: Annotated[int, Field(ge=1, le=4294967294, examples=[4200000000])] = 4200000000
+    """First private AS number (RFC 6996); each switch's is this plus its index."""
+    source: str = ""
+
+
+class Fabrics(Part):
+    """The site's networks; each is left out where the site has none."""
+
+    east_west: Fabric | None = None
+    """Accelerator to accelerator."""
+    north_south: Fabric | None = None
+    """Hosts to storage, services and the world."""
+    out_of_band: Fabric | None = None
+    """Management ports."""
+
+    def named(self) -> dict[str, Fabric]:
+        """Those that the site has, by the name that NICs refer to (`east-west`)."""
+        every = {"east-west": self.east_west, "north-south": self.north_south, "out-of-band": self.out_of_band}
+        return {name: fabric for name, fabric in every.items() if fabric}

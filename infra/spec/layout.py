@@ -1,0 +1,131 @@
+"""Where things stand: pods in halls and buildings, scalable units in pods, racks in scalable units."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from infra.spec import units
+from infra.spec.base import Count, Name, Part, Whole
+
+
+class Trays(Part):
+    """Nodes of one platform in some slots of a rack."""
+
+    platform: Name
+    slots: tuple[Count, ...] = Field(examples=[[1, 2]], json_schema_extra={})
+    """Slot numbers from 1: a list, one number, or a range such as `1-18`."""
+
+    @field_validator("slots", mode="before")
+    @classmethod
+    def _slots(cls, value: object) -> object:
+        if isinstance(value, int):
+            return [value]
+        if isinstance(value, str):
+            first, dash, last = value.partition("-")
+            if dash and first.strip().isdigit() and last.strip().isdigit() and int(first) <= int(last):
+                return list(range(int(first), int(last) + 1))
+            raise PydanticCustomError(
+                "slots", "{message}|{hint}",
+                {"message": f"{value!r} is not a range of slots", "hint": "write it like `1-18`"},
+            )  # fmt: skip
+        return value
+
+
+class Rack(Part):
+    """What is in a rack. With `platform` alone: that platform's full rack form."""
+
+    platform: Name | None = None
+    """A full rack of this platform."""
+    trays: tuple[Trays, ...] = ()
+    """A mix of trays, instead of `platform`; the first one's platform gives the rack's form."""
+    nodes: Count | None = None
+    """With `platform`: fewer (or more) nodes than its full rack holds."""
+    power: units.Power | Literal["rated", "share"] = "rated"
+    """Watts of each rack: a quantity; `rated` is the platform's; `share` is an equal part of what the grid
+    leaves for compute after everything else (power capping)."""
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Rack:
+        if (self.platform is None) == (not self.trays):
+            raise PydanticCustomError(
+                "rack", "{message}|{hint}",
+                {"message": "a rack has either `platform` or `trays`", "hint": "give exactly one of them"},
+            )  # fmt: skip
+        return self
+
+
+class Distances(Part):
+    """Lengths from which cable lengths follow."""
+
+    rack_pitch: units.Length = 0.6
+    """From one rack to the next in a row."""
+    row_pitch: units.Length = 3.6
+    """From one row to the next in a pod."""
+    pod_pitch: units.Length = 40.0
+    """From one pod's network row to the next in a hall."""
+    hall_pitch: units.Length = 60.0
+    """From one hall's middle to the next."""
+    building_pitch: units.Length = 120.0
+    """From one building's middle to the next."""
+    overhead: units.Length = 2.5
+    """Up from a rack to the tray above it; counted at both ends."""
+    slack: units.Length = 0.5
+    """Spare length of each cable."""
+
+
+class Layout(Part):
+    """How many of each level; pods are numbered over the whole site, so that adding one renames nothing."""
+
+    pods: Count
+    pods_per_hall: Count = 1
+    halls_per_building: Count = 1
+    scalable_units_per_pod: Count
+    racks_per_scalable_unit: Count | None = None
+    nodes_per_scalable_unit: Count | None = None
+    """Instead of `racks_per_scalable_unit`: as many racks as hold these nodes; the last may be part full."""
+    rack: Rack
+    rack_height: Count = 48
+    """Rack units of the racks that hold switches."""
+    distances: Distances = Distances()
+
+    @model_validator(mode="after")
+    def _racks_or_nodes(self) -> Layout:
+        if (self.racks_per_scalable_unit is None) == (self.nodes_per_scalable_unit is None):
+            raise PydanticCustomError(
+                "layout", "{message}|{hint}",
+                {"message": "needs either `racks_per_scalable_unit` or `nodes_per_scalable_unit`",
+                 "hint": "give exactly one of them"},
+            )  # fmt: skip
+        return self
+
+
+class Exception_(Part):  # noqa: N801 (the field's word; `Exception` is Python's)
+    """What differs from the rule at one place."""
+
+    at: Annotated[str, Field(pattern=r"^pod-\d+(-su-\d+(-rack-\d+)?)?$", examples=["pod-01-su-01"])]
+    """A pod, scalable unit (row) or rack by name."""
+    missing: tuple[Count, ...] = ()
+    """Slots that stay empty (a rack only)."""
+    rack: Rack | None = None
+    """Racks of another form here."""
+    pool: Name | None = None
+    """What the nodes are set aside for, for example `spare`; they are built but not scheduled."""
+    reason: str
+    """Why, for the next reader."""
+
+
+class Phase(Part):
+    """What is in service by a date."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9-]+$", examples=["2026"])]
+    date: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$", examples=["2026-12-31"])
+    pods: Whole
+    """Pods in service, counted from the first."""
+
+    @field_validator("name", mode="before")
+    @classmethod
+    def _text(cls, value: object) -> object:
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value

@@ -1,0 +1,217 @@
+"""What runs on the site: servers, storage, schedulers, people, zones, addresses and stand-ins."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from infra.spec import units
+from infra.spec.base import Count, Name, Part, Whole
+
+
+def _v4(text: str) -> str:
+    try:
+        ipaddress.IPv4Network(text)
+    except ValueError as error:
+        raise PydanticCustomError(
+            "network", "{message}|{hint}",
+            {"message": f"{text!r} is not an IPv4 network", "hint": "write it like `10.0.0.0/8`, host bits zero"},
+        ) from error  # fmt: skip
+    return text
+
+
+def _v6(text: str) -> str:
+    try:
+        ipaddress.IPv6Network(text)
+    except ValueError as error:
+        raise PydanticCustomError(
+            "network", "{message}|{hint}",
+            {"message": f"{text!r} is not an IPv6 network", "hint": "write it like `fd00:10::/32`, host bits zero"},
+        ) from error  # fmt: skip
+    return text
+
+
+IPv4 = Annotated[str, AfterValidator(_v4), Field(examples=["10.0.0.0/8"])]
+IPv6 = Annotated[str, AfterValidator(_v6), Field(examples=["fd00:10::/32"])]
+
+
+class Server(Part):
+    """Equal servers that belong to the site, not to a pod."""
+
+    name: Name
+    role: Literal["storage", "management"]
+    platform: Name
+    count: Count = 1
+    attach: Annotated[str, Field(pattern=r"^pod-\d+$", examples=["pod-01"])] | None = None
+    """The pod whose first north-south tier they are cabled to; None if they have no data cables planned."""
+
+
+class Export(Part):
+    """A folder that a storage tier offers."""
+
+    path: Annotated[str, Field(pattern=r"^/", examples=["/srv/shared"])]
+    mount: Annotated[str, Field(pattern=r"^/", examples=["/shared"])]
+    """Where trays mount it."""
+    size: units.Data
+
+
+class StorageTier(Part):
+    """One kind of storage."""
+
+    name: Name
+    kind: Literal["local", "nfs", "parallel", "object"]
+    """`local` is the nodes' own NVMe: its capacity follows from the platforms."""
+    servers: Name | None = None
+    """Name of the servers (under `servers`) that hold it."""
+    capacity: units.Data | None = None
+    """Usable, over the whole site."""
+    read_per_scalable_unit: units.Bandwidth = 0.0
+    write_per_scalable_unit: units.Bandwidth = 0.0
+    exports: tuple[Export, ...] = ()
+
+
+class CheckpointNeed(Part):
+    """The job that sizes storage."""
+
+    parameters: Annotated[float, Field(gt=0, examples=[1e12])]
+    bytes_per_parameter: Annotated[float, Field(gt=0, examples=[14])] = 14.0
+    """Weights, gradients' master copy and optimizer state (mixed-precision Adam: 2 + 4 + 4 + 4)."""
+    accelerators: Count
+    """That the job runs on."""
+    interruption_per: units.AcceleratorHours
+    """Accelerator-hours between interruptions."""
+    pause: units.Duration
+    """That the job stands still for one checkpoint."""
+    source: str
+
+
+class Storage(Part):
+    """All storage of the site."""
+
+    tiers: tuple[StorageTier, ...] = ()
+    power: units.Power = 0.0
+    """Watts of all its servers and drives."""
+    checkpoint: CheckpointNeed | None = None
+
+
+class Partition(Part):
+    """A Slurm partition."""
+
+    name: Name
+    default: bool = False
+    max_time: str = "INFINITE"
+
+
+class Slurm(Part):
+    """Slurm clusters with block topology."""
+
+    cluster: Name
+    controller: Name
+    """Name of the servers (under `servers`) that run slurmctld."""
+    per: Literal["site", "building", "hall", "pod"] = "site"
+    """One cluster for each of these."""
+    partitions: tuple[Partition, ...] = Field(min_length=1, examples=[[{"name": "main"}]])
+    block_levels: tuple[Literal["rack", "scalable-unit", "pod"], ...] = ("rack", "scalable-unit", "pod")
+    """Levels that are blocks of `topology/block`."""
+    nodes_per_cluster: Count = 65536
+    """Most nodes that one cluster is given (slurm.conf: MAX_SLURM_NODES is 65,536)."""
+
+
+class Kubernetes(Part):
+    """Kubernetes clusters."""
+
+    per: Literal["site", "building", "hall", "pod"] = "hall"
+    nodes_per_cluster: Count = 5000
+    """Kubernetes documents 5,000 nodes as its limit ("Considerations for large clusters")."""
+
+
+class Schedulers(Part):
+    """Who gives work to nodes."""
+
+    slurm: Slurm | None = None
+    kubernetes: Kubernetes | None = None
+
+
+class Services(Part):
+    """Site services: each names the servers (under `servers`) that run it."""
+
+    domain: Annotated[str, Field(pattern=r"^[a-z0-9.-]+$", examples=["lab.internal"])]
+    ntp: Name
+    """Time server."""
+    dns: Name | None = None
+    registry: Name | None = None
+    monitoring: Name | None = None
+    power: units.Power = 0.0
+    """Watts of management as a whole."""
+
+
+class User(Part):
+    """A person with an account."""
+
+    name: Name
+    uid: Annotated[int, Field(ge=1000, le=59999, examples=[10001])]
+    groups: tuple[Name, ...] = ()
+    public_keys: tuple[str, ...] = ()
+    """OpenSSH public keys."""
+
+
+class Zone(Part):
+    """A security zone: a group of machines, and who may reach it."""
+
+    name: Name
+    roles: tuple[Literal["tray", "storage", "management", "switch"], ...] = ()
+    """Machine roles that are in it."""
+
+
+class Allow(Part):
+    """One allowed pair of zones; everything else is denied."""
+
+    source: Name
+    target: Name
+    ports: tuple[Annotated[str, Field(pattern=r"^(tcp|udp|icmp)(/\d+(-\d+)?)?$")], ...]
+    reason: str
+
+
+class Zones(Part):
+    """Security zones and the connectivity matrix."""
+
+    zones: tuple[Zone, ...] = ()
+    allow: tuple[Allow, ...] = ()
+
+
+class Addresses(Part):
+    """Address supernets; each pod gets an equal block, and everything in it follows by arithmetic."""
+
+    management: IPv4
+    """Out-of-band network (BMCs and management ports speak IPv4)."""
+    management_pod: Annotated[int, Field(ge=8, le=30, examples=[18])]
+    """Prefix length of a pod's block; block 0 is the site's own."""
+    loopbacks: IPv6 | IPv4
+    loopback_pod: Annotated[int, Field(ge=8, le=120, examples=[48])]
+    links: IPv6 | IPv4 | None = None
+    """For host links (/31 or /127 each); None leaves them unnumbered."""
+    link_pod: Annotated[int, Field(ge=8, le=120, examples=[48])] = 48
+
+
+class StandIn(Part):
+    """Size of a VM."""
+
+    vcpus: Count = 1
+    memory: units.Data = 640 * 2.0**20
+    disk: units.Data = 4 * 2.0**30
+
+
+class StandIns(Part):
+    """Says that this site's machines are VMs on this host, with everything on 127.0.0.1."""
+
+    port_base: Annotated[int, Field(ge=1024, le=60000, examples=[20000])] = 20000
+    """First TCP and UDP port: BMC, ssh and cables follow from it by arithmetic."""
+    default: StandIn = StandIn()
+    sizes: dict[Literal["tray", "storage", "management", "switch"], StandIn] = Field(default_factory=dict)
+    """Sizes by role where they differ."""
+    kind: Literal["vm", "simulated"] = "vm"
+    limit: Whole = 1000
+    """The most machines for which ports are laid out."""

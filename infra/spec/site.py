@@ -1,0 +1,52 @@
+"""The declared truth: one site.yaml."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from infra.spec.base import Name, Part
+from infra.spec.fabric import Fabrics
+from infra.spec.grid import Announcement, Cooling, EnergyUse, Feeds, Grid, HeatCommitment
+from infra.spec.layout import Exception_, Layout, Phase
+from infra.spec.services import (
+    Addresses,
+    Schedulers,
+    Server,
+    Services,
+    StandIns,
+    Storage,
+    User,
+    Zones,
+)
+
+Severity = Literal["info", "warning", "error"]
+
+
+class Site(Part):
+    """A whole site, from the grid connection to the user accounts."""
+
+    name: Name
+    title: str = ""
+    description: str = ""
+    grid: Grid | None = None
+    energy: EnergyUse | None = None
+    feeds: Feeds | None = None
+    cooling: Cooling | None = None
+    heat: tuple[HeatCommitment, ...] = ()
+    layout: Layout
+    exceptions: tuple[Exception_, ...] = ()
+    phases: tuple[Phase, ...] = ()
+    fabrics: Fabrics
+    servers: tuple[Server, ...] = ()
+    storage: Storage = Storage()
+    services: Services
+    schedulers: Schedulers = Schedulers()
+    users: tuple[User, ...] = ()
+    security: Zones = Zones()
+    addresses: Addresses
+    announcement: Announcement | None = None
+    findings: dict[str, Severity] = Field(default_factory=dict)
+    """Finding id → severity, where it is not the usual one."""
+    stand_ins: StandIns | None = None
