@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from infra.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 
@@ -40,7 +40,13 @@ def run(
     words = [str(word) for word in command]
     try:
         done = subprocess.run(  # noqa: PLW1510 (judged below, with the output)
-            words, capture_output=True, text=True, errors="replace", cwd=cwd, env=env, timeout=timeout,
+            words,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            cwd=cwd,
+            env=env,
+            timeout=timeout,
             input=stdin if stdin is not None else "",
         )
     except FileNotFoundError as error:
@@ -51,3 +57,43 @@ def run(
         tail = "\n".join((done.stderr or done.stdout).strip().splitlines()[-8:])
         raise UserError(f"`{shlex.join(words)}` failed with exit code {done.returncode}:\n{tail}", hint=hint)
     return done
+
+
+def stream(
+    command: Sequence[str | Path],
+    say: Callable[[str], None],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> int:
+    """Run a program to its end and hand on its output line by line, as it comes.
+
+    Args:
+        command: program and arguments; never given to a shell.
+        say: told each line of its standard output and error, without the line end.
+        cwd: the folder it runs in.
+        env: the whole environment, or None for ours.
+
+    Returns:
+        its exit code.
+
+    Raises:
+        UserError: the program is missing.
+    """
+    words = [str(word) for word in command]
+    try:
+        process = subprocess.Popen(
+            words, cwd=cwd, env=env, text=True, errors="replace", bufsize=1,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    except FileNotFoundError as error:
+        raise UserError(f"{words[0]} is not installed", hint="run `gigasite doctor`") from error
+    with process:
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                say(line.rstrip("\n"))
+        except BaseException:
+            process.terminate()
+            raise
+    return process.returncode

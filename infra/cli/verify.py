@@ -1,0 +1,53 @@
+"""`gigasite verify`: the checks of tests/verify against the site's machines, by pytest itself."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from infra import paths
+from infra.cli.arguments import Json, Site
+from infra.errors import UserError
+from infra.process import stream
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+def results(site: str) -> Path:
+    """Where the outcome of each check lies."""
+    return paths.out(site) / "verify.json"
+
+
+def words(site: str, extra: Sequence[str] = ()) -> list[str]:
+    """The pytest command line; a person can type it too."""
+    return [
+        sys.executable, "-m", "pytest", str(paths.ROOT / "tests" / "verify"), "--site", site,
+        "--verify-json", str(results(site)), f"--junit-xml={paths.out(site) / 'verify.xml'}", *extra,
+    ]  # fmt: skip
+
+
+def command(
+    site: Site,
+    checks: Annotated[
+        str, typer.Option("-k", metavar="EXPRESSION", help="Only checks that match, as pytest -k.")
+    ] = "",
+    as_json: Json = False,
+) -> int:
+    """Check the site's machines against the plan: services, mounts, time, users, links, Slurm, power."""
+    if not (paths.inventory(site) / "site.yaml").exists():
+        raise UserError(f"there is no site {site}", hint="see inventories/ for those that are there")
+    results(site).unlink(missing_ok=True)
+    code = stream(
+        words(site, ["-k", checks] if checks else []), (lambda _: None) if as_json else print, cwd=paths.ROOT
+    )
+    if as_json:
+        if not results(site).exists():
+            raise UserError(
+                "the checks did not run", hint=f"run `gigasite verify {site}` without --json to see why"
+            )
+        print(results(site).read_text(encoding="utf-8"), end="")
+    return int(code != 0)
