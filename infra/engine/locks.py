@@ -57,7 +57,7 @@ class Lock:
         if self.hostname != socket.gethostname():
             return None
         started = _started(self.pid)
-        # A process that began after the lock was made only has the same number. (Clock ticks: allow a second.)
+        # A process that began after the lock was made only has the same number. (Allow a second.)
         return started is not None and started <= self.since + timedelta(seconds=1)
 
     def __str__(self) -> str:
