@@ -1,0 +1,214 @@
+"""One calendar year of a site: energy, indicators, both carbon claims, heat; and the year's phases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from infra.energy import balance, carbon, heat, indicators
+from infra.energy.inputs import Instrument
+from infra.errors import UserError
+
+if TYPE_CHECKING:
+    from infra.energy.eco2mix import Eco2mix
+    from infra.energy.inputs import SiteEnergy
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseShare:
+    """What the time of one phase adds to a year.
+
+    Attributes:
+        phase: the latest phase in service then.
+        hours: how long.
+        edc_mwh, eit_mwh, captured_mwh: energies.
+        location_tonnes, market_tonnes: tCO2e, both claims.
+    """
+
+    phase: str
+    hours: float
+    edc_mwh: float
+    eit_mwh: float
+    captured_mwh: float
+    location_tonnes: float
+    market_tonnes: float
+
+
+@dataclass(frozen=True, slots=True)
+class Year:
+    """A calendar year; energies in MWh, emissions in tCO2e. Simulated: numbers from a plan, nothing metered.
+
+    Attributes:
+        site: its name.
+        year: calendar year (legal time).
+        hours: in service.
+        parts: stretches of constant power.
+        phases: sums by phase, ascending.
+        location: location-based emissions.
+        market: market-based emissions.
+        claims: contracts counted.
+        months: heat by month.
+        water_m3: water input, None if unknown.
+        notes: what a reader must know to judge the figures.
+    """
+
+    site: str
+    year: int
+    hours: float
+    parts: tuple[balance.Stretch, ...]
+    phases: tuple[PhaseShare, ...]
+    location: carbon.Location
+    market: carbon.Market
+    claims: tuple[carbon.Claim, ...]
+    months: tuple[heat.HeatMonth, ...]
+    water_m3: float | None
+    notes: tuple[str, ...]
+
+    @property
+    def edc_mwh(self) -> float:
+        """Total energy."""
+        return sum(part.edc_mwh for part in self.parts)
+
+    @property
+    def eit_mwh(self) -> float:
+        """Energy of IT equipment."""
+        return sum(part.eit_mwh for part in self.parts)
+
+    @property
+    def captured_mwh(self) -> float:
+        """Heat in the coolant."""
+        return sum(part.captured_mwh for part in self.parts)
+
+    @property
+    def other_heat_mwh(self) -> float:
+        """IT heat that leaves by air."""
+        return self.eit_mwh - self.captured_mwh
+
+    @property
+    def reused_mwh(self) -> float:
+        """Heat delivered to buyers (EREUSE)."""
+        return sum(month.delivered_mwh for month in self.months)
+
+    @property
+    def location_tonnes(self) -> float:
+        """Location-based tCO2e."""
+        return sum(self.location.tonnes)
+
+    @property
+    def renewable_mwh(self) -> float:
+        """Contracted renewable energy that counts in ERES-TOT: GOO and PPA, not plain supply."""
+        sums = carbon.renewable_by_instrument(self.claims)
+        return sums[Instrument.PPA] + sums[Instrument.GUARANTEES]
+
+    @property
+    def pue(self) -> float:
+        """EDC / EIT."""
+        return indicators.pue(self.edc_mwh, self.eit_mwh)
+
+    @property
+    def wue(self) -> float | None:
+        """WIN / EIT in m³/MWh, None if water is unknown."""
+        return None if self.water_m3 is None else indicators.wue(self.water_m3, self.eit_mwh)
+
+    @property
+    def erf(self) -> float:
+        """EREUSE / EDC."""
+        return indicators.erf(self.reused_mwh, self.edc_mwh)
+
+    @property
+    def erf_ceiling(self) -> float:
+        """ERF if every captured MWh found a buyer."""
+        return indicators.erf(self.captured_mwh, self.edc_mwh)
+
+    @property
+    def ref(self) -> float:
+        """ERES-TOT / EDC."""
+        return indicators.ref(self.renewable_mwh, self.edc_mwh)
+
+
+def compute(site: SiteEnergy, year: int, mix: Eco2mix | None = None) -> Year:
+    """A calendar year of a site.
+
+    Raises:
+        UserError: nothing is in service in that year.
+    """
+    parts = balance.stretches(site, year)
+    if not parts or not sum(part.edc_mwh for part in parts):
+        first = min((step.start for step in site.steps), default=None)
+        raise UserError(
+            f"site {site.name} has no power in service in {year}",
+            hint=f"its first phase begins {first}" if first else "it declares no phases",
+        )
+    edc = sum(part.edc_mwh for part in parts)
+    location = carbon.location_based(site, parts, mix)
+    found = carbon.claims(site, year, edc, parts[0].start)
+    market = carbon.market_based(site, edc, found, sum(location.tonnes))
+    eit = sum(part.eit_mwh for part in parts)
+    water = None if site.water_l_per_kwh is None else site.water_l_per_kwh * eit
+    result = Year(
+        site.name,
+        year,
+        sum(part.hours for part in parts),
+        parts,
+        _phases(parts, location, market, edc),
+        location,
+        market,
+        found,
+        heat.months(site.sales, parts, year),
+        water,
+        (),
+    )
+    return _noted(result, site)
+
+
+def _phases(
+    parts: tuple[balance.Stretch, ...], location: carbon.Location, market: carbon.Market, edc: float
+) -> tuple[PhaseShare, ...]:
+    names = dict.fromkeys(part.phase for part in parts)
+    found = []
+    for name in names:
+        mine = [
+            (part, tonnes) for part, tonnes in zip(parts, location.tonnes, strict=True) if part.phase == name
+        ]
+        energy = sum(part.edc_mwh for part, _ in mine)
+        found.append(
+            PhaseShare(
+                name,
+                sum(part.hours for part, _ in mine),
+                energy,
+                sum(part.eit_mwh for part, _ in mine),
+                sum(part.captured_mwh for part, _ in mine),
+                sum(tonnes for _, tonnes in mine),
+                # Contracts match yearly sums: each phase has its share of the year's claim by energy.
+                market.tonnes * energy / edc,
+            )
+        )
+    return tuple(found)
+
+
+def _noted(result: Year, site: SiteEnergy) -> Year:
+    notes = []
+    if any(claim.used_mwh for claim in result.claims):
+        notes.append(
+            f"market-based {result.market.tonnes:,.0f} t is a contractual claim; the grid that feeds the site"
+            f" emits {result.location_tonnes:,.0f} t for the same energy (location-based)"
+        )
+    yearly = [c.contract.name for c in result.claims if c.used_mwh and not c.contract.hourly]
+    if yearly:
+        notes.append(f"matched by yearly sums only, not hour by hour: {', '.join(yearly)}")
+    unused = [c.contract.name for c in result.claims if c.offered_mwh > c.used_mwh + 1e-6]
+    if unused:
+        notes.append(
+            f"contracts offer more than the year's use, the rest is not counted: {', '.join(unused)}"
+        )
+    supply = carbon.renewable_by_instrument(result.claims)[Instrument.SUPPLY]
+    if supply:
+        notes.append(
+            f"{supply:,.0f} MWh of renewable supply without own guarantees of origin do not count in REF"
+        )
+    if any(sale.heat_pump for sale in site.sales):
+        notes.append("the electricity of heat pumps is not in the plan's facility power")
+    short = sum(d.short_mwh for month in result.months for d in month.deliveries)
+    if short > 1e-6:
+        notes.append(f"{short:,.0f} MWh of promised heat cannot be delivered")
+    return replace(result, notes=tuple(notes))
