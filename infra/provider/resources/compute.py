@@ -1,0 +1,178 @@
+"""Compute at rack grain: one rack is one resource, and its trays converge at the same time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from infra.errors import UserError
+from infra.provider.properties import UNKNOWN, Unknown, join
+from infra.provider.resources.kind import Kind, Made, Output, Runtime, Seen, flag
+from infra.provider.resources.machines import (
+    RECORD,
+    MachineInputs,
+    as_seen,
+    converge_all,
+    foreseen,
+    look,
+    refuse_import,
+    release,
+)
+from infra.provider.shape import HOST_NAME, Failure, bare, build, prop
+
+if TYPE_CHECKING:
+    from infra.provider.differences import Change
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrayInputs(MachineInputs):
+    """What is declared of one tray."""
+
+    slot: int = prop("position among the rack's trays, from 1", minimum=1, maximum=128)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RackInputs:
+    """What is declared of one rack."""
+
+    name: str = prop(
+        "name of the rack, unique in the site",
+        pattern=HOST_NAME,
+        like="a name of a-z, 0-9 and -, for example `pod-01-su-01-rack-01`",
+        replaces=True,
+    )
+    trays: dict[str, TrayInputs] = prop(
+        "trays by host name",
+        key_pattern=HOST_NAME,
+        like="a host name, for example `pod-01-su-01-rack-01-tray-01`",
+    )
+
+
+class Rack(Kind[RackInputs]):
+    """A rack of trays, each behind a management controller."""
+
+    type_name = "gigasite:compute:Rack"
+    doc = "A rack: its trays are inspected and powered through their management controllers, all at once."
+    inputs = RackInputs
+    outputs: ClassVar[Mapping[str, Output]] = {
+        "machines": Output(
+            {
+                "type": "object",
+                "additionalProperties": {"type": "object", "additionalProperties": {"type": "string"}},
+            },
+            "by tray, what it says about itself: " + ", ".join(RECORD),
+        ),
+        "simulated": flag("true if no machines stand behind this, only a simulation"),
+    }
+
+    def examine(self, inputs: Mapping[str, Any], failures: list[Failure]) -> None:
+        """No two trays in one slot, none behind one controller."""
+        trays = inputs.get("trays")
+        if not isinstance(trays, Mapping):
+            return
+        objects = {name: tray for name, tray in trays.items() if isinstance(tray, Mapping)}
+        slots = Counter(_scalar(tray.get("slot")) for tray in objects.values())
+        places = Counter(_place(tray.get("bmc")) for tray in objects.values())
+        for name, tray in objects.items():
+            slot, place = _scalar(tray.get("slot")), _place(tray.get("bmc"))
+            path = join("trays", name)
+            if slot is not None and slots[slot] > 1:
+                failures.append(Failure(f"{path}.slot", f"slot {slot} holds {slots[slot]} trays"))
+            if place is not None and places[place] > 1:
+                failures.append(
+                    Failure(
+                        f"{path}.bmc", f"{place[0]} port {place[1]} is declared for {places[place]} trays"
+                    )
+                )
+
+    def foresee(
+        self, inputs: Mapping[str, Any], state: Mapping[str, Any] | None, changed: Mapping[str, Change]
+    ) -> dict[str, Any]:
+        """Trays that do not change keep their record; the rest as far as it is declared."""
+        del changed
+        trays, old = inputs["trays"], state or {}
+        simulated = old.get("simulated", UNKNOWN)
+        if isinstance(trays, Unknown):
+            return {"machines": UNKNOWN, "simulated": simulated}
+        before, records = old.get("trays", {}), old.get("machines", {})
+        return {
+            "machines": {
+                name: records[name]
+                if name in records and before.get(name) == tray
+                else UNKNOWN
+                if isinstance(tray, Unknown)
+                else foreseen(tray, records.get(name))
+                for name, tray in trays.items()
+            },
+            "simulated": simulated,
+        }
+
+    def identify(self, runtime: Runtime, inputs: RackInputs) -> str:
+        """`SITE/RACK`."""
+        return f"{runtime.settings.site}/{inputs.name}"
+
+    async def create(self, runtime: Runtime, inputs: RackInputs, limit: float) -> Made:
+        """Converge all trays; the rack is made if one of them is as declared."""
+        return await self._converge(runtime, inputs.trays, {}, limit)
+
+    async def update(
+        self,
+        runtime: Runtime,
+        inputs: RackInputs,
+        state: Mapping[str, Any],
+        changed: Mapping[str, Change],
+        limit: float,
+    ) -> Made:
+        """Converge the trays that changed or are not as declared, release those that left; touch no other."""
+        del changed
+        before, records = state.get("trays", {}), state.get("machines", {})
+        gone = {name: build(TrayInputs, tray) for name, tray in before.items() if name not in inputs.trays}
+        await release(runtime, gone, limit)
+        still = {
+            name: records[name]
+            for name, tray in inputs.trays.items()
+            if before.get(name) == bare(tray) and records.get(name, {}).get("power_state") == tray.power
+        }
+        return await self._converge(runtime, inputs.trays, still, limit)
+
+    async def _converge(
+        self, runtime: Runtime, trays: Mapping[str, TrayInputs], still: Mapping[str, Any], limit: float
+    ) -> Made:
+        todo = {name: tray for name, tray in trays.items() if name not in still}
+        records, faults = await converge_all(runtime, todo, limit)
+        if faults and len(faults) == len(trays):
+            raise UserError("\n".join(faults.values()))
+        machines = {name: still.get(name) or records[name] for name in trays}
+        return Made({"machines": machines, "simulated": runtime.machines.simulated}, tuple(faults.values()))
+
+    async def read(
+        self, runtime: Runtime, resource_id: str, state: Mapping[str, Any], limit: float
+    ) -> Seen | None:
+        """Look at every tray; what its power is shows as a change of the tray's `power`."""
+        refuse_import(resource_id, state)
+        declared = build(RackInputs, state)
+        records, faults = await look(runtime, declared.trays, limit)
+        trays = {name: as_seen(bare(tray), records[name]) for name, tray in declared.trays.items()}
+        outputs = {"machines": records, "simulated": runtime.machines.simulated}
+        return Seen({"name": declared.name, "trays": trays}, outputs, tuple(faults.values()))
+
+    async def delete(
+        self, runtime: Runtime, inputs: RackInputs, state: Mapping[str, Any], limit: float
+    ) -> None:
+        """Power off the trays for which that is declared."""
+        del state
+        await release(runtime, inputs.trays, limit)
+
+
+def _scalar(value: object) -> object | None:
+    return value if isinstance(value, (int, str)) else None
+
+
+def _place(bmc: object) -> tuple[str, int] | None:
+    """(address, port) of a controller, if both are known."""
+    if not isinstance(bmc, Mapping):
+        return None
+    address, port = bmc.get("address"), bmc.get("port", 443)
+    return (address, port) if isinstance(address, str) and isinstance(port, int) else None

@@ -1,0 +1,79 @@
+"""What feeds and cools the racks: one way of converging for the grid connection, feeds and CDUs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from infra.errors import UserError
+from infra.provider.properties import UNKNOWN
+from infra.provider.resources.kind import Kind, Made, Output, Runtime, Seen, flag, text
+from infra.provider.shape import HOST_NAME, bare, build, prop
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from infra.provider.differences import Change
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceInputs:
+    """What every facility device has."""
+
+    name: str = prop(
+        "name of the device, unique in the site",
+        pattern=HOST_NAME,
+        like="a name of a-z, 0-9 and -",
+        replaces=True,
+    )
+
+
+Inputs = TypeVar("Inputs", bound=DeviceInputs)
+
+
+class Device(Kind[Inputs]):
+    """A facility device; a subclass gives it its token and inputs."""
+
+    outputs: ClassVar[Mapping[str, Output]] = {
+        "serial": text("serial number, as the device reports it"),
+        "simulated": flag("true if no device stands behind this, only a simulation"),
+    }
+
+    def foresee(
+        self, inputs: Mapping[str, Any], state: Mapping[str, Any] | None, changed: Mapping[str, Change]
+    ) -> dict[str, Any]:
+        """An update changes no output."""
+        del inputs, changed
+        return {name: (state or {}).get(name, UNKNOWN) for name in self.outputs}
+
+    def identify(self, runtime: Runtime, inputs: Inputs) -> str:
+        """`SITE/NAME`."""
+        return f"{runtime.settings.site}/{inputs.name}"
+
+    async def create(self, runtime: Runtime, inputs: Inputs, limit: float) -> Made:
+        """Bring the device to what is declared."""
+        del limit
+        facts = await runtime.facility.apply(self.type_name, inputs.name, bare(inputs))
+        return Made({"serial": facts.serial, "simulated": runtime.facility.simulated})
+
+    async def read(
+        self, runtime: Runtime, resource_id: str, state: Mapping[str, Any], limit: float
+    ) -> Seen | None:
+        """The device's settings in force."""
+        del limit
+        site, _, name = resource_id.partition("/")
+        if site != runtime.settings.site or not name:
+            raise UserError(
+                "is not an id of this site", where=resource_id, hint=f"write `{runtime.settings.site}/NAME`"
+            )
+        facts = await runtime.facility.read(self.type_name, name)
+        if facts is None:
+            return None
+        declared = {**state, **facts.settings}
+        inputs = bare(build(self.inputs, declared))
+        return Seen(inputs, {"serial": facts.serial, "simulated": runtime.facility.simulated})
+
+    async def delete(self, runtime: Runtime, inputs: Inputs, state: Mapping[str, Any], limit: float) -> None:
+        """Take the device out of service."""
+        del state, limit
+        await runtime.facility.remove(self.type_name, inputs.name)

@@ -1,0 +1,172 @@
+"""What all resource types share: a shape of inputs, and what to do with one resource of the type."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from infra.errors import UserError
+from infra.provider.properties import UNKNOWN
+from infra.provider.settings import Driver, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from infra.provider.differences import Change
+    from infra.provider.drivers import FacilityDriver, MachineDriver
+    from infra.provider.shape import Failure
+
+Inputs = TypeVar("Inputs")
+
+
+class Runtime:
+    """One configured provider: its settings and its drivers, which are loaded when first used.
+
+    Args:
+        settings: the provider's configuration.
+        machines, facility: drivers to use instead of the configured one, for tests.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        machines: MachineDriver | None = None,
+        facility: FacilityDriver | None = None,
+    ) -> None:
+        self.settings = settings
+        if machines is not None:
+            self.machines = machines
+        if facility is not None:
+            self.facility = facility
+
+    @cached_property
+    def machines(self) -> MachineDriver:
+        """The way to management controllers."""
+        if self.settings.driver is Driver.SIMULATED:
+            simulation: MachineDriver = self._simulation
+            return simulation
+        from infra.provider.drivers.redfish import Redfish  # noqa: PLC0415 (a preview needs none)
+
+        return Redfish(self.settings)
+
+    @cached_property
+    def facility(self) -> FacilityDriver:
+        """The way to feeds, coolant distribution units and the grid connection."""
+        if self.settings.driver is Driver.SIMULATED:
+            simulation: FacilityDriver = self._simulation
+            return simulation
+        raise UserError(
+            "there is no driver for facility devices yet but the simulated one",
+            where=self.settings.site,
+            hint="set `driver: simulated`, or leave these resources out",
+        )
+
+    @cached_property
+    def _simulation(self) -> Any:
+        from infra.provider.drivers.simulated import Simulation  # noqa: PLC0415
+
+        return Simulation(self.settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One output property: its Pulumi schema and what it means."""
+
+    schema: Mapping[str, Any]
+    doc: str
+
+
+class Kind(Generic[Inputs]):
+    """A resource type. A subclass is stateless: what it needs comes with each call.
+
+    The state of a resource is its inputs and, beside them, its outputs.
+    """
+
+    type_name: ClassVar[str]
+    inputs: ClassVar[type]
+    outputs: ClassVar[Mapping[str, Output]]
+    doc: ClassVar[str]
+    delete_before_replace: ClassVar[bool] = False
+
+    def examine(self, inputs: Mapping[str, Any], failures: list[Failure]) -> None:
+        """Find mistakes between properties; the inputs (plain) may hold unknowns and wrong types."""
+
+    def complete(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        """Fill in defaults that are found out rather than declared."""
+        return inputs
+
+    def drift(self, state: Mapping[str, Any], inputs: Mapping[str, Any]) -> dict[str, Change]:  # noqa: ARG002
+        """What differs from the declaration though no input changed, as the last refresh saw it."""
+        return {}
+
+    def foresee(
+        self,
+        inputs: Mapping[str, Any],  # noqa: ARG002 (for those that know more)
+        state: Mapping[str, Any] | None,  # noqa: ARG002
+        changed: Mapping[str, Change],  # noqa: ARG002
+    ) -> dict[str, Any]:
+        """The outputs that a preview can tell; the rest is UNKNOWN."""
+        return dict.fromkeys(self.outputs, UNKNOWN)
+
+    def identify(self, runtime: Runtime, inputs: Inputs) -> str:
+        """The id, which follows from the inputs: making the same thing twice makes it once."""
+        raise NotImplementedError
+
+    async def create(self, runtime: Runtime, inputs: Inputs, limit: float) -> Made:
+        """Make or adopt it; `limit` is in seconds."""
+        raise NotImplementedError
+
+    async def update(
+        self,
+        runtime: Runtime,
+        inputs: Inputs,
+        state: Mapping[str, Any],
+        changed: Mapping[str, Change],
+        limit: float,
+    ) -> Made:
+        """Bring it to new inputs; by default as a create does, which converges."""
+        del state, changed
+        return await self.create(runtime, inputs, limit)
+
+    async def read(
+        self, runtime: Runtime, resource_id: str, state: Mapping[str, Any], limit: float
+    ) -> Seen | None:
+        """What it is now; None if it is gone. `state` is empty on an import."""
+        raise NotImplementedError
+
+    async def delete(self, runtime: Runtime, inputs: Inputs, state: Mapping[str, Any], limit: float) -> None:
+        """Remove what a create made, and nothing else; nothing if it is gone already."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What came of a create or an update.
+
+    Attributes:
+        outputs: the output properties.
+        faults: parts that failed, one sentence each; the resource is kept all the same.
+    """
+
+    outputs: Mapping[str, Any]
+    faults: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a read saw: the inputs that would declare it so, the outputs, and parts that did not answer."""
+
+    inputs: Mapping[str, Any]
+    outputs: Mapping[str, Any]
+    faults: tuple[str, ...] = ()
+
+
+def text(doc: str) -> Output:
+    """A string output."""
+    return Output({"type": "string"}, doc)
+
+
+def flag(doc: str) -> Output:
+    """A boolean output."""
+    return Output({"type": "boolean"}, doc)

@@ -1,0 +1,180 @@
+"""Stand-ins: a virtual machine with an emulated management controller in place of a real computer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from infra.provider.differences import Change
+from infra.provider.differences import Kind as ChangeKind
+from infra.provider.properties import UNKNOWN, has_unknown
+from infra.provider.resources.kind import Kind, Made, Output, Runtime, Seen, flag, text
+from infra.provider.shape import HOST_NAME, MAC, UUID, Failure, bare, build, prop
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def port(doc: str) -> Any:
+    """A port that needs no privilege."""
+    return prop(doc, minimum=1024, maximum=65535)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NicInputs:
+    """A data interface whose cable is a pair of UDP ports on 127.0.0.1."""
+
+    name: str = prop("name of the interface in the operating system")
+    mac: str = prop("MAC address", pattern=MAC, like="a lower-case MAC address")
+    local: int = port("UDP port of this end")
+    remote: int = port("UDP port of the other end")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmulatorInputs:
+    """The emulated management controller."""
+
+    port: int = prop("TCP port on 127.0.0.1", minimum=1024, maximum=65535)
+    credential: str = prop("name of the credential that it accepts")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineInputs:
+    """What is declared of one stand-in."""
+
+    name: str = prop("host name", pattern=HOST_NAME, like="a host name", replaces=True)
+    uuid: str = prop("SMBIOS UUID, also the domain's", pattern=UUID, like="a lower-case UUID", replaces=True)
+    vcpus: int = prop("virtual processors", minimum=1, maximum=64)
+    memory_mib: int = prop("memory in MiB", minimum=128, maximum=1 << 20)
+    disk_gib: int = prop(
+        "size of the disk in GiB; it is an overlay on the image", minimum=1, maximum=4096, replaces=True
+    )
+    ssh_port: int = port("port on 127.0.0.1 that leads to its ssh")
+    bmc: EmulatorInputs = prop("its emulated management controller")
+    nics: tuple[NicInputs, ...] = prop("data interfaces in order", default=())
+    image: str = prop("the image on its disk; found out when not given", default="", replaces=True)
+
+
+class Machine(Kind[MachineInputs]):
+    """A stand-in, made through libvirt and powered off: it gets power only through its controller."""
+
+    type_name = "gigasite:standin:Machine"
+    doc = (
+        "A virtual machine with an emulated management controller, in place of a computer. It is made "
+        "powered off; what stands for the computer itself powers it on by Redfish."
+    )
+    inputs = MachineInputs
+    outputs: ClassVar[Mapping[str, Output]] = {
+        "definition": text("changes when the machine was defined anew, so that it must be converged again"),
+        "bmc_url": text("base URL of its Redfish service"),
+        "ssh": Output(
+            {"type": "object", "properties": {"address": {"type": "string"}, "port": {"type": "integer"}}},
+            "where its ssh is reached from this host: address, port",
+        ),
+        "started": text("how its next power-on goes: `fast` (from the template's memory) or `boot`"),
+        "bmc_running": flag("whether the controller's process runs"),
+        "simulated": flag("always false: it is a virtual machine"),
+    }
+    # Its ports and its name are taken until it is gone.
+    delete_before_replace = True
+
+    def examine(self, inputs: Mapping[str, Any], failures: list[Failure]) -> None:
+        """No port twice."""
+        seen: dict[tuple[str, int], str] = {}
+        emulator = inputs.get("bmc")
+        ports = [("tcp", "ssh_port", inputs.get("ssh_port"))]
+        if isinstance(emulator, dict):
+            ports.append(("tcp", "bmc.port", emulator.get("port")))
+        nics = inputs.get("nics")
+        for index, nic in enumerate(nics if isinstance(nics, list) else []):
+            if isinstance(nic, dict):
+                ports.append(("udp", f"nics[{index}].local", nic.get("local")))
+        for protocol, path, port in ports:
+            if not isinstance(port, int):
+                continue
+            other = seen.setdefault((protocol, port), path)
+            if other != path:
+                failures.append(Failure(path, f"{protocol} port {port} is that of {other} already"))
+
+    def complete(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        """The image that machines are made from now: when its recipe changes, machines are made anew."""
+        if inputs.get("image"):
+            return inputs
+        from infra.provider.drivers import libvirt  # noqa: PLC0415 (only stand-ins need it)
+
+        return {**inputs, "image": libvirt.current_image()}
+
+    def drift(self, state: Mapping[str, Any], inputs: Mapping[str, Any]) -> dict[str, Change]:
+        """A controller that does not run is started again."""
+        del inputs
+        return {} if state.get("bmc_running", True) else {"bmc": Change(ChangeKind.UPDATE, drift=True)}
+
+    def foresee(
+        self, inputs: Mapping[str, Any], state: Mapping[str, Any] | None, changed: Mapping[str, Change]
+    ) -> dict[str, Any]:
+        """All but the definition and the way of starting is declared."""
+        old = dict(state or {})
+        same = bool(state) and not any(_defines(path) for path in changed)
+        emulator, port = inputs.get("bmc", UNKNOWN), inputs.get("ssh_port", UNKNOWN)
+        return {
+            "definition": old.get("definition", UNKNOWN) if same else UNKNOWN,
+            "bmc_url": UNKNOWN if has_unknown(emulator) else f"https://127.0.0.1:{emulator['port']}",
+            "ssh": {"address": "127.0.0.1", "port": port},
+            "started": old.get("started", UNKNOWN),
+            "bmc_running": True,
+            "simulated": False,
+        }
+
+    def identify(self, runtime: Runtime, inputs: MachineInputs) -> str:
+        """The UUID: libvirt has no two domains with one."""
+        del runtime
+        return inputs.uuid
+
+    async def create(self, runtime: Runtime, inputs: MachineInputs, limit: float) -> Made:
+        """Define it, or adopt it if we defined it before; start its controller."""
+        del limit
+        from infra.provider.drivers import libvirt  # noqa: PLC0415
+
+        return Made(_outputs(inputs, await libvirt.define(runtime.settings.site, inputs)))
+
+    async def read(
+        self, runtime: Runtime, resource_id: str, state: Mapping[str, Any], limit: float
+    ) -> Seen | None:
+        """Whether the domain is there and its controller runs."""
+        del limit
+        from infra.provider.drivers import libvirt  # noqa: PLC0415
+
+        if not state:
+            return None
+        declared = build(MachineInputs, state)
+        facts = await libvirt.look(runtime.settings.site, declared)
+        return (
+            None
+            if facts is None or declared.uuid != resource_id
+            else Seen(bare(declared), _outputs(declared, facts))
+        )
+
+    async def delete(
+        self, runtime: Runtime, inputs: MachineInputs, state: Mapping[str, Any], limit: float
+    ) -> None:
+        """Remove domain, disk and controller, if they are ours."""
+        del state, limit
+        from infra.provider.drivers import libvirt  # noqa: PLC0415
+
+        await libvirt.remove(runtime.settings.site, inputs)
+
+
+def _defines(path: str) -> bool:
+    """Whether a change of this property defines the domain anew."""
+    return not path.startswith("bmc")
+
+
+def _outputs(inputs: MachineInputs, facts: Any) -> dict[str, Any]:
+    return {
+        "definition": facts.definition,
+        "bmc_url": f"https://127.0.0.1:{inputs.bmc.port}",
+        "ssh": {"address": "127.0.0.1", "port": inputs.ssh_port},
+        "started": facts.started,
+        "bmc_running": facts.bmc_running,
+        "simulated": False,
+    }
