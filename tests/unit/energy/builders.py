@@ -44,7 +44,7 @@ def legal_year(year: int, *, minutes: int = 15, doubled: bool = True) -> bytes:
 
 
 def reference(**changes: object) -> SiteEnergy:
-    """The reference site's numbers: 1,000 MW, PUE 1.10, 87 % of 825.5 MW of compute in the coolant, 90 % load."""
+    """The reference site: 1,000 MW, PUE 1.10, 87 % of 825.5 MW of compute in the coolant, 90 % load."""
     values: dict[str, object] = {
         "name": "reference",
         "steps": (PowerStep("all", date(2026, 1, 1), 1000, 1000 / 1.1, 0.87 * 825.5),),

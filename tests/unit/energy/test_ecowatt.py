@@ -65,7 +65,7 @@ def test_what_is_not_as_published_is_left_out_and_reported() -> None:
         (Oddity.DUPLICATE, 6),
     ]:
         assert expected in found
-    assert data.frame.filter(day_level=None).height == 24
+    assert data.frame["day_level"].null_count() == 24
     assert data.level(at(2026, 11, 20, 23))[0] == 3  # two values for one hour: the worse one
     assert data.level(at(2026, 11, 21, 1)) is None  # its level was 9
     assert data.level(at(2026, 11, 22, 12)) == (2, at(2026, 11, 21, 16))  # the day's newer signal
