@@ -1,0 +1,75 @@
+"""How machines are reached: one ssh_config for Ansible, checks and people."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from infra import paths
+from infra.paths import ROOT
+from infra.render.templates import render
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from infra.plan.machines import Machine
+
+USER = "gigasite"
+"""The account in every image; it may use sudo without a password."""
+
+PERSIST = 300
+"""Seconds that a shared connection waits for its next use: a new one takes seconds on an emulated machine."""
+
+
+def config_path(site: str) -> Path:
+    """Where the site's ssh_config lies."""
+    return paths.state(site) / "ssh_config"
+
+
+def control_folder(site: str) -> Path:
+    """Folder of the shared connections' sockets: short, because a socket's path may have 108 bytes only."""
+    base = os.environ.get("XDG_RUNTIME_DIR") or f"{tempfile.gettempdir()}/gigasite-{os.getuid()}"
+    checkout = hashlib.sha256(f"{ROOT}\0{site}".encode()).hexdigest()[:8]
+    folder = Path(base) / f"ssh-{checkout}"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
+def write_config(site: str, machines: Iterable[Machine]) -> Path:
+    """Write the site's ssh_config if it differs; mode 0600.
+
+    Args:
+        site: name of the site.
+        machines: all that it shall name.
+    """
+    state = paths.state(site)
+    hosts = [
+        {
+            "name": machine.name,
+            "address": "127.0.0.1" if machine.stand_in else machine.management_address,
+            "port": machine.stand_in.ssh_port if machine.stand_in else 22,
+        }
+        for machine in machines
+    ]
+    text = render(
+        "controller/ssh_config.j2",
+        {
+            "site": {"name": site},
+            "hosts": hosts,
+            "user": USER,
+            "key": state / "ssh" / "id_ed25519",
+            "known_hosts": state / "ssh" / "known_hosts",
+            "persist": PERSIST,
+            "sockets": control_folder(site),
+        },
+    )
+    path = config_path(site)
+    if not path.exists() or path.read_text() != text:
+        draft = path.with_name(f".ssh_config.{os.getpid()}")
+        draft.touch(mode=0o600)
+        draft.write_text(text)
+        draft.replace(path)
+    return path

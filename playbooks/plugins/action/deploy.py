@@ -1,0 +1,84 @@
+"""Render a role's files on the controller and send them to the machine in one step."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from infra.errors import UserError
+from infra.render.deployment import Deployed, component_files
+from infra.rollout.secrets import secret
+
+REMOTE = Path(__file__).parent.parent / "modules" / "deploy.py"
+
+
+class ActionModule(ActionBase):
+    """`deploy: {files: [...], prune: [...]}`; see the module for what the arguments mean."""
+
+    _supports_check_mode = True
+    _supports_diff = True
+    _requires_connection = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Send what the rules give for this host; return changed paths and differences."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        given, arguments = self.validate_argument_spec(
+            argument_spec={
+                "files": {"type": "list", "elements": "dict", "required": True},
+                "prune": {"type": "list", "elements": "str", "default": []},
+            }
+        )
+        del given
+        variables = task_vars or {}
+        facts = {name: plain(self._templar.template(variables[name])) for name in ("machine", "site")}
+        try:
+            files = [wire(file, facts["site"]["name"]) for file in component_files(arguments["files"], facts)]
+        except UserError as error:
+            raise AnsibleActionFail(str(error)) from error
+        request = {"files": files, "prune": arguments["prune"], "check": bool(self._task.check_mode)}
+        source = f"{REMOTE.read_text()}\n\nconverge({request!r})\n"
+        # -S -E: the machine's site packages are not needed and cost start-up time
+        done = self._low_level_execute_command(
+            f"{variables.get('ansible_python_interpreter', '/usr/bin/python3')} -S -E -",
+            in_data=source.encode(),
+        )
+        try:
+            answer = ast.literal_eval(done["stdout"])
+        except (ValueError, SyntaxError) as error:
+            raise AnsibleActionFail(
+                f"the machine gave no result: {(done['stderr'] or done['stdout'])[-2000:]}"
+            ) from error
+        result.update(answer)
+        if not self._task.diff:
+            result.pop("diff", None)
+        return result
+
+
+def wire(file: Deployed, site: str) -> dict[str, Any]:
+    """A file as the machine's part takes it."""
+    content = secret(site, file.secret) if file.secret else (file.text or "").encode()
+    return {
+        "path": file.path,
+        "folder": file.folder,
+        "mode": file.mode,
+        "owner": file.owner,
+        "group": file.group,
+        "validate": file.validate,
+        "quiet": file.secret is not None,
+        "content": content,
+    }
+
+
+def plain(value: Any) -> Any:
+    """Ansible's tagged values as ordinary ones, which Jinja and JSON take without surprises."""
+    if isinstance(value, dict):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    if isinstance(value, bool) or value is None:
+        return value
+    return int(value) if isinstance(value, int) else str(value)
