@@ -100,9 +100,9 @@ class Machine(Kind[MachineInputs]):
         """The image that machines are made from now: when its recipe changes, machines are made anew."""
         if inputs.get("image"):
             return inputs
-        from infra.provider.drivers import libvirt  # noqa: PLC0415 (only stand-ins need it)
+        from infra.provider.drivers.libvirt import current_image  # noqa: PLC0415 (only stand-ins need it)
 
-        return {**inputs, "image": libvirt.current_image()}
+        return {**inputs, "image": current_image()}
 
     def drift(self, state: Mapping[str, Any], inputs: Mapping[str, Any]) -> dict[str, Change]:
         """A controller that does not run is started again."""
@@ -133,21 +133,21 @@ class Machine(Kind[MachineInputs]):
     async def create(self, runtime: Runtime, inputs: MachineInputs, limit: float) -> Made:
         """Define it, or adopt it if we defined it before; start its controller."""
         del limit
-        from infra.provider.drivers import libvirt  # noqa: PLC0415
+        from infra.provider.drivers.libvirt import define  # noqa: PLC0415
 
-        return Made(_outputs(inputs, await libvirt.define(runtime.settings.site, inputs)))
+        return Made(_outputs(inputs, await define(runtime.settings.site, inputs)))
 
     async def read(
         self, runtime: Runtime, resource_id: str, state: Mapping[str, Any], limit: float
     ) -> Seen | None:
         """Whether the domain is there and its controller runs."""
         del limit
-        from infra.provider.drivers import libvirt  # noqa: PLC0415
+        from infra.provider.drivers.libvirt import look  # noqa: PLC0415
 
         if not state:
             return None
         declared = build(MachineInputs, state)
-        facts = await libvirt.look(runtime.settings.site, declared)
+        facts = await look(runtime.settings.site, declared)
         return (
             None
             if facts is None or declared.uuid != resource_id
@@ -159,9 +159,9 @@ class Machine(Kind[MachineInputs]):
     ) -> None:
         """Remove domain, disk and controller, if they are ours."""
         del state, limit
-        from infra.provider.drivers import libvirt  # noqa: PLC0415
+        from infra.provider.drivers.libvirt import remove  # noqa: PLC0415
 
-        await libvirt.remove(runtime.settings.site, inputs)
+        await remove(runtime.settings.site, inputs)
 
 
 def _defines(path: str) -> bool:

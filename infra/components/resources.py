@@ -1,0 +1,233 @@
+"""The resources of the package `gigasite` as a program declares them; the provider documents their properties."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import pulumi
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BmcArgs:
+    """A management controller; `credential` is a name, never a secret."""
+
+    address: pulumi.Input[str]
+    port: pulumi.Input[int]
+    credential: pulumi.Input[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineArgs:
+    """What is declared of one computer."""
+
+    platform: pulumi.Input[str]
+    bmc: BmcArgs
+    uuid: pulumi.Input[str] | None = None
+    power: pulumi.Input[str] | None = None
+    accelerators: pulumi.Input[int] | None = None
+    boot: pulumi.Input[str] | None = None
+    hardware: pulumi.Input[str] | None = None
+    on_delete: pulumi.Input[str] | None = None
+    shutdown: pulumi.Input[str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrayArgs(MachineArgs):
+    """One tray of a rack."""
+
+    slot: pulumi.Input[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RackArgs:
+    """One rack; `trays` by host name."""
+
+    name: pulumi.Input[str]
+    trays: Mapping[str, TrayArgs]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerArgs(MachineArgs):
+    """One server or switch."""
+
+    name: pulumi.Input[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NicArgs:
+    """A stand-in's data interface."""
+
+    name: pulumi.Input[str]
+    mac: pulumi.Input[str]
+    local: pulumi.Input[int]
+    remote: pulumi.Input[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmulatorArgs:
+    """A stand-in's management controller."""
+
+    port: pulumi.Input[int]
+    credential: pulumi.Input[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandInArgs:
+    """A virtual machine in place of a computer."""
+
+    name: pulumi.Input[str]
+    uuid: pulumi.Input[str]
+    vcpus: pulumi.Input[int]
+    memory_mib: pulumi.Input[int]
+    disk_gib: pulumi.Input[int]
+    ssh_port: pulumi.Input[int]
+    bmc: EmulatorArgs
+    nics: Sequence[NicArgs] = ()
+    image: pulumi.Input[str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionArgs:
+    """The grid connection."""
+
+    name: pulumi.Input[str]
+    operator: pulumi.Input[str]
+    capacity_mw: pulumi.Input[float]
+    voltage_kv: pulumi.Input[float]
+    circuits: pulumi.Input[int]
+    ramp_mw_per_min: pulumi.Input[float] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedArgs:
+    """A power feed."""
+
+    name: pulumi.Input[str]
+    capacity_kw: pulumi.Input[float]
+    load_kw: pulumi.Input[float] | None = None
+    energised: pulumi.Input[bool] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CduArgs:
+    """A coolant distribution unit."""
+
+    name: pulumi.Input[str]
+    capacity_kw: pulumi.Input[float]
+    flow_l_min: pulumi.Input[float]
+    load_kw: pulumi.Input[float] | None = None
+    supply_c: pulumi.Input[float] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderArgs:
+    """Configuration of the provider: which site's local state, and how machines are reached."""
+
+    site: pulumi.Input[str]
+    driver: pulumi.Input[str] | None = None
+    latency: pulumi.Input[float] | None = None
+    failure_rate: pulumi.Input[float] | None = None
+    timeout: pulumi.Input[float] | None = None
+
+
+def properties(args: Any) -> Any:
+    """Args as the property bag that Pulumi sends; what is None is left out."""
+    if dataclasses.is_dataclass(args):
+        pairs = ((field.name, getattr(args, field.name)) for field in dataclasses.fields(args))
+        return {name: properties(value) for name, value in pairs if value is not None}
+    if isinstance(args, Mapping):
+        return {key: properties(value) for key, value in args.items()}
+    if isinstance(args, (list, tuple)):
+        return [properties(value) for value in args]
+    return args
+
+
+class Provider(pulumi.ProviderResource):
+    """The provider `gigasite`, configured for one site."""
+
+    def __init__(self, name: str, args: ProviderArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("gigasite", name, properties(args), opts)
+
+
+class _Resource(pulumi.CustomResource):
+    """A custom resource of a fixed type with named outputs; a subclass annotates them."""
+
+    type_name: ClassVar[str]
+    output_names: ClassVar[tuple[str, ...]]
+
+    def __init__(self, name: str, args: Any, opts: pulumi.ResourceOptions | None = None) -> None:
+        outputs = dict.fromkeys(self.output_names)
+        super().__init__(self.type_name, name, {**properties(args), **outputs}, opts)
+
+
+class Rack(_Resource):
+    """A rack whose trays converge at the same time; takes `RackArgs`."""
+
+    type_name = "gigasite:compute:Rack"
+    output_names = ("machines", "simulated")
+    machines: pulumi.Output[dict[str, dict[str, str]]]
+    simulated: pulumi.Output[bool]
+
+
+class _Server(_Resource):
+    output_names = ("machine", "simulated")
+    machine: pulumi.Output[dict[str, str]]
+    simulated: pulumi.Output[bool]
+
+
+class StorageServer(_Server):
+    """A storage server; takes `ServerArgs`."""
+
+    type_name = "gigasite:storage:Server"
+
+
+class ManagementServer(_Server):
+    """A management node; takes `ServerArgs`."""
+
+    type_name = "gigasite:management:Server"
+
+
+class Switch(_Server):
+    """A switch; takes `ServerArgs`."""
+
+    type_name = "gigasite:network:Switch"
+
+
+class StandIn(_Resource):
+    """A virtual machine in place of a computer; takes `StandInArgs`."""
+
+    type_name = "gigasite:standin:Machine"
+    output_names = ("definition", "bmc_url", "ssh", "started", "bmc_running", "simulated")
+    definition: pulumi.Output[str]
+    bmc_url: pulumi.Output[str]
+    ssh: pulumi.Output[dict[str, Any]]
+    started: pulumi.Output[str]
+    bmc_running: pulumi.Output[bool]
+    simulated: pulumi.Output[bool]
+
+
+class _Device(_Resource):
+    output_names = ("serial", "simulated")
+    serial: pulumi.Output[str]
+    simulated: pulumi.Output[bool]
+
+
+class Connection(_Device):
+    """The grid connection; takes `ConnectionArgs`."""
+
+    type_name = "gigasite:grid:Connection"
+
+
+class Feed(_Device):
+    """A power feed; takes `FeedArgs`."""
+
+    type_name = "gigasite:power:Feed"
+
+
+class Cdu(_Device):
+    """A coolant distribution unit; takes `CduArgs`."""
+
+    type_name = "gigasite:cooling:Cdu"

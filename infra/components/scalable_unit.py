@@ -1,0 +1,58 @@
+"""A scalable unit: a row of racks with the feeds and coolant distribution units that serve it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+
+from infra.components.hardware import output_record, stand_in, tray_args
+from infra.components.resources import Cdu, CduArgs, Feed, FeedArgs, Rack, RackArgs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from infra.plan.machines import Machine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScalableUnitArgs:
+    """What a scalable unit is made of.
+
+    Attributes:
+        racks: rack name → its trays.
+        feeds: power feeds of the row.
+        cdus: coolant distribution units of the row.
+    """
+
+    racks: Mapping[str, Sequence[Machine]]
+    feeds: Sequence[FeedArgs] = ()
+    cdus: Sequence[CduArgs] = ()
+
+
+class ScalableUnit(pulumi.ComponentResource):
+    """A row of racks. Racks get power after what feeds and cools them."""
+
+    machines: Mapping[str, pulumi.Output[dict[str, Any]]]
+    """Host name → output record of the tray."""
+
+    def __init__(
+        self, name: str, args: ScalableUnitArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("gigasite:site:ScalableUnit", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        supply: list[pulumi.Resource] = [Feed(str(feed.name), feed, child) for feed in args.feeds]
+        supply += [Cdu(str(cdu.name), cdu, child) for cdu in args.cdus]
+        machines = {}
+        for rack_name, trays in args.racks.items():
+            under = {tray.name: stand_in(tray, self) for tray in trays}
+            rack = Rack(
+                rack_name,
+                RackArgs(name=rack_name, trays={tray.name: tray_args(tray, under[tray.name]) for tray in trays}),
+                pulumi.ResourceOptions(parent=self, depends_on=supply),
+            )
+            for tray in trays:
+                machines[tray.name] = output_record(tray, under[tray.name], rack.machines[tray.name])
+        self.machines = machines
+        self.register_outputs({"racks": list(args.racks)})

@@ -1,0 +1,50 @@
+"""A storage tier: the servers that make it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+
+from infra.components.hardware import output_record, server_args, stand_in
+from infra.components.resources import StorageServer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from infra.plan.machines import Machine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorageTierArgs:
+    """What a storage tier is made of.
+
+    Attributes:
+        servers: its servers.
+        protect: whether Pulumi refuses to delete them: they hold data.
+    """
+
+    servers: Sequence[Machine]
+    protect: bool = False
+
+
+class StorageTier(pulumi.ComponentResource):
+    """The servers of one storage tier."""
+
+    machines: Mapping[str, pulumi.Output[dict[str, Any]]]
+    """Host name → output record of the server."""
+
+    def __init__(self, name: str, args: StorageTierArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("gigasite:storage:Tier", name, None, opts)
+        machines = {}
+        for server in args.servers:
+            under = stand_in(server, self)
+            made = StorageServer(
+                server.name,
+                server_args(server, under),
+                pulumi.ResourceOptions(parent=self, protect=args.protect or None),
+            )
+            machines[server.name] = output_record(server, under, made.machine)
+        self.machines = machines
+        self.register_outputs({"servers": len(args.servers)})

@@ -1,0 +1,120 @@
+"""Stand-ins through libvirt: the lab's own verbs, called off the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from infra import paths
+
+if TYPE_CHECKING:
+    from infra.lab.machines import MachineSpec
+    from infra.provider.resources.standin import MachineInputs
+
+
+@dataclass(frozen=True, slots=True)
+class StandInFacts:
+    """A stand-in as it is.
+
+    Attributes:
+        definition: changes when the machine is defined from other things.
+        started: how it comes up the first time that it gets power: `fast` or `boot`.
+        bmc_running: whether its controller's process runs.
+    """
+
+    definition: str
+    started: str
+    bmc_running: bool
+
+
+def current_image() -> str:
+    """The hash of everything that stand-ins' disks are made from now."""
+    from infra.lab.image import image_key  # noqa: PLC0415 (only stand-ins need the lab)
+
+    return image_key()
+
+
+async def define(site: str, inputs: MachineInputs) -> StandInFacts:
+    """Define a stand-in powered off, or adopt the one that we defined before; start its controller.
+
+    Raises:
+        infra.errors.UserError: a port is taken, the name or UUID is another's, or the image cannot be built.
+    """
+    return await asyncio.to_thread(_define, site, inputs)
+
+
+async def look(site: str, inputs: MachineInputs) -> StandInFacts | None:
+    """The stand-in as it is; None if it is not defined."""
+    return await asyncio.to_thread(_look, site, inputs)
+
+
+async def remove(site: str, inputs: MachineInputs) -> None:
+    """Remove the stand-in, its disk and its controller; nothing if they are gone.
+
+    Raises:
+        infra.errors.UserError: a machine of that name is not ours.
+    """
+    await asyncio.to_thread(_remove, site, inputs)
+
+
+def _spec(site: str, inputs: MachineInputs) -> MachineSpec:
+    from infra.lab.machines import Cable, MachineSpec  # noqa: PLC0415
+
+    return MachineSpec(
+        name=inputs.name,
+        uuid=inputs.uuid,
+        vcpus=inputs.vcpus,
+        memory_mib=inputs.memory_mib,
+        disk_gib=inputs.disk_gib,
+        ssh_port=inputs.ssh_port,
+        nics=tuple(Cable(nic.name, nic.mac, nic.local, nic.remote) for nic in inputs.nics),
+        state_dir=paths.state(site),
+        owner=site,
+    )
+
+
+def _define(site: str, inputs: MachineInputs) -> StandInFacts:
+    from infra.lab import bmc, image, machines  # noqa: PLC0415
+
+    spec = _spec(site, inputs)
+    before = machines.status(spec.state_dir, spec.name)
+    made = machines.define(spec, image.ensure_image())
+    if before is not None and before.inputs != made.inputs and before.power is machines.Power.ON:
+        # The old definition still runs: it must go off to come up as the new one.
+        _cut_power(spec)
+    bmc.ensure_bmc(spec.state_dir, spec.name, spec.uuid, inputs.bmc.port)
+    return StandInFacts(made.inputs, str(spec.start), bmc_running=True)
+
+
+def _cut_power(spec: MachineSpec) -> None:
+    import libvirt  # noqa: PLC0415
+
+    from infra.lab import session  # noqa: PLC0415
+
+    domain = session.connect().lookupByName(spec.domain_name)  # type: ignore[no-untyped-call]
+    try:
+        domain.destroy()
+    except libvirt.libvirtError as error:
+        if error.get_error_code() != libvirt.VIR_ERR_OPERATION_INVALID:  # it went off by itself
+            raise
+
+
+def _look(site: str, inputs: MachineInputs) -> StandInFacts | None:
+    from infra.lab import bmc, machines  # noqa: PLC0415
+
+    spec = _spec(site, inputs)
+    found = machines.status(spec.state_dir, spec.name)
+    if found is None:
+        return None
+    return StandInFacts(
+        found.inputs, str(spec.start), bmc_running=bmc.bmc_process(spec.state_dir, spec.name) is not None
+    )
+
+
+def _remove(site: str, inputs: MachineInputs) -> None:
+    from infra.lab import bmc, machines  # noqa: PLC0415
+
+    spec = _spec(site, inputs)
+    bmc.remove_bmc(spec.state_dir, spec.name)
+    machines.undefine(spec.state_dir, spec.name, spec.owner)
