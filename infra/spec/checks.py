@@ -31,7 +31,9 @@ def mistakes(site: Site) -> Iterator[Mistake]:
             sound = False
             yield mistake
     for index, server in enumerate(site.servers):
-        yield from _known(("servers", index, "platform"), "platform", server.platform, catalog.names("platforms"))
+        yield from _known(
+            ("servers", index, "platform"), "platform", server.platform, catalog.names("platforms")
+        )
         if server.attach:
             yield from _place(("servers", index, "attach"), server.attach, site)
     yield from _fabrics(site)
@@ -40,7 +42,11 @@ def mistakes(site: Site) -> Iterator[Mistake]:
     for index, exception in enumerate(site.exceptions):
         yield from _place(("exceptions", index, "at"), exception.at, site)
         if exception.missing and "-rack-" not in exception.at:
-            yield ("exceptions", index, "missing"), "empty slots need a rack", "write `at: pod-01-su-01-rack-01`"
+            yield (
+                ("exceptions", index, "missing"),
+                "empty slots need a rack",
+                "write `at: pod-01-su-01-rack-01`",
+            )
     for index, phase in enumerate(site.phases):
         if phase.pods > site.layout.pods:
             message = f"{phase.pods} pods in service, but the layout has {site.layout.pods}"
@@ -106,7 +112,11 @@ def _fabrics(site: Site) -> Iterator[Mistake]:
             loc = ("fabrics", key, "tiers", index)
             yield from _known((*loc, "switch"), "switch model", tier.switch, models)
             if tier.name in first:
-                yield (*loc, "name"), f"two tiers are named `{tier.name}`", f"the other is in {first[tier.name]}"
+                yield (
+                    (*loc, "name"),
+                    f"two tiers are named `{tier.name}`",
+                    f"the other is in {first[tier.name]}",
+                )
             first.setdefault(tier.name, f"fabrics.{key}")
             if index and order.index(tier.per) < order.index(fabric.tiers[index - 1].per):
                 message = f"is counted per {tier.per}, the tier below it per {fabric.tiers[index - 1].per}"
@@ -123,7 +133,9 @@ def _references(site: Site) -> Iterator[Mistake]:
         if tier.servers is not None:
             yield from _known(("storage", "tiers", index, "servers"), "servers", tier.servers, servers)
     if site.schedulers.slurm:
-        yield from _known(("schedulers", "slurm", "controller"), "servers", site.schedulers.slurm.controller, servers)
+        yield from _known(
+            ("schedulers", "slurm", "controller"), "servers", site.schedulers.slurm.controller, servers
+        )
     if site.cooling and site.cooling.cooler:
         yield from _known(("cooling", "cooler"), "cooler", site.cooling.cooler, catalog.names("coolers"))
     zones = tuple(zone.name for zone in site.security.zones)
@@ -176,7 +188,11 @@ def _addresses(site: Site) -> Iterator[Mistake]:
                 f"address range too small: {network} has {blocks:,} blocks of /{prefix},"
                 f" {site.layout.pods} pods and the site need {site.layout.pods + 1:,}"
             )
-            yield ("addresses", pool), message, f"a /{wanted} fits" if wanted >= 0 else "make the pods' blocks smaller"
+            yield (
+                ("addresses", pool),
+                message,
+                f"a /{wanted} fits" if wanted >= 0 else "make the pods' blocks smaller",
+            )
 
 
 def pod_needs(site: Site) -> dict[str, int]:

@@ -68,5 +68,9 @@ class Fabrics(Part):
 
     def named(self) -> dict[str, Fabric]:
         """Those that the site has, by the name that NICs refer to (`east-west`)."""
-        every = {"east-west": self.east_west, "north-south": self.north_south, "out-of-band": self.out_of_band}
+        every = {
+            "east-west": self.east_west,
+            "north-south": self.north_south,
+            "out-of-band": self.out_of_band,
+        }
         return {name: fabric for name, fabric in every.items() if fabric}

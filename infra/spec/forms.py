@@ -73,9 +73,7 @@ def form_of(rack: Rack, nodes: int | None = None) -> Form:
     for companion in base.rack.companions:
         companions.append((companion, unit))
         unit += companion.count * companion.height
-    return Form(
-        base.name, tuple(slots), tuple(companions), _rated(base, slots), unit, base.rack.height
-    )
+    return Form(base.name, tuple(slots), tuple(companions), _rated(base, slots), unit, base.rack.height)
 
 
 def _rated(base: Platform, slots: list[Slot]) -> float:

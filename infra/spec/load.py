@@ -260,7 +260,9 @@ def _example(model: type[BaseModel], loc: Loc) -> Any:
             return part["const"]
         if part.get("type") == "object":
             return {key: minimal(part["properties"][key]) for key in part.get("required", ())}
-        return {"string": "x", "integer": 1, "number": 1.0, "boolean": False, "array": []}.get(part.get("type"))
+        return {"string": "x", "integer": 1, "number": 1.0, "boolean": False, "array": []}.get(
+            part.get("type")
+        )
 
     required, part = False, resolve(schema)
     for step in loc:

@@ -88,7 +88,9 @@ def _quantity(dimension: str) -> Any:
             return parse(value, dimension)
         except ValueError as error:
             message, _, hint = str(error).partition("|")
-            raise PydanticCustomError("unit", "{message}|{hint}", {"message": message, "hint": hint}) from error
+            raise PydanticCustomError(
+                "unit", "{message}|{hint}", {"message": message, "hint": hint}
+            ) from error
 
     units = "|".join(re.escape(unit) for unit in UNITS[dimension])
     return Annotated[

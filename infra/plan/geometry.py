@@ -1,0 +1,181 @@
+"""A site with everything resolved once that all tables need: forms, tiers, strides, blocks.
+
+Every position on the site is an index, and every name, port and address is arithmetic on indices. Pods are
+numbered over the whole site and each has room of its own, so that nothing is renamed when another is added.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from infra.spec import catalog, forms, tiers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from infra.spec.forms import Form
+    from infra.spec.layout import Exception_, Rack
+    from infra.spec.site import Site
+    from infra.spec.tiers import ResolvedTier
+
+_PLACE = re.compile(r"^pod-(\d+)(?:-su-(\d+)(?:-rack-(\d+))?)?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """The racks that an exception speaks of: indices from 0, None for all."""
+
+    pod: int
+    su: int | None
+    rack: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What a scalable unit's racks make of its strides.
+
+    Attributes:
+        stride: slots of its largest rack.
+        lanes: NICs of its largest node on a rail, by fabric.
+        ports: management ports of its largest rack.
+    """
+
+    stride: int
+    lanes: tuple[tuple[str, int], ...]
+    ports: int
+
+    def width(self, fabric: str, racks: int) -> int:
+        """Host ports on one rail that it takes on a fabric."""
+        if fabric == "out-of-band":
+            return self.ports * racks
+        return self.stride * racks * dict(self.lanes).get(fabric, 0)
+
+
+class Geometry:
+    """See the module. Made once for a site; tables of the site or of one pod share it."""
+
+    def __init__(self, site: Site) -> None:
+        layout = site.layout
+        self.site = site
+        self.pods = layout.pods
+        self.sus = layout.scalable_units_per_pod
+        self.racks, self._last = forms.racks_per_unit(layout)
+        self.tiers = tiers.resolve_all(site)
+        self._forms: list[Form] = [forms.form_of(layout.rack)]
+        self.declared: list[Rack] = [layout.rack]
+        self.areas: list[tuple[Area, Exception_, int | None]] = []
+        """Exceptions: place, declaration, form (or None if it keeps the form)."""
+        if self._last is not None:
+            self._forms.append(forms.form_of(layout.rack, self._last))
+            self.declared.append(layout.rack)
+        for exception in site.exceptions:
+            form = None
+            if exception.rack:
+                form = len(self._forms)
+                self._forms.append(forms.form_of(exception.rack))
+                self.declared.append(exception.rack)
+            self.areas.append((area_of(exception.at), exception, form))
+        self.forms: tuple[Form, ...] = tuple(self._forms)
+
+    @property
+    def pod_names(self) -> tuple[str, ...]:
+        """Names of all pods in order."""
+        return tuple(f"pod-{index + 1:02d}" for index in range(self.pods))
+
+    def default_form(self, rack: int) -> int:
+        """Form of a rack (by its index in its scalable unit) without exceptions."""
+        return 1 if self._last is not None and rack == self.racks - 1 else 0
+
+    @cached_property
+    def unit(self) -> Unit:
+        """Strides of a scalable unit without exceptions."""
+        return self._unit({self.default_form(rack) for rack in range(self.racks)})
+
+    def _unit(self, used: set[int]) -> Unit:
+        chosen = [self.forms[form] for form in used]
+        lanes = []
+        for name, fabric in self.site.fabrics.named().items():
+            if name == "out-of-band":
+                continue
+            most = max(
+                (nics(slot.platform, name) for form in chosen for slot in form.slots),
+                default=0,
+            )
+            lanes.append((name, -(-most // fabric.rails)))
+        return Unit(
+            stride=max(form.capacity for form in chosen),
+            lanes=tuple(lanes),
+            ports=max(tiers.management_ports(form) for form in chosen),
+        )
+
+    def overrides(self, pods: range) -> dict[tuple[int, int, int], int]:
+        """Racks (pod, scalable unit, rack) in these pods whose form is an exception."""
+        result: dict[tuple[int, int, int], int] = {}
+        for area, _, form in self.areas:
+            if form is not None and area.pod in pods:
+                result |= dict.fromkeys(self.racks_of(area), form)
+        return result
+
+    def racks_of(self, area: Area) -> Iterator[tuple[int, int, int]]:
+        """Indices of the racks in an area."""
+        for su in range(self.sus) if area.su is None else (area.su,):
+            for rack in range(self.racks) if area.rack is None else (area.rack,):
+                yield area.pod, su, rack
+
+    def units(self, pods: range) -> dict[tuple[int, int], Unit]:
+        """Scalable units in these pods whose strides are not the rule's."""
+        changed = self.overrides(pods)
+        touched = {(pod, su) for pod, su, _ in changed}
+        result = {}
+        for pod, su in touched:
+            used = {changed.get((pod, su, rack), self.default_form(rack)) for rack in range(self.racks)}
+            unit = self._unit(used)
+            if unit != self.unit:
+                result[pod, su] = unit
+        return result
+
+    def blocks_per(self, per: str) -> int:
+        """Pods in a block at or above pod level; for `site`, more than there can ever be."""
+        layout = self.site.layout
+        return {
+            "pod": 1,
+            "hall": layout.pods_per_hall,
+            "building": layout.pods_per_hall * layout.halls_per_building,
+            "site": 1_000_000,
+        }[per]
+
+    @cached_property
+    def switches_per_pod(self) -> int:
+        """Switches whose block lies in one pod."""
+        return sum(
+            tier.per_block * tiers.blocks_within(self.site.layout, tier.per, "pod")
+            for tier in self.every_tier
+            if tier.per in {"rack", "scalable-unit", "pod"}
+        )
+
+    @cached_property
+    def every_tier(self) -> tuple[ResolvedTier, ...]:
+        """Tiers of all fabrics in order."""
+        return tuple(tier for fabric in self.tiers.values() for tier in fabric)
+
+    @property
+    def host_tiers(self) -> tuple[ResolvedTier, ...]:
+        """First tiers, by fabric."""
+        return tuple(fabric[0] for fabric in self.tiers.values())
+
+
+def area_of(name: str) -> Area:
+    """An exception's place, as indices."""
+    match = _PLACE.match(name)
+    assert match, "the type's pattern has been checked"
+    pod, su, rack = (int(text) - 1 if text else None for text in match.groups())
+    assert pod is not None
+    return Area(pod, su, rack)
+
+
+def nics(platform: str, fabric: str) -> int:
+    """NICs of a platform's node on a fabric."""
+    return sum(group.count for group in catalog.platform(platform).node.nics if group.fabric == fabric)

@@ -1,0 +1,403 @@
+"""The plan of a site or of some of its pods: tables that follow from the declaration, made when first asked for."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from infra.errors import UserError
+from infra.plan import addressing, cabling, positions, switching
+from infra.plan.geometry import Geometry
+from infra.spec import catalog
+
+if TYPE_CHECKING:
+    from infra.plan.findings import Finding
+    from infra.plan.switching import TierFrame
+    from infra.spec.site import Site
+
+LINK_COLUMNS = (
+    "fabric", "tier", "pod", "rail", "plane", "gbit", "a", "a_port", "a_rack", "a_unit", "z", "z_port", "z_rack",
+    "z_unit", "length",
+)  # fmt: skip
+
+
+class Plan:
+    """Tables of a scope: all pods and the site's own machines, or a single pod.
+
+    Args:
+        site: the declaration.
+        pods: indices of the pods in scope.
+        site_level: whether what belongs to no pod (servers, core switches) is in scope.
+        geometry: shared with the plan that this one is a slice of.
+        phase: name of the phase that chose the pods.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        pods: range,
+        *,
+        site_level: bool = True,
+        geometry: Geometry | None = None,
+        phase: str | None = None,
+    ) -> None:
+        self.site, self.scope, self.site_level, self.phase = site, pods, site_level, phase
+        self.geometry = geometry or Geometry(site)
+
+    @property
+    def pods(self) -> tuple[str, ...]:
+        """Names of the pods in scope."""
+        return tuple(f"pod-{index + 1:02d}" for index in self.scope)
+
+    def pod(self, name: str) -> Plan:
+        """One pod's slice, computed on its own.
+
+        Raises:
+            UserError: the plan has no such pod.
+        """
+        _, _, number = name.partition("pod-")
+        if not number.isdigit() or name != f"pod-{int(number):02d}" or int(number) - 1 not in self.scope:
+            hint = f"pods are {self.pods[0]} to {self.pods[-1]}" if self.scope else "the phase has no pods"
+            raise UserError(f"the plan of {self.site.name} has no pod `{name}`", hint=hint)
+        index = int(number) - 1
+        return Plan(
+            self.site, range(index, index + 1), site_level=False, geometry=self.geometry, phase=self.phase
+        )
+
+    def own_level(self) -> Plan:
+        """What belongs to no pod: servers and the switches above pods."""
+        return Plan(self.site, range(0), geometry=self.geometry, phase=self.phase)
+
+    def whole(self) -> Plan:
+        """All pods of the declaration, whatever this plan's scope."""
+        return Plan(self.site, range(self.geometry.pods), geometry=self.geometry)
+
+    # Working frames, by index; the public tables below are views of them.
+
+    @cached_property
+    def rack_frame(self) -> pl.DataFrame:
+        """Compute racks; see `positions.racks`."""
+        return positions.racks(self.geometry, self.scope)
+
+    @cached_property
+    def node_frame(self) -> pl.DataFrame:
+        """Trays; see `positions.nodes`."""
+        return positions.nodes(self.geometry, self.rack_frame, self.scope)
+
+    @cached_property
+    def companion_frame(self) -> pl.DataFrame:
+        """Other trays; see `positions.companions`."""
+        return positions.companions(self.geometry, self.rack_frame)
+
+    @cached_property
+    def server_frame(self) -> pl.DataFrame:
+        """Servers of the site: name, role, platform, attach (pod index or None), index, rack_name, unit, x, y."""
+        rows: list[tuple[Any, ...]] = []
+        unit = 1
+        for server in self.site.servers:
+            height = catalog.platform(server.platform).node.height
+            for index in range(server.count):
+                tail = "" if server.count == 1 else f"-{index + 1:02d}"
+                rack, free = divmod(unit - 1, self.site.layout.rack_height // height * height)
+                rows.append(
+                    (f"{self.site.name}-{server.name}{tail}", server.name, server.role, server.platform,
+                     int(server.attach[4:]) - 1 if server.attach else None, len(rows),
+                     f"{self.site.name}-servers-{rack + 1:02d}", free + 1,
+                     rack * self.site.layout.distances.rack_pitch, -self.site.layout.distances.row_pitch)
+                )  # fmt: skip
+                unit += height
+        schema = {
+            "name": pl.String, "group": pl.String, "role": pl.String, "platform": pl.String, "attach": pl.Int32,
+            "index": pl.Int32, "rack_name": pl.String, "unit": pl.Int16, "x": pl.Float32, "y": pl.Float32,
+        }  # fmt: skip
+        return pl.DataFrame(rows, schema=schema, orient="row")
+
+    @cached_property
+    def tier_frames(self) -> list[TierFrame]:
+        """Switches by tier, those above the scope's pods too; see `switching.tier_frames`."""
+        above = self.scope or range(self.geometry.pods)
+        return switching.tier_frames(self.geometry, self.rack_frame, self.scope, above)
+
+    @cached_property
+    def device_frame(self) -> pl.DataFrame:
+        """All that has ports, in row order: trays, companions, servers, switches: name, rack_name, unit, x, y."""
+        columns = ["name", "rack_name", "unit", "x", "y"]
+        frames = [self.node_frame, self.companion_frame, self.server_frame]
+        frames += [tier.frame for tier in self.tier_frames]
+        return pl.concat([frame.select(columns) for frame in frames], rechunk=True)
+
+    @cached_property
+    def first_switch(self) -> int:
+        """Row of the first switch in `device_frame`."""
+        return self.node_frame.height + self.companion_frame.height + self.server_frame.height
+
+    # Tables
+
+    @cached_property
+    def places(self) -> pl.DataFrame:
+        """Buildings, halls, pods and scalable units: level, name, parent, racks, nodes, accelerators."""
+        from infra.plan.places import places  # noqa: PLC0415 (each table only costs those who ask for it)
+
+        return places(self)
+
+    @cached_property
+    def racks(self) -> pl.DataFrame:
+        """Racks: name, kind (compute, network, servers), pod, su, platform, pool, x, y (metres)."""
+        names = [form.platform for form in self.geometry.forms]
+        forms = pl.DataFrame({"form": range(len(names)), "platform": names},
+                             schema={"form": pl.Int16, "platform": pl.String})  # fmt: skip
+        compute = self.rack_frame.join(forms, on="form", how="left", maintain_order="left").select(
+            "name", pl.lit("compute").alias("kind"), pl.col("pod_name").alias("pod"), pl.col("row").alias("su"),
+            "platform", "pool", "x", "y",
+        )  # fmt: skip
+        frames = [compute]
+        for tier in self.tier_frames:
+            if tier.tier.per == "rack" or not (self.site_level or tier.tier.per in {"pod", "scalable-unit"}):
+                continue
+            frames.append(
+                tier.frame.select(
+                    pl.col("rack_name").alias("name"), pl.lit("network").alias("kind"),
+                    _pod_name().alias("pod"), _su_name().alias("su"), pl.lit(None, pl.String).alias("platform"),
+                    pl.lit(None, pl.String).alias("pool"), "x", "y",
+                ).unique("name", maintain_order=True)
+            )  # fmt: skip
+        if self.site_level:
+            frames.append(
+                self.server_frame.select(
+                    pl.col("rack_name").alias("name"), pl.lit("servers").alias("kind"),
+                    *(pl.lit(None, pl.String).alias(column) for column in ("pod", "su", "platform", "pool")),
+                    "x", "y",
+                )
+            )  # fmt: skip
+        return pl.concat(frames).unique("name", keep="first", maintain_order=True)
+
+    @cached_property
+    def nodes(self) -> pl.DataFrame:
+        """Trays and servers: name, role, pod, su, rack, slot (from 1), unit, platform, accelerators, pool."""
+        counts = pl.DataFrame(
+            [(name, catalog.platform(name).node.accelerators) for name in self._platforms],
+            schema={"platform": pl.String, "accelerators": pl.Int32}, orient="row",
+        )  # fmt: skip
+        trays = self.node_frame.join(counts, on="platform", how="left", maintain_order="left").select(
+            "name", pl.lit("tray").alias("role"), pl.col("pod_name").alias("pod"), pl.col("row").alias("su"),
+            pl.col("rack_name").alias("rack"), pl.col("slot") + 1, "unit", "platform", "accelerators", "pool",
+        )  # fmt: skip
+        if not self.site_level:
+            return trays
+        servers = self.server_frame.select(
+            "name", "role", pl.lit(None, pl.String).alias("pod"), pl.lit(None, pl.String).alias("su"),
+            pl.col("rack_name").alias("rack"), pl.lit(None, pl.Int32).alias("slot"), "unit", "platform",
+            pl.lit(0, pl.Int32).alias("accelerators"), pl.lit(None, pl.String).alias("pool"),
+        )  # fmt: skip
+        return pl.concat([trays, servers])
+
+    @property
+    def _platforms(self) -> list[str]:
+        return sorted({slot.platform for form in self.geometry.forms for slot in form.slots})
+
+    @cached_property
+    def companions(self) -> pl.DataFrame:
+        """NVLink switch trays, power shelves and the like: name, kind, pod, su, rack, unit."""
+        return self.companion_frame.select(
+            "name", "kind", pl.col("pod_name").alias("pod"), pl.col("row").alias("su"),
+            pl.col("rack_name").alias("rack"), "unit",
+        )  # fmt: skip
+
+    @cached_property
+    def nics(self) -> pl.DataFrame:
+        """Data interfaces: node, interface, fabric, rail, gbit, pod."""
+        frame = positions.nic_frame(set(self._platforms))
+        rails = {name: fabric.rails for name, fabric in self.site.fabrics.named().items()}
+        frame = frame.with_columns(
+            (pl.col("nic") % pl.col("fabric").replace_strict(rails, default=1, return_dtype=pl.Int32)).alias(
+                "rail"
+            )
+        )
+        return self.node_frame.select(
+            pl.col("name").alias("node"), "platform", pl.col("pod_name").alias("pod")
+        ).join(frame, on="platform", how="inner", maintain_order="left_right").select(
+            "node", "interface", "fabric", "rail", "gbit", "pod"
+        )  # fmt: skip
+
+    @cached_property
+    def switches(self) -> pl.DataFrame:
+        """Switches: name, fabric, tier, level, model, pod, su, plane, set, rack, unit, ports, watts."""
+        frames = []
+        for tier in self.tier_frames:
+            spec = tier.tier
+            if not self.site_level and spec.per not in {"rack", "scalable-unit", "pod"}:
+                continue
+            frames.append(
+                tier.frame.select(
+                    "name", pl.lit(spec.fabric).alias("fabric"), pl.lit(spec.name).alias("tier"),
+                    pl.lit(spec.level, pl.Int8).alias("level"), pl.lit(spec.model.name).alias("model"),
+                    _pod_name().alias("pod"), _su_name().alias("su"), "plane", "set",
+                    pl.col("rack_name").alias("rack"), "unit", pl.lit(spec.ports, pl.Int32).alias("ports"),
+                    pl.lit(spec.model.power).alias("watts"),
+                )
+            )  # fmt: skip
+        return pl.concat(frames) if frames else pl.DataFrame(schema={"name": pl.String, "fabric": pl.String})
+
+    @cached_property
+    def links(self) -> pl.DataFrame:
+        """Cables, hosts first: `LINK_COLUMNS`; a is the lower end, z the upper; length in metres."""
+        frames = []
+        for fabric in self.geometry.tiers.values():
+            tiers = [tier for tier in self.tier_frames if tier.tier in fabric]
+            host = cabling.host_links(self.geometry, tiers[0], self._ends(tiers[0]), self.scope)
+            frames.append(self._named(host, tiers[0], None))
+            for lower, upper in zip(tiers, tiers[1:], strict=False):
+                frames.append(
+                    self._named(cabling.uplinks(self.geometry, lower, upper, self.scope), upper, lower)
+                )
+        if not frames:
+            return pl.DataFrame(schema=dict.fromkeys(LINK_COLUMNS, pl.String))
+        return pl.concat(frames)
+
+    def _ends(self, tier: TierFrame) -> pl.DataFrame:
+        if tier.tier.fabric == "out-of-band":
+            first = self.node_frame.height + self.companion_frame.height
+            devices = self.device_frame.head(first).select("name").with_row_index("a")
+            devices = devices.with_columns(pl.col("a").cast(pl.Int32))
+            return cabling.management_ends(self.geometry, tier.tier, self.rack_frame, devices)
+        ends = cabling.nic_ends(self.geometry, tier.tier, self.rack_frame, self.node_frame, self.scope)
+        servers = self._server_ends(tier)
+        return pl.concat([ends, servers.cast(ends.schema)]) if servers.height else ends  # type: ignore[arg-type]
+
+    def _server_ends(self, tier: TierFrame) -> pl.DataFrame:
+        """Ports of servers follow those of all trays of the pod's first block."""
+        from infra.spec.tiers import endpoints  # noqa: PLC0415
+
+        spec = tier.tier
+        fabric = self.site.fabrics.named()[spec.fabric]
+        total = endpoints(self.site, spec.fabric, fabric)
+        own = endpoints(self.site.model_copy(update={"servers": ()}), spec.fabric, fabric)
+        rows, used = [], own
+        first = self.node_frame.height + self.companion_frame.height
+        for server in self.server_frame.iter_rows(named=True):
+            if server["attach"] is None:
+                continue
+            mine = positions.nic_frame({server["platform"]}).filter(pl.col("fabric") == spec.fabric)
+            for nic in mine.iter_rows(named=True):
+                rail, lane = nic["nic"] % spec.sets, nic["nic"] // spec.sets
+                if server["attach"] in self.scope:
+                    rows.append((server["attach"], 0, 0, used + lane, rail, nic["nic"], nic["gbit"],
+                                 first + server["index"], nic["interface"]))  # fmt: skip
+            used += -(-mine.height // spec.sets)
+        assert used <= total or not rows
+        schema = {"pod": pl.Int32, "su": pl.Int32, "rack": pl.Int32, "position": pl.Int32, "rail": pl.Int32,
+                  "nic": pl.Int32, "gbit": pl.Float64, "a": pl.Int32, "a_port": pl.String}  # fmt: skip
+        return pl.DataFrame(rows, schema=schema, orient="row")
+
+    def _named(self, links: pl.DataFrame, upper: TierFrame, lower: TierFrame | None) -> pl.DataFrame:
+        """Links by index → links with names, places and lengths."""
+        devices = self.device_frame
+        a_rows = links["a"] if lower is None else links["a"] + self.first_switch
+        a = devices.select(pl.all().gather(a_rows))
+        z = devices.select(pl.all().gather(links["z"] + self.first_switch))
+        a_port = links["a_port"] if lower is None else _ports(lower, links["a_index"])
+        step = "host_" + upper.tier.name if lower is None else f"{lower.tier.name}_{upper.tier.name}"
+        return links.select(
+            pl.lit(upper.tier.fabric).cast(pl.Categorical).alias("fabric"),
+            pl.lit(step).cast(pl.Categorical).alias("tier"),
+            pl.lit(None, pl.String).alias("pod")
+            if links["pod"].is_null().all()
+            else pl.Series(self.geometry.pod_names, dtype=pl.String).gather(links["pod"]).alias("pod"),
+            pl.col("rail").cast(pl.Int16), pl.col("plane").cast(pl.Int16), "gbit",
+            a["name"].alias("a"), a_port.alias("a_port"), a["rack_name"].alias("a_rack"), a["unit"].alias("a_unit"),
+            z["name"].alias("z"), _ports(upper, links["z_index"]).alias("z_port"),
+            z["rack_name"].alias("z_rack"), z["unit"].alias("z_unit"),
+            cabling.lengths(a, z, self.geometry).alias("length"),
+        )  # fmt: skip
+
+    @cached_property
+    def ports(self) -> pl.DataFrame:
+        """Switch ports in use: switch, port, fabric, pod, peer, peer_port."""
+        up = self.links.select(
+            pl.col("z").alias("switch"), pl.col("z_port").alias("port"), "fabric", "pod",
+            pl.col("a").alias("peer"), pl.col("a_port").alias("peer_port"),
+        )  # fmt: skip
+        down = self.links.filter(~pl.col("tier").cast(pl.String).str.starts_with("host_")).select(
+            pl.col("a").alias("switch"), pl.col("a_port").alias("port"), "fabric", "pod",
+            pl.col("z").alias("peer"), pl.col("z_port").alias("peer_port"),
+        )  # fmt: skip
+        return pl.concat([up, down])
+
+    @cached_property
+    def addresses(self) -> pl.DataFrame:
+        """Addresses: pool (management, loopback, link), owner, interface, address with prefix, pod."""
+        return addressing.addresses(self)
+
+    @cached_property
+    def power(self) -> pl.DataFrame:
+        """Watts of every place from site to rack; see `infra.plan.power`."""
+        from infra.plan.power import power  # noqa: PLC0415
+
+        return power(self)
+
+    @cached_property
+    def cooling(self) -> pl.DataFrame:
+        """Heat and coolant of every place; see `infra.plan.cooling`."""
+        from infra.plan.cooling import cooling  # noqa: PLC0415
+
+        return cooling(self)
+
+    @cached_property
+    def storage(self) -> pl.DataFrame:
+        """Storage tiers; see `infra.plan.storage`."""
+        from infra.plan.storage import storage  # noqa: PLC0415
+
+        return storage(self)
+
+    @cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """What admission and the announcement's comparison found, errors first."""
+        from infra.plan.findings import findings  # noqa: PLC0415
+
+        return findings(self)
+
+    def summary(self) -> dict[str, Any]:
+        """The plan's figures as one JSON object."""
+        from infra.plan.summary import summary  # noqa: PLC0415
+
+        return summary(self)
+
+
+def _pod_name() -> pl.Expr:
+    return pl.when(pl.col("pod").is_not_null()).then(pl.format("pod-{}", positions.two("pod")))
+
+
+def _su_name() -> pl.Expr:
+    text = pl.format("pod-{}-su-{}", positions.two("pod"), positions.two("su"))
+    return pl.when(pl.col("su").is_not_null()).then(text)
+
+
+def port_names(tier: TierFrame) -> pl.Series:
+    """Names of a switch's logical ports by index."""
+    model, split = tier.tier.model, tier.tier.breakout
+    plain = [model.port_name.format(number + model.first_port) for number in range(model.ports)]
+    if split == 1:
+        return pl.Series(plain)
+    return pl.Series([f"{name}s{part}" for name in plain for part in range(split)])
+
+
+def _ports(tier: TierFrame, index: pl.Series) -> pl.Series:
+    return port_names(tier).gather(index)
+
+
+def plan(site: Site, phase: str | None = None) -> Plan:
+    """Plan a whole site, or what is in service by the end of a phase.
+
+    Raises:
+        UserError: the site declares no such phase.
+    """
+    pods = site.layout.pods
+    if phase is not None:
+        known = {entry.name: entry for entry in site.phases}
+        if phase not in known:
+            hint = f"phases are {', '.join(known)}" if known else "it declares none"
+            raise UserError(f"{site.name} has no phase `{phase}`", hint=hint)
+        pods = known[phase].pods
+    return Plan(site, range(pods), phase=phase)

@@ -1,0 +1,205 @@
+"""Racks, nodes, companions and NICs of some pods, as columns of indices and names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from infra.spec import catalog, tiers
+
+if TYPE_CHECKING:
+    from infra.plan.geometry import Geometry
+
+RACK_UNIT_M = 0.04445
+"""Height of a rack unit (EIA-310): 44.45 mm."""
+
+
+def two(column: str) -> pl.Expr:
+    """An index column as a number from 1 with at least two digits."""
+    return (pl.col(column) + 1).cast(pl.String).str.zfill(2)
+
+
+def origin(geometry: Geometry) -> tuple[pl.Expr, pl.Expr]:
+    """Metres east and north of a pod's corner on the site, from its index `pod`.
+
+    Halls lie along x, their pods side by side along y, buildings further along x. Nothing here depends on how
+    many there are, so that an added pod moves no other.
+    """
+    layout, far = geometry.site.layout, geometry.site.layout.distances
+    hall = pl.col("pod") // layout.pods_per_hall
+    x = (hall // layout.halls_per_building) * far.building_pitch + (
+        hall % layout.halls_per_building
+    ) * far.hall_pitch
+    return x, (pl.col("pod") % layout.pods_per_hall) * far.pod_pitch
+
+
+def racks(geometry: Geometry, pods: range) -> pl.DataFrame:
+    """Compute racks.
+
+    Returns:
+        pod, su, rack (indices); name, row (scalable unit's name), pod_name; form; stride, first_node (position of the
+        rack's slot 1 in its pod); x, y (metres); pool.
+    """
+    sus, each = geometry.sus, geometry.racks
+    index = pl.int_range(0, len(pods) * sus * each, dtype=pl.Int32, eager=True).alias("i").to_frame()
+    frame = index.select(
+        (pl.col("i") // (sus * each) + pods.start).alias("pod"),
+        (pl.col("i") // each % sus).alias("su"),
+        (pl.col("i") % each).alias("rack"),
+    )
+    last = geometry.default_form(each - 1)
+    form: pl.Expr = pl.lit(0, pl.Int16)
+    if last:
+        form = pl.when(pl.col("rack") == each - 1).then(pl.lit(last, pl.Int16)).otherwise(form)
+    stride = geometry.unit.stride
+    frame = frame.with_columns(
+        form.alias("form"),
+        pl.lit(stride, pl.Int32).alias("stride"),
+        ((pl.col("su") * each + pl.col("rack")) * stride).cast(pl.Int32).alias("first_node"),
+        pl.lit(None, pl.String).alias("pool"),
+    )
+    frame = _excepted(frame, geometry, pods)
+    east, north = origin(geometry)
+    far = geometry.site.layout.distances
+    frame = frame.with_columns(pl.format("pod-{}", two("pod")).alias("pod_name"))
+    frame = frame.with_columns(pl.format("{}-su-{}", "pod_name", two("su")).alias("row"))
+    return frame.with_columns(
+        pl.format("{}-rack-{}", "row", two("rack")).alias("name"),
+        (east + pl.col("rack") * far.rack_pitch).cast(pl.Float32).alias("x"),
+        (north + pl.col("su") * far.row_pitch).cast(pl.Float32).alias("y"),
+    )
+
+
+def _excepted(frame: pl.DataFrame, geometry: Geometry, pods: range) -> pl.DataFrame:
+    keys = ["pod", "su", "rack"]
+    types = dict.fromkeys(keys, pl.Int32)
+    changed = geometry.overrides(pods)
+    if changed:
+        rows = [(*place, form) for place, form in changed.items()]
+        other = pl.DataFrame(rows, schema={**types, "other": pl.Int16}, orient="row")
+        frame = frame.join(other, on=keys, how="left", maintain_order="left")
+        frame = frame.with_columns(pl.coalesce("other", "form").alias("form")).drop("other")
+    units = geometry.units(pods)
+    if units:
+        rows = []
+        for pod in {pod for pod, _ in units}:
+            base = 0
+            for su in range(geometry.sus):
+                stride = units.get((pod, su), geometry.unit).stride
+                rows.append((pod, su, stride, base))
+                base += stride * geometry.racks
+        schema = {"pod": pl.Int32, "su": pl.Int32, "stride_": pl.Int32, "base": pl.Int32}
+        other = pl.DataFrame(rows, schema=schema, orient="row")
+        frame = frame.join(other, on=["pod", "su"], how="left", maintain_order="left")
+        moved = pl.col("base") + pl.col("rack") * pl.col("stride_")
+        frame = frame.with_columns(
+            pl.coalesce("stride_", "stride").alias("stride"),
+            pl.coalesce(moved, "first_node").alias("first_node"),
+        ).drop("stride_", "base")
+    pools = {
+        place: exception.pool
+        for area, exception, _ in geometry.areas
+        if exception.pool and area.pod in pods
+        for place in geometry.racks_of(area)
+    }
+    if pools:
+        rows = [(*place, pool) for place, pool in pools.items()]
+        other = pl.DataFrame(rows, schema={**types, "other": pl.String}, orient="row")
+        frame = frame.drop("pool").join(other, on=keys, how="left", maintain_order="left")
+        frame = frame.rename({"other": "pool"})
+    return frame
+
+
+def nodes(geometry: Geometry, rack_frame: pl.DataFrame, pods: range) -> pl.DataFrame:
+    """Trays in slot order.
+
+    Returns:
+        pod, su, rack, slot (from 0); node (position in the pod, with room for empty slots); name, rack_name, row,
+        pod_name, platform, unit, x, y, pool.
+    """
+    rows = [
+        (form, slot.number - 1, slot.unit, slot.platform)
+        for form, entry in enumerate(geometry.forms)
+        for slot in entry.slots
+    ]
+    schema = {"form": pl.Int16, "slot": pl.Int32, "unit": pl.Int16, "platform": pl.String}
+    slots = pl.DataFrame(rows, schema=schema, orient="row")
+    frame = rack_frame.join(slots, on="form", how="inner", maintain_order="left_right")
+    missing = [
+        (*place, slot - 1)
+        for area, exception, _ in geometry.areas
+        if exception.missing and area.pod in pods
+        for place in geometry.racks_of(area)
+        for slot in exception.missing
+    ]
+    if missing:
+        keys = ["pod", "su", "rack", "slot"]
+        gone = pl.DataFrame(missing, schema=dict.fromkeys(keys, pl.Int32), orient="row")
+        frame = frame.join(gone, on=keys, how="anti", maintain_order="left")
+    return frame.select(
+        "pod", "su", "rack", "slot",
+        (pl.col("first_node") + pl.col("slot")).alias("node"),
+        (pl.col("rack") * pl.col("stride") + pl.col("slot")).alias("in_unit"),
+        pl.format("{}-tray-{}", "name", two("slot")).alias("name"),
+        pl.col("name").alias("rack_name"),
+        "row", "pod_name", "platform", "unit", "x", "y", "pool",
+    )  # fmt: skip
+
+
+def companions(geometry: Geometry, rack_frame: pl.DataFrame) -> pl.DataFrame:
+    """NVLink switch trays, power shelves and the like: pod, su, rack, kind, name, rack_name, unit, ports, x, y."""
+    rows = []
+    for form, entry in enumerate(geometry.forms):
+        for companion, unit in entry.companions:
+            for index in range(companion.count):
+                text = f"{companion.name}-{index + 1:02d}"
+                rows.append((form, companion.name, text, unit + index * companion.height))
+    schema = {"form": pl.Int16, "kind": pl.String, "text": pl.String, "unit": pl.Int16}
+    parts = pl.DataFrame(rows, schema=schema, orient="row")
+    frame = rack_frame.join(parts, on="form", how="inner", maintain_order="left_right")
+    return frame.select(
+        "pod", "su", "rack", "kind",
+        pl.format("{}-{}", "name", "text").alias("name"),
+        pl.col("name").alias("rack_name"),
+        "row", "pod_name", "unit", "x", "y",
+    )  # fmt: skip
+
+
+def nic_frame(platforms: set[str]) -> pl.DataFrame:
+    """Interfaces of each platform's node: platform, fabric, nic (index on its fabric), port (over all), interface,
+    gbit."""
+    rows = []
+    for name in sorted(platforms):
+        seen: dict[str, int] = {}
+        port = 0
+        for group in catalog.platform(name).node.nics:
+            for index in range(group.count):
+                nic = seen.get(group.fabric, 0)
+                rows.append((name, group.fabric, nic, port, f"{group.name}{index}", group.speed))
+                seen[group.fabric] = nic + 1
+                port += 1
+    schema = {"platform": pl.String, "fabric": pl.String, "nic": pl.Int32, "port": pl.Int32,
+              "interface": pl.String, "gbit": pl.Float64}  # fmt: skip
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def management_frame(geometry: Geometry) -> pl.DataFrame:
+    """Management ports of each rack form in order: form, slot (or None), text (a companion's name or None),
+    interface, position."""
+    rows: list[tuple[int, int | None, str | None, str, int]] = []
+    for form, entry in enumerate(geometry.forms):
+        position = 0
+        for slot in entry.slots:
+            for port in range(catalog.platform(slot.platform).node.management_ports):
+                rows.append((form, slot.number - 1, None, f"mgmt{port}", position))
+                position += 1
+        for companion, _ in entry.companions:
+            for index in range(companion.count):
+                for port in range(companion.management_ports):
+                    rows.append((form, None, f"{companion.name}-{index + 1:02d}", f"mgmt{port}", position))
+                    position += 1
+        assert position == tiers.management_ports(entry)
+    schema = {"form": pl.Int16, "slot": pl.Int32, "text": pl.String, "interface": pl.String,
+              "position": pl.Int32}  # fmt: skip
+    return pl.DataFrame(rows, schema=schema, orient="row")

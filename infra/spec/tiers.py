@@ -1,0 +1,157 @@
+"""A declared fabric resolved: how many switches each tier has in each block, and how their ports divide.
+
+Switches of a tier come in planes, sets and an index: in the first tier a set is a rail, above it a group. All
+counts are per block; ports are logical ones, after breakout.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from infra.spec import catalog, forms
+from infra.spec.fabric import BLOCKS
+
+if TYPE_CHECKING:
+    from infra.spec.catalog import Switch
+    from infra.spec.fabric import Fabric
+    from infra.spec.layout import Layout
+    from infra.spec.site import Site
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedTier:
+    """One tier with every number known.
+
+    Attributes:
+        fabric: `east-west`, `north-south` or `out-of-band`.
+        level: 0 for the tier that hosts are cabled to.
+        name: as declared.
+        model: switch model.
+        per: block that its switches are counted over.
+        planes, sets, count: see the module; `count` is for each plane and set.
+        ports: logical ports of one switch.
+        down, up: ports that face down and up.
+        by_rail: the set of an uplink's target is the lower switch's set, not its index.
+        needed: ports that would have to face down for everything below to be connected.
+        breakout: logical ports in one physical port.
+    """
+
+    fabric: str
+    level: int
+    name: str
+    model: Switch
+    per: str
+    planes: int
+    sets: int
+    count: int
+    ports: int
+    down: int
+    up: int
+    by_rail: bool
+    needed: int
+    breakout: int
+
+    @property
+    def per_block(self) -> int:
+        """Switches in one block."""
+        return self.planes * self.sets * self.count
+
+
+def blocks_within(layout: Layout, small: str, large: str) -> int:
+    """How many blocks of one level a (full) block of a larger level holds."""
+    halls = math.ceil(layout.pods / layout.pods_per_hall)
+    racks, _ = forms.racks_per_unit(layout)
+    steps = {
+        "rack": racks,
+        "scalable-unit": layout.scalable_units_per_pod,
+        "pod": layout.pods_per_hall,
+        "hall": layout.halls_per_building,
+        "building": math.ceil(halls / layout.halls_per_building),
+    }
+    first, last = BLOCKS.index(small), BLOCKS.index(large)
+    if large == "site" and small in {"pod", "hall", "rack", "scalable-unit"}:
+        # The last hall or building may be part full, so whole-site counts go by pods.
+        if small == "hall":
+            return halls
+        inside = math.prod(steps[level] for level in BLOCKS[first : BLOCKS.index("pod")])
+        return layout.pods * inside
+    return math.prod(steps[level] for level in BLOCKS[first:last])
+
+
+def nics_on(site: Site, fabric: str) -> int:
+    """Most NICs that a node of the layout has on a fabric (management ports of a rack for out-of-band)."""
+    rack_forms = [forms.form_of(site.layout.rack)]
+    rack_forms += [forms.form_of(e.rack) for e in site.exceptions if e.rack]
+    if fabric == "out-of-band":
+        return max(management_ports(form) for form in rack_forms)
+    return max(
+        (
+            sum(group.count for group in catalog.platform(slot.platform).node.nics if group.fabric == fabric)
+            for form in rack_forms
+            for slot in form.slots
+        ),
+        default=0,
+    )
+
+
+def management_ports(form: forms.Form) -> int:
+    """Cables of one rack to the out-of-band network."""
+    nodes = sum(catalog.platform(slot.platform).node.management_ports for slot in form.slots)
+    return nodes + sum(companion.count * companion.management_ports for companion, _ in form.companions)
+
+
+def endpoints(site: Site, name: str, fabric: Fabric) -> int:
+    """Host ports that a first-tier block of a fabric must take on each rail and plane, by the layout's rule."""
+    per = fabric.tiers[0].per
+    lanes = math.ceil(nics_on(site, name) / fabric.rails)
+    racks = blocks_within(site.layout, "rack", per) if per != "rack" else 1
+    if name == "out-of-band":
+        return lanes * racks
+    each = forms.form_of(site.layout.rack).capacity
+    servers = sum(
+        server.count
+        * math.ceil(
+            sum(g.count for g in catalog.platform(server.platform).node.nics if g.fabric == name)
+            / fabric.rails
+        )
+        for server in site.servers
+        if server.attach
+    )
+    return lanes * racks * each + servers
+
+
+def resolve(site: Site, name: str, fabric: Fabric) -> tuple[ResolvedTier, ...]:
+    """All tiers of a fabric, from the hosts up."""
+    result: list[ResolvedTier] = []
+    for level, tier in enumerate(fabric.tiers):
+        model = catalog.switch(tier.switch)
+        ports = model.ports * fabric.breakout
+        down = tier.down if tier.down is not None else max(ports - tier.up, 1)
+        if not result:
+            sets, needed = fabric.rails, endpoints(site, name, fabric)
+        else:
+            lower = result[-1]
+            sets = tier.groups
+            blocks = blocks_within(site.layout, lower.per, tier.per)
+            into_one_set = (
+                lower.sets * lower.count
+                if sets == 1
+                else (lower.count if tier.group_by == "rail" else lower.sets * math.ceil(lower.count / sets))
+            )
+            needed = blocks * into_one_set * lower.up
+        count = tier.count if tier.count is not None else max(math.ceil(needed / down), 1)
+        result.append(
+            ResolvedTier(
+                fabric=name, level=level, name=tier.name, model=model, per=tier.per, planes=fabric.planes,
+                sets=sets, count=count, ports=ports, down=down, up=tier.up, by_rail=tier.group_by == "rail",
+                needed=math.ceil(needed / count), breakout=fabric.breakout,
+            )
+        )  # fmt: skip
+    return tuple(result)
+
+
+def resolve_all(site: Site) -> dict[str, tuple[ResolvedTier, ...]]:
+    """All fabrics of a site, resolved."""
+    return {name: resolve(site, name, fabric) for name, fabric in site.fabrics.named().items()}
