@@ -59,6 +59,16 @@ class StackRecord(_Record):
     seconds: float
 
 
+class ConfiguredRecord(_Record):
+    """What Ansible did on one machine: task counts."""
+
+    machine: str
+    ok: int
+    changed: int
+    failed: int
+    skipped: int
+
+
 class Host(_Record):
     """The machine that ran it."""
 
@@ -83,6 +93,7 @@ class RunRecord(_Record):
         host: the machine that ran it.
         steps: in order.
         stacks: what the engine did.
+        configured: what Ansible did.
     """
 
     site: str
@@ -96,6 +107,7 @@ class RunRecord(_Record):
     host: Host
     steps: tuple[StepRecord, ...] = ()
     stacks: tuple[StackRecord, ...] = ()
+    configured: tuple[ConfiguredRecord, ...] = ()
 
     @property
     def seconds(self) -> float:

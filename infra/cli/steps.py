@@ -1,0 +1,119 @@
+"""The steps of `gigasite up`, in order; each may be run again and then changes nothing."""
+
+from __future__ import annotations
+
+from infra import paths
+from infra.cli.pipeline import Done, Run
+from infra.errors import UserError
+
+
+def declare(run: Run) -> Done:
+    """Read the declaration, expand it, and refuse what cannot work, before anything is touched."""
+    from infra import plan, spec  # noqa: PLC0415 (polars and pydantic are slow to import)
+
+    with run.part("read"):
+        run.declared = spec.load_site(run.site)
+    with run.part("plan"):
+        run.planned = plan.plan(run.declared)
+        findings = tuple(run.planned.findings)
+    refused = [finding for finding in findings if finding.severity == "error"]
+    for finding in findings:
+        run.log(f"{finding.severity}: {finding.path}: {finding.message}")
+    if refused:
+        raise UserError(
+            f"site {run.site} cannot work as declared:\n"
+            + "\n".join(f"  {finding.path}: {finding.message}" for finding in refused),
+            done="Nothing was touched.",
+        )
+    machines = len(_machines(run)) if run.declared.stand_ins else None
+    what = f"{machines} machines" if machines else f"{len(run.planned.pods)} pods"
+    warnings = len(findings)
+    return Done(f"{what}, {len(stacks(run))} stacks" + (f", {warnings} findings" if warnings else ""))
+
+
+def image(run: Run) -> Done:
+    """Have what the stand-ins start from: the tools, proved acceleration, the disk image."""
+    if run.simulate or not run.declared.stand_ins:
+        return Done("no stand-ins here", skipped=True)
+    from infra.cli import doctor  # noqa: PLC0415 (only where there are stand-ins)
+
+    with run.part("prerequisites"):
+        doctor.ensure(run.say)
+    from infra.lab import accel  # noqa: PLC0415 (libvirt may have come just now)
+    from infra.lab import image as images  # noqa: PLC0415
+
+    with run.part("acceleration"):
+        run.say("proving hardware acceleration with a short boot")
+        probed = accel.probe()
+        run.note(acceleration=f"{probed.kind}: {probed.reason}")
+        run.say(run.record.acceleration)
+    with run.part("image"):
+        made = images.ensure_image(run.say)
+    return Done(f"image {made.key}, acceleration {probed.kind}")
+
+
+def boot(run: Run) -> Done:
+    """Wait until the machines that got power answer."""
+    from infra.cli import boot as booting  # noqa: PLC0415 (this module is imported for `--step` too)
+
+    if run.simulate or not run.declared.stand_ins:
+        return Done("no stand-ins here", skipped=True)
+    took = booting.wait(_machines(run), run.site, run.say)
+    for name, seconds in took.items():
+        run.log(f"{name}: {seconds} s")
+    slowest = max(took, key=lambda name: took[name])
+    return Done(f"{len(took)} machines answer ssh, {slowest} last")
+
+
+def configure(run: Run) -> Done:
+    """Run the playbooks."""
+    from infra import rollout  # noqa: PLC0415 (Ansible is slow to import)
+
+    if run.simulate:
+        return Done("simulated devices have no operating system", skipped=True)
+    result = rollout.configure(run.site, limit=None, tags=None, check=False, on_event=run.say)
+    return Done(result.summary, changes=result.changed)
+
+
+def verify(run: Run) -> Done:
+    """Check the machines against the plan."""
+    from infra.cli import verify as verb  # noqa: PLC0415 (see above)
+    from infra.process import stream  # noqa: PLC0415
+    from infra.report import checks  # noqa: PLC0415
+
+    if run.simulate:
+        return Done("simulated devices have no operating system", skipped=True)
+    verb.results(run.site).unlink(missing_ok=True)
+    code = stream(verb.words(run.site), run.say, cwd=paths.ROOT)
+    found = checks.load(run.site)
+    summary = found.summary if found else "no result"
+    if code:
+        failed = [f"  {check.machine or run.site}: {check.name}" for check in found.failed] if found else []
+        raise UserError(
+            f"{summary}\n" + "\n".join(failed)
+            if failed
+            else f"the checks did not run: pytest exit code {code}",
+            hint=f"see {paths.out(run.site) / 'logs' / 'verify.log'}",
+        )
+    return Done(summary)
+
+
+def report(run: Run) -> Done:
+    """Write the page and its JSON twin."""
+    from infra import report as reports  # noqa: PLC0415 (Jinja is slow to import)
+    from infra.report import page  # noqa: PLC0415
+
+    del reports
+    written = page.write(run.record, run.planned)
+    return Done(str(written.relative_to(paths.ROOT)))
+
+
+def stacks(run: Run) -> tuple[str, ...]:
+    """Names of the site's stacks, the site's own first: pods refer to it."""
+    return (run.site, *(f"{run.site}.{pod}" for pod in run.planned.pods))
+
+
+def _machines(run: Run) -> tuple[object, ...]:
+    from infra.plan import machines_of  # noqa: PLC0415 (polars is slow to import)
+
+    return machines_of(run.planned)

@@ -1,0 +1,220 @@
+"""What the report says, as data: the page is drawn from it and report.json is it."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
+
+from infra import paths
+from infra.plan import machines_of
+from infra.report import fidelity
+from infra.report.checks import Check, ProvedOn
+from infra.report.record import Outcome, RunRecord
+from infra.rollout.outputs import machine_outputs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from infra.plan import Plan
+    from infra.plan.machines import Machine
+    from infra.report.checks import Checks
+
+MOST_MACHINES = 200
+"""A page with more rows than this is not read; the JSON of `gigasite plan` has them all."""
+KEPT_HISTORY = 12
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class MachineRow(_Part):
+    """One machine: what the plan says of it, and what its BMC said (empty before it is made)."""
+
+    name: str
+    role: str
+    place: str
+    platform: str
+    management_address: str
+    loopback: str
+    bmc: str
+    serial: str
+    power_state: str
+    cables: tuple[str, ...]
+
+
+class ResourceRow(_Part):
+    """How many resources of one type a stack holds."""
+
+    stack: str
+    type: str
+    count: int
+
+
+class CheckRow(_Part):
+    """One check with its outcome on each machine: (machine, outcome, message)."""
+
+    name: str
+    proved_on: ProvedOn
+    results: tuple[tuple[str, str, str], ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether it passed wherever it ran."""
+        return all(outcome == "passed" for _, outcome, _ in self.results)
+
+
+class Job(_Part):
+    """What a job printed, and the check that ran it."""
+
+    check: str
+    output: str
+
+
+class EarlierRun(_Part):
+    """One line of the site's history."""
+
+    started: datetime
+    seconds: float
+    outcome: Outcome
+    engine: str
+
+
+class Report(_Part):
+    """Everything that the page shows.
+
+    Attributes:
+        title: of the site.
+        record: of the run.
+        declared: (what, value) of the plan's summary.
+        findings: (severity, message) of the admission checks.
+        machines: empty for a site too big to list.
+        resources: what the stacks hold now.
+        checks: one row per check.
+        jobs: what jobs printed.
+        fidelity: the table.
+        hardware_only: what nothing here proves.
+        earlier: earlier runs, latest first.
+    """
+
+    title: str
+    record: RunRecord
+    declared: tuple[tuple[str, str], ...]
+    findings: tuple[tuple[str, str], ...]
+    machines: tuple[MachineRow, ...]
+    resources: tuple[ResourceRow, ...]
+    checks: tuple[CheckRow, ...]
+    jobs: tuple[Job, ...]
+    fidelity: tuple[fidelity.Row, ...]
+    hardware_only: tuple[str, ...]
+    earlier: tuple[EarlierRun, ...]
+
+
+def build(record: RunRecord, plan: Plan, checks: Checks | None) -> Report:
+    """Gather the report of a run.
+
+    Args:
+        record: of the run.
+        plan: of the site.
+        checks: of its verification; None if there was none.
+    """
+    found = checks.checks if checks else ()
+    machines = listed(plan)
+    outputs = machine_outputs(record.site)
+    return Report(
+        title=plan.site.title or record.site,
+        record=record,
+        declared=tuple(_flat(plan.summary())),
+        findings=tuple((str(finding.severity), finding.message) for finding in plan.findings),
+        machines=tuple(_machine(machine, outputs.get(machine.name, {})) for machine in machines),
+        resources=tuple(_resources(record.site)),
+        checks=_check_rows(found),
+        jobs=tuple(Job(check=check.name, output=check.output) for check in found if check.output),
+        fidelity=fidelity.rows(found),
+        hardware_only=fidelity.load().hardware_only,
+        earlier=tuple(_earlier(record)),
+    )
+
+
+def listed(plan: Plan) -> tuple[Machine, ...]:
+    """The machines that the report lists and draws: all of a small site, none of a big one."""
+    if plan.site.stand_ins is None:
+        return ()
+    machines = machines_of(plan)
+    return tuple(machines) if len(machines) <= MOST_MACHINES else ()
+
+
+def _flat(summary: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in summary.items():
+        name = f"{prefix}{key.replace('_', ' ')}"
+        if isinstance(value, dict):
+            yield from _flat(value, f"{name}: ")
+        elif isinstance(value, bool | int | float | str) and value not in (0, "", None):
+            yield name, f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _machine(machine: Machine, outputs: Mapping[str, Any]) -> MachineRow:
+    place = machine.rack or machine.su or machine.pod or "site"
+    return MachineRow(
+        name=machine.name,
+        role=machine.role,
+        place=f"{place}, U{machine.unit}" if machine.unit else place,
+        platform=machine.platform,
+        management_address=machine.management_address,
+        loopback=machine.loopback or "",
+        bmc=machine.bmc.url,
+        serial=str(outputs.get("serial", "")),
+        power_state=str(outputs.get("powerState", outputs.get("power_state", ""))),
+        cables=tuple(
+            f"{nic.name} → {nic.peer[0]} {nic.peer[1]}" + (f" ({nic.address})" if nic.address else "")
+            for nic in machine.nics
+            if nic.peer
+        ),
+    )
+
+
+def _resources(site: str) -> Iterator[ResourceRow]:
+    folder = paths.ROOT / ".gigasite" / ".pulumi" / "stacks" / "gigasite"
+    for file in sorted(folder.glob("*.json")):
+        if file.stem != site and not file.stem.startswith(f"{site}."):
+            continue
+        latest = json.loads(file.read_text(encoding="utf-8")).get("checkpoint", {}).get("latest") or {}
+        counts: dict[str, int] = {}
+        for resource in latest.get("resources") or ():
+            kind = str(resource["type"])
+            counts[kind] = counts.get(kind, 0) + 1
+        for kind, count in counts.items():
+            yield ResourceRow(stack=file.stem, type=kind, count=count)
+
+
+def _check_rows(checks: Sequence[Check]) -> tuple[CheckRow, ...]:
+    groups: dict[tuple[str, ProvedOn], list[Check]] = {}
+    for check in checks:
+        groups.setdefault((check.name, check.proved_on), []).append(check)
+    return tuple(
+        CheckRow(
+            name=name,
+            proved_on=kind,
+            results=tuple((check.machine, check.outcome, check.message) for check in members),
+        )
+        for (name, kind), members in groups.items()
+    )
+
+
+def _earlier(record: RunRecord) -> Iterator[EarlierRun]:
+    file = paths.out(record.site) / "history.jsonl"
+    if not file.exists():
+        return
+    for line in reversed(file.read_text(encoding="utf-8").splitlines()[-KEPT_HISTORY:]):
+        entry = json.loads(line)
+        run = EarlierRun(
+            started=entry["started"],
+            seconds=entry["seconds"],
+            outcome=entry["outcome"],
+            engine=entry["engine"],
+        )
+        if run.started != record.started:
+            yield run

@@ -1,0 +1,81 @@
+"""Draws the report: one HTML file that needs nothing else, and its JSON twin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from infra import paths
+from infra.report import checks, content, drawing, fidelity
+from infra.report.record import write_atomic
+
+if TYPE_CHECKING:
+    from infra.plan import Plan
+    from infra.report.record import RunRecord
+
+TITLES = {
+    "declare": "Declare",
+    "image": "Image",
+    "preview": "Preview",
+    "up": "Make",
+    "boot": "Boot",
+    "configure": "Configure",
+    "verify": "Verify",
+    "report": "Report",
+}
+
+
+def write(record: RunRecord, plan: Plan) -> Path:
+    """Write `out/SITE/report.html` and `report.json`; each whole or not at all.
+
+    Returns:
+        the page's path.
+    """
+    report = content.build(record, plan, checks.load(record.site))
+    machines = content.listed(plan)
+    target = paths.out(record.site) / "report.html"
+    write_atomic(target.with_suffix(".json"), report.model_dump_json(indent=2) + "\n")
+    write_atomic(target, draw(report, racks=drawing.racks(machines), topology=drawing.topology(machines)))
+    return target
+
+
+def draw(report: content.Report, *, racks: str = "", topology: str = "") -> str:
+    """The page's text.
+
+    Args:
+        report: what it says.
+        racks: SVG text of the rack elevations, made by us and therefore not escaped.
+        topology: SVG text of the cables.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["duration"] = duration
+    longest = max((step.seconds for step in report.record.steps), default=0) or 1
+    return environment.get_template("page.html.j2").render(
+        report=report,
+        record=report.record,
+        racks=Markup(racks),  # noqa: S704 (see above)
+        topology=Markup(topology),  # noqa: S704
+        bars=[
+            (TITLES.get(step.name, step.name), step, 100 * step.seconds / longest)
+            for step in report.record.steps
+        ],
+        total=report.record.seconds,
+        passed=sum(outcome == "passed" for row in report.checks for _, outcome, _ in row.results),
+        checked=sum(len(row.results) for row in report.checks),
+        kinds=fidelity.load().kinds,
+        stand_ins=fidelity.load().stand_ins,
+    )
+
+
+def duration(seconds: float) -> str:
+    """`7.4 s` or `3 min 12 s`."""
+    return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds) // 60} min {int(seconds) % 60:02d} s"
