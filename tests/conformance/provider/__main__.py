@@ -1,9 +1,10 @@
 """The test provider `conf`: a cloud in a file, a log of every call, and faults on demand.
 
-It speaks the protocol directly, without the SDK's provider classes, so that each reply is exactly what stands here. What it
-does is written down in README.md.
+It speaks the protocol directly, without the SDK's provider classes, so that each reply is exactly what stands
+here. What it does is written down in README.md.
 """
 
+# ruff: noqa: N802, ARG002 (the method names and arguments are those of the protocol)
 from __future__ import annotations
 
 import fcntl
@@ -15,7 +16,7 @@ import time
 import types
 from concurrent import futures
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import grpc
 from google.protobuf import empty_pb2, json_format, struct_pb2
@@ -106,7 +107,9 @@ def changed(old: Properties, new: Properties, but: str) -> list[str]:
     old, new = strip(old), strip(new)
     missing = object()
     return sorted(
-        key for key in old.keys() | new.keys() if key != but and old.get(key, missing) != new.get(key, missing)
+        key
+        for key in old.keys() | new.keys()
+        if key != but and old.get(key, missing) != new.get(key, missing)
     )
 
 
@@ -118,7 +121,7 @@ class Cloud:
 
     threads = threading.Lock()
 
-    def __enter__(self) -> Cloud:
+    def __enter__(self) -> Self:
         self.threads.acquire()
         self.lock = (FOLDER / "lock").open("w")
         fcntl.flock(self.lock, fcntl.LOCK_EX)
@@ -150,7 +153,7 @@ class Cloud:
             file.write(json.dumps(record) + "\n")
 
 
-class Failure(Exception):
+class CallError(Exception):
     """A call fails with this message; with a detail, after it took effect."""
 
     def __init__(self, message: str, detail: Any = None) -> None:
@@ -171,7 +174,7 @@ def fault(method: str, name: str, *, preview: bool = False) -> list[str]:
         if entry.get("partial"):
             return entry["partial"]
         if entry.get("message"):
-            raise Failure(entry["message"])
+            raise CallError(entry["message"])
     return []
 
 
@@ -206,7 +209,7 @@ def describe(method: str, request: Any) -> Properties:
 
 
 def logged(call: Any) -> Any:
-    """Log the start and the end of a call, and turn a Failure into the protocol's error."""
+    """Log the start and the end of a call, and turn a CallError into the protocol's error."""
     method = call.__name__
 
     def run(self: Conf, request: Any, context: Any) -> Any:
@@ -217,8 +220,10 @@ def logged(call: Any) -> Any:
             cloud.log({"at": "start", "call": number} | record)
         end: Properties = {"at": "end", "call": number}
         try:
-            response, end["reply"] = call(self, request, record.get("urn", record.get("tok", "")).split("::")[-1])
-        except Failure as failure:
+            response, end["reply"] = call(
+                self, request, record.get("urn", record.get("tok", "")).split("::")[-1]
+            )
+        except CallError as failure:
             end["error"] = failure.message
             if failure.detail is not None:
                 detail = failure.detail
@@ -245,44 +250,46 @@ def with_digest(inputs: Properties) -> Properties:
     return state
 
 
-def half_made(identity: str, state: Properties, inputs: Properties, reasons: list[str]) -> Failure:
+def half_made(identity: str, state: Properties, inputs: Properties, reasons: list[str]) -> CallError:
     detail = provider_pb2.ErrorResourceInitFailed(
         id=identity, properties=to_struct(state), inputs=to_struct(inputs), reasons=reasons
     )
-    return Failure("init failed", detail)
+    return CallError("init failed", detail)
 
 
 class Conf(provider_pb2_grpc.ResourceProviderServicer):
     """The provider; every method logged replies with the message and what the log says of it."""
 
-    def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def GetPluginInfo(self, request: Any, context: Any) -> Any:
         return plugin_pb2.PluginInfo(version="1.0.0")
 
-    def GetSchema(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def GetSchema(self, request: Any, context: Any) -> Any:
         schema = {"name": "conf", "version": "1.0.0", "resources": {}}
         return provider_pb2.GetSchemaResponse(schema=json.dumps(schema))
 
-    def Cancel(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def Cancel(self, request: Any, context: Any) -> Any:
         return empty_pb2.Empty()
 
     @logged
-    def CheckConfig(self, request: Any, name: str) -> Any:  # noqa: N802
+    def CheckConfig(self, request: Any, name: str) -> Any:
         news = from_struct(request.news)
         failures = []
         if "badConfig" in news:
-            failures.append(provider_pb2.CheckFailure(property="badConfig", reason="badConfig is not allowed"))
+            failures.append(
+                provider_pb2.CheckFailure(property="badConfig", reason="badConfig is not allowed")
+            )
         reply = {"inputs": show(news), "failures": len(failures)}
         return provider_pb2.CheckResponse(inputs=request.news, failures=failures), reply
 
     @logged
-    def DiffConfig(self, request: Any, name: str) -> Any:  # noqa: N802
+    def DiffConfig(self, request: Any, name: str) -> Any:
         diffs = changed(from_struct(request.old_inputs), from_struct(request.news), but="version")
         replaces = [key for key in diffs if key == "account"]
         response = provider_pb2.DiffResponse(changes=2 if diffs else 1, diffs=diffs, replaces=replaces)
         return response, {"diffs": diffs, "replaces": replaces}
 
     @logged
-    def Configure(self, request: Any, name: str) -> Any:  # noqa: N802
+    def Configure(self, request: Any, name: str) -> Any:
         fault("configure", "conf")
         response = provider_pb2.ConfigureResponse(
             acceptSecrets=True, supportsPreview=True, acceptResources=True, acceptOutputs=True
@@ -290,7 +297,7 @@ class Conf(provider_pb2_grpc.ResourceProviderServicer):
         return response, {}
 
     @logged
-    def Invoke(self, request: Any, token: str) -> Any:  # noqa: N802
+    def Invoke(self, request: Any, token: str) -> Any:
         arguments = from_struct(request.args)
         key = strip(arguments.get("key"))
         fault("invoke", key)
@@ -304,7 +311,7 @@ class Conf(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.InvokeResponse(**{"return": to_struct(result)}), show(result)
 
     @logged
-    def Check(self, request: Any, name: str) -> Any:  # noqa: N802
+    def Check(self, request: Any, name: str) -> Any:
         fault("check", name)
         olds, news = from_struct(request.olds), from_struct(request.news)
         failures = [(key, f"{key} is not allowed") for key in ("bad", "worse") if key in news]
@@ -319,7 +326,7 @@ class Conf(provider_pb2_grpc.ResourceProviderServicer):
         return response, {"inputs": show(news), "failures": [list(failure) for failure in failures]}
 
     @logged
-    def Diff(self, request: Any, name: str) -> Any:  # noqa: N802
+    def Diff(self, request: Any, name: str) -> Any:
         fault("diff", name)
         kind = request.urn.split("::")[-2].split("$")[-1]
         if kind == "conf:index:Loose":
@@ -342,7 +349,7 @@ class Conf(provider_pb2_grpc.ResourceProviderServicer):
         return response, {"diffs": diffs, "replaces": replaces, "delete_before_replace": delete_first}
 
     @logged
-    def Create(self, request: Any, name: str) -> Any:  # noqa: N802
+    def Create(self, request: Any, name: str) -> Any:
         inputs = from_struct(request.properties)
         state = with_digest(inputs)
         identity = ""
@@ -361,7 +368,7 @@ class Conf(provider_pb2_grpc.ResourceProviderServicer):
         return response, {"id": identity, "properties": show(state)}
 
     @logged
-    def Update(self, request: Any, name: str) -> Any:  # noqa: N802
+    def Update(self, request: Any, name: str) -> Any:
         olds, inputs = from_struct(request.olds), from_struct(request.news)
         state = with_digest(inputs) | {"serial": olds.get("serial")}
         if request.preview:
@@ -377,7 +384,7 @@ class Conf(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.UpdateResponse(properties=to_struct(state)), {"properties": show(state)}
 
     @logged
-    def Read(self, request: Any, name: str) -> Any:  # noqa: N802
+    def Read(self, request: Any, name: str) -> Any:
         reasons = fault("read", name)
         with Cloud() as cloud:
             found = cloud.objects.get(request.id)
@@ -392,7 +399,7 @@ class Conf(provider_pb2_grpc.ResourceProviderServicer):
         return response, {"id": request.id, "properties": show(state), "inputs": show(inputs)}
 
     @logged
-    def Delete(self, request: Any, name: str) -> Any:  # noqa: N802
+    def Delete(self, request: Any, name: str) -> Any:
         fault("delete", name)
         with Cloud() as cloud:
             cloud.objects.pop(request.id, None)

@@ -1,0 +1,145 @@
+"""Compares a recording with what the Pulumi CLI did: one line for each difference."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+PARTS = (
+    "exit_code",
+    "outcome",
+    "changes",
+    "operations",
+    "calls",
+    "diagnostics",
+    "outputs",
+    "state",
+    "messages",
+)
+REPLIES = ("reply", "error", "init_errors")  # what our own provider said: no matter of the engine
+CONFIGURING = ("CheckConfig", "Configure")
+
+
+def compare(expected: dict[str, Any], actual: dict[str, Any], *, loose: bool = False) -> list[str]:
+    """Every difference, in the order of the steps.
+
+    Args:
+        expected: a file of expected/.
+        actual: what the recorder wrote; `trace` in a step is checked against the expected partial order.
+        loose: leave out the wording of diagnostics, messages, why a step is done, and how often providers are
+            configured.
+    """
+    found: list[str] = []
+    names: dict[str, str] = {}
+    for index, (before, after) in enumerate(zip(expected["steps"], actual["steps"], strict=False)):
+        where = f"step {index} {before['op']}"
+        same_names(before, after, names)
+        after = renamed(after, names)  # noqa: PLW2901 (the same step, with the expected names)
+        for part in PARTS:
+            if part in before and not (loose and part == "messages"):
+                left, right = slim(part, before[part], loose=loose), slim(part, after.get(part), loose=loose)
+                differences(left, right, f"{where}: {part}", found)
+        found.extend(f"{where}: {text}" for text in disorder(before, after))
+    if len(expected["steps"]) != len(actual["steps"]):
+        found.append(f"{len(expected['steps'])} steps expected, got {len(actual['steps'])}")
+    return found
+
+
+def same_names(expected: dict[str, Any], actual: dict[str, Any], names: dict[str, str]) -> None:
+    """Learn which name each id of a provider has in the expected recording.
+
+    Ids are numbered as they are first seen, which is chance where two providers are made at the same time.
+    """
+
+    def places(step: dict[str, Any]) -> dict[tuple[str, bool], str]:
+        records = [one for one in step["state"]["resources"] if one["type"].startswith("pulumi:providers:")]
+        many = Counter((one["urn"], one.get("delete", False)) for one in records)
+        return {
+            (urn, delete): one["id"]
+            for one in records
+            if many[urn := one["urn"], delete := one.get("delete", False)] == 1
+        }
+
+    left, right = places(expected), places(actual)
+    for place in left.keys() & right.keys():
+        names.setdefault(right[place], left[place])
+
+
+def renamed(value: Any, names: dict[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {key: renamed(item, names) for key, item in value.items()}
+    if isinstance(value, list):
+        return [renamed(item, names) for item in value]
+    if isinstance(value, str) and "<id:" in value:
+        head, mark, tail = value.partition("<id:")
+        identity, _, rest = tail.partition(">")
+        whole = f"{mark}{identity}>"
+        return head + names.get(whole, whole) + rest
+    return value
+
+
+def slim(part: str, value: Any, *, loose: bool) -> Any:  # noqa: PLR0911 (one for each part)
+    """What of a part is compared."""
+    if value is None:
+        return None
+    if part == "exit_code":
+        return value != 0
+    if part == "operations" and loose:
+        return {urn: [{k: one[k] for k in ("op", "result")} for one in many] for urn, many in value.items()}
+    if part == "calls":
+        return slim_calls(value, loose=loose)
+    if part == "diagnostics":
+        errors = [one for one in value if one["severity"] == "error"]
+        if loose:
+            return sorted({one["urn"] for one in errors})
+        return sorted(errors, key=lambda one: json.dumps(one, sort_keys=True))
+    return value
+
+
+def slim_calls(calls: dict[str, list[dict[str, Any]]], *, loose: bool) -> dict[str, list[dict[str, Any]]]:
+    out = {}
+    for urn, many in calls.items():
+        kept = [
+            {key: item for key, item in call.items() if key not in REPLIES}
+            for call in many
+            if not (loose and call["method"] in CONFIGURING)
+        ]
+        if urn in ("Configure", "Invoke"):
+            kept.sort(key=lambda call: json.dumps(call, sort_keys=True))
+        if kept or not loose:
+            out[urn] = kept
+    return out
+
+
+def differences(left: Any, right: Any, path: str, found: list[str]) -> None:
+    """Note where two values differ; `any` on the left is equal to everything."""
+    if left == "any":
+        return
+    if isinstance(left, dict) and isinstance(right, dict):
+        for key in sorted(left.keys() | right.keys()):
+            if (key in left) != (key in right):
+                word = "missing" if key in left else "not expected"
+                found.append(f"{path}/{key}: {word}: {short(left.get(key, right.get(key)))}")
+            else:
+                differences(left[key], right[key], f"{path}/{key}", found)
+    elif isinstance(left, list) and isinstance(right, list) and len(left) == len(right):
+        for index, (one, other) in enumerate(zip(left, right, strict=True)):
+            differences(one, other, f"{path}/{index}", found)
+    elif left != right or isinstance(left, bool) != isinstance(right, bool):
+        found.append(f"{path}: expected {short(left)}, got {short(right)}")
+
+
+def disorder(expected: dict[str, Any], actual: dict[str, Any]) -> list[str]:
+    """Pairs of calls of which the first had not ended when the second started."""
+    at = {entry: index for index, entry in enumerate(actual.get("trace", []))}
+    late = len(at)
+    return [
+        f"order: {first} must end before {second} starts"
+        for first, second in expected.get("order", [])
+        if not at.get(f"end {first}", late) < at.get(f"start {second}", -1)
+    ]
+
+
+def short(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)[:300]

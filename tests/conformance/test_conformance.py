@@ -1,0 +1,50 @@
+"""Each recorded scenario, strictly, as a test of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.conformance
+
+HERE = Path(__file__).resolve().parent
+NAMES = sorted(path.stem for path in (HERE / "scenarios").glob("*.yaml"))
+
+
+def test_every_scenario_has_its_recording() -> None:
+    assert NAMES == sorted(path.stem for path in (HERE / "expected").glob("*.json"))
+    assert len(NAMES) >= 44
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_scenario(name: str) -> None:
+    # A process of its own: a run changes the environment, and the SDK knows one program in a process.
+    done = subprocess.run(
+        [sys.executable, HERE / "run.py", "--all", name],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-3000:]
+
+
+def test_a_difference_fails(tmp_path: Path) -> None:
+    """The comparison can fail: an expectation changed by one digit does."""
+    scenarios, expected = tmp_path / "scenarios", tmp_path / "expected"
+    scenarios.mkdir()
+    expected.mkdir()
+    (scenarios / "empty_program.yaml").write_text((HERE / "scenarios" / "empty_program.yaml").read_text())
+    recording = (HERE / "expected" / "empty_program.json").read_text()
+    assert recording.count('"create": 1') == 1
+    (expected / "empty_program.json").write_text(recording.replace('"create": 1', '"create": 2'))
+    done = subprocess.run(
+        [sys.executable, HERE / "run.py", "--scenarios", scenarios, "--expected", expected],
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "expected 2, got 1" in done.stdout
+    assert done.stdout.splitlines()[-1] == "0 passed, 1 failed"
