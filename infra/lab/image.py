@@ -1,0 +1,263 @@
+"""The disk image of every stand-in: Debian 13 with all roles' packages, built once per set of inputs."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from infra import paths
+from infra.errors import UserError
+from infra.process import run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+SUITE = "trixie"
+"""Debian 13: its Slurm 24.11 has topology/block, Debian 12's 22.05 has not."""
+DISK_GIB = 4
+"""Size of the root file system; what the packages fill is about 0.4 GiB, the rest is sparse."""
+USER = "gigasite"
+"""Who logs in by ssh and has passwordless sudo."""
+MASKED = (
+    # A stand-in has no screen, no second namespace of names, no firmware to talk to; each of these costs
+    # seconds of a boot without hardware acceleration.
+    "getty.target", "console-getty.service", "serial-getty@ttyS0.service", "getty@tty1.service",
+    "systemd-networkd-persistent-storage.service", "systemd-networkd-wait-online.service",
+    "systemd-binfmt.service", "systemd-hwdb-update.service", "systemd-pstore.service", "systemd-logind.service",
+    "systemd-journal-catalog-update.service", "systemd-update-done.service", "systemd-rfkill.service",
+    "dev-hugepages.mount", "dev-mqueue.mount", "sys-kernel-debug.mount", "sys-kernel-tracing.mount",
+    "sys-fs-fuse-connections.mount", "modprobe@fuse.service", "modprobe@drm.service",
+    "modprobe@efi_pstore.service", "e2scrub_reap.service", "e2scrub_all.timer", "apt-daily.timer",
+    "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "fstrim.timer",
+)  # fmt: skip
+"""Units that a stand-in never starts."""
+
+_FOLDER = Path(__file__).parent
+_PACKAGES = _FOLDER / "packages.txt"
+_OVERLAY = _FOLDER / "overlay"
+_VARIANT = (
+    "--variant=minbase",
+    *(f"--dpkgopt=path-exclude=/usr/share/{what}/*" for what in ("man", "doc", "locale", "info")),
+)
+_FORMAT = 1  # raise when the same inputs make something else
+_BUILD_LIMIT_S = 1200
+_KEPT_IMAGES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One built image; all files lie in the cache and are never changed.
+
+    Attributes:
+        key: hash of everything that went into it.
+        disk: read-only base disk (qcow2), one ext4 file system without partitions.
+        kernel: for direct kernel boot.
+        initrd: its small initial file system.
+    """
+
+    key: str
+    disk: Path
+    kernel: Path
+    initrd: Path
+
+    @property
+    def folder(self) -> Path:
+        """Where the image lies; template states of the image lie below it."""
+        return self.disk.parent
+
+
+def packages() -> tuple[str, ...]:
+    """The Debian packages of the image, from packages.txt."""
+    lines = (line.partition("#")[0].strip() for line in _PACKAGES.read_text().splitlines())
+    return tuple(line for line in lines if line)
+
+
+def image_key() -> str:
+    """Hash over the inputs: suite, packages, hooks, and the overlay's names, modes and contents."""
+    digest = hashlib.sha256()
+    nowhere = Path("/")
+    digest.update(json.dumps([SUITE, packages(), _hooks(nowhere, nowhere), _VARIANT, _FORMAT]).encode())
+    for path in sorted(p for p in _OVERLAY.rglob("*") if p.is_file()):
+        digest.update(f"{path.relative_to(_OVERLAY)}:{path.stat().st_mode & 0o111}\n".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def cached_image() -> Image | None:
+    """The image for today's inputs if it is built already."""
+    image = _image(paths.cache() / f"image-{image_key()}")
+    return image if (image.folder / "complete").exists() else None
+
+
+def ensure_image(progress: Callable[[str], None] = lambda _: None) -> Image:
+    """Build the image if the cache has none for today's inputs; about 80 s on 2 cores.
+
+    A build that is interrupted leaves nothing that a later run would take for an image; a second caller
+    waits for the first.
+
+    Args:
+        progress: told in words what happens.
+
+    Raises:
+        UserError: the build failed, with the log's last lines and its path.
+    """
+    if image := cached_image():
+        return image
+    folder = paths.cache() / f"image-{image_key()}"
+    with _lock(paths.cache() / "image.lock", progress):
+        if image := cached_image():
+            return image
+        _clean(keep=_KEPT_IMAGES - 1)
+        progress(f"building the Debian {SUITE} image with {len(packages())} packages")
+        building = folder.with_name(f"{folder.name}.building")
+        shutil.rmtree(building, ignore_errors=True)
+        building.mkdir(mode=0o700)
+        try:
+            _build(building, progress)
+            (building / "complete").touch()
+            building.rename(folder)
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
+    return _image(folder)
+
+
+def _image(folder: Path) -> Image:
+    return Image(
+        folder.name.removeprefix("image-"), folder / "base.qcow2", folder / "vmlinuz", folder / "initrd"
+    )
+
+
+def _build(folder: Path, progress: Callable[[str], None]) -> None:
+    log = paths.cache() / "image-build.log"
+    # mmdebstrap as an ordinary user works in a user namespace whose root is another uid on this machine: it
+    # must be able to write here, and nobody else needs to find the name.
+    with tempfile.TemporaryDirectory(
+        prefix="gigasite-image-", dir="/var/tmp", ignore_cleanup_errors=True
+    ) as name:  # noqa: S108
+        work = Path(name)
+        work.chmod(0o711)
+        shared = work / "out"
+        shared.mkdir()
+        shared.chmod(0o777)  # noqa: S103
+        overlay = work / "overlay"
+        shutil.copytree(_OVERLAY, overlay)
+        _open_for_reading(overlay)
+        command = [
+            "mmdebstrap", *_VARIANT, f"--include={','.join(packages())}", f"--logfile={log}",
+            # Before any package: the initrd is then made once, in the right form.
+            f"--essential-hook=mkdir -p $1/etc/initramfs-tools && cp -rT {overlay}/etc/initramfs-tools "
+            "$1/etc/initramfs-tools",
+            *(f"--customize-hook={line}" for line in _hooks(overlay, shared)),
+            "--format=null", SUITE, "-", *_sources(),
+        ]  # fmt: skip
+        try:
+            run(
+                command,
+                timeout=_BUILD_LIMIT_S,
+                env={**os.environ, "TMPDIR": str(shared), "LC_ALL": "C.UTF-8"},
+            )
+        except UserError as error:
+            lines = log.read_text(errors="replace").splitlines() if log.exists() else [str(error)]
+            tail = "\n".join(line for line in lines if not line.startswith("I: running --"))[-1500:]
+            raise UserError(
+                f"building the image failed:\n{tail}",
+                hint=f"read {log}; the build starts afresh the next time",
+                done="No machine was made or changed.",
+            ) from error
+        progress("making the disk")
+        for product in ("vmlinuz", "initrd"):
+            shutil.copyfile(shared / product, folder / product)
+        run(["qemu-img", "convert", "-O", "qcow2", shared / "root.ext4", folder / "base.qcow2"], timeout=300)
+        (folder / "base.qcow2").chmod(0o400)
+
+
+def _hooks(overlay: Path, shared: Path) -> tuple[str, ...]:
+    """Commands for the new root `$1` after its packages are there, ending with its disk and kernel in shared."""
+    users = f'chroot "$1" useradd --create-home --shell /bin/bash --comment "gigasite stand-in" {USER}'
+    return (
+        f'cp -rT --no-preserve=ownership {overlay} "$1"',
+        'chmod 0440 "$1/etc/sudoers.d/gigasite"',
+        users,
+        f'chroot "$1" usermod --password "*" {USER}',  # no password, yet not locked: sshd refuses locked users
+        'rm -f "$1"/etc/ssh/ssh_host_* "$1/etc/hostname"',
+        ': >"$1/etc/machine-id"',
+        # Munge's key is a secret that a playbook brings; one from the image would be the same everywhere.
+        'rm -f "$1/etc/munge/munge.key"',
+        'chroot "$1" systemctl preset-all --preset-mode=full >/dev/null 2>&1',
+        f'chroot "$1" systemctl mask --quiet {" ".join(MASKED)}',
+        'rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/* "$1"/usr/share/doc/*',
+        f'cp -L "$1"/boot/vmlinuz-* {shared}/vmlinuz',
+        f'cp -L "$1"/boot/initrd.img-* {shared}/initrd',
+        'rm -f "$1"/boot/initrd.img-* "$1"/boot/System.map-*',
+        f"chmod 0644 {shared}/vmlinuz {shared}/initrd",
+        # 64bit and metadata_csum are defaults; no reserved blocks: nobody but root fills this disk.
+        # The bind mount shows the root without the proc, sys and dev that mmdebstrap mounted in it.
+        f'mkdir {shared}/root && mount --bind "$1" {shared}/root',
+        f"mke2fs -q -t ext4 -m 0 -L root -d {shared}/root {shared}/root.ext4 {DISK_GIB}G",
+        f"umount {shared}/root && rmdir {shared}/root",
+        f"chmod 0644 {shared}/root.ext4",
+    )
+
+
+def _sources() -> tuple[str, ...]:
+    """Where this machine itself gets Debian from, for our suite; empty on other systems: mmdebstrap's default."""
+    listed = run(
+        ["apt-get", "indextargets", "--format", "$(CREATED_BY)|$(REPO_URI)|$(ORIGIN)|$(LABEL)|$(CODENAME)"]
+    )
+    archive = security = ""
+    for line in listed.stdout.splitlines():
+        fields = line.split("|")
+        if len(fields) != 5 or fields[0] != "Packages":
+            continue
+        _, uri, origin, label, codename = fields
+        if origin and origin != "Debian":
+            continue
+        if label == "Debian-Security" or codename.endswith("-security"):
+            security = security or uri
+        elif uri.rstrip("/").endswith("/debian"):
+            archive = archive or uri
+    if not archive:
+        return ()
+    keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
+    lines = [f"deb [signed-by={keyring}] {archive} {SUITE} main"]
+    if security:
+        lines.append(f"deb [signed-by={keyring}] {security} {SUITE}-security main")
+    return tuple(lines)
+
+
+def _open_for_reading(folder: Path) -> None:
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
+
+
+def _clean(keep: int) -> None:
+    """Remove the oldest images: each is about 0.7 GiB with its template states."""
+    made = [path for path in paths.cache().glob("image-*") if (path / "complete").exists()]
+    for old in sorted(made, key=lambda path: path.stat().st_mtime, reverse=True)[keep:]:
+        if not _in_use(old):
+            shutil.rmtree(old)
+
+
+def _in_use(folder: Path) -> bool:
+    """Whether a machine was made from this image: each leaves its overlay's path in `users`."""
+    users = folder / "users"
+    return users.exists() and any(Path(line).exists() for line in users.read_text().splitlines())
+
+
+@contextmanager
+def _lock(path: Path, progress: Callable[[str], None]) -> Iterator[None]:
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress("waiting for another command that builds the image")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield

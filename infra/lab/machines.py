@@ -1,0 +1,294 @@
+"""Stand-in machines: define them powered off, look at them, remove them with all that they left."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+import libvirt
+
+from infra.errors import UserError
+from infra.lab import accel, identity, ports, session
+from infra.lab.domain import MAX_NICS, NAMESPACE, Domain, domain_xml, machine_of, owner_of
+from infra.lab.files import locked, write_private
+from infra.lab.image import DISK_GIB, Image
+from infra.lab.seed import seed
+from infra.lab.spec import Cable, MachineSpec, Start, domain_name, owner_id
+from infra.process import run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+__all__ = ["Cable", "MachineSpec", "Power", "Start", "Status", "define", "machines", "status", "undefine"]
+
+
+class Power(StrEnum):
+    """A machine's power state, in Redfish's words."""
+
+    ON = "On"
+    OFF = "Off"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A stand-in as libvirt has it now.
+
+    Attributes:
+        name: the machine's name.
+        domain: the libvirt domain's name.
+        uuid: SMBIOS UUID.
+        owner_id: whose it is.
+        power: on or off.
+        inputs: hash of what it was defined from.
+    """
+
+    name: str
+    domain: str
+    uuid: str
+    owner_id: str
+    power: Power
+    inputs: str
+
+
+def define(
+    spec: MachineSpec,
+    image: Image,
+    *,
+    acceleration: accel.Acceleration | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Status:
+    """Make a stand-in, powered off; if it exists, only what differs is changed, at its next power on.
+
+    Its keys and password are made too. Its disk, once made, is never replaced.
+
+    Args:
+        spec: what to make.
+        image: what its disk starts as.
+        acceleration: what QEMU runs it on, or None to find out.
+        progress: told in words what happens.
+
+    Raises:
+        UserError: a port is in use, a name or UUID is somebody else's, or the sizes do not fit.
+    """
+    _check(spec)
+    how = (acceleration or accel.probe(image)).kind
+    with locked(spec.state_dir / "locks" / f"{spec.name}.lock"):
+        connection = session.connect()
+        found = _find(connection, spec)
+        if found is None or not found.isActive():
+            _check_ports(connection, spec)
+        keys = identity.ensure_identity(spec.state_dir, [spec.name])
+        identity.trust_host(keys, spec.name, spec.ssh_port)
+        _ensure_disk(spec, image)
+        _write_seed(spec, keys)
+        xml = domain_xml(_domain(spec, image, how))
+        inputs = hashlib.sha256(xml.encode()).hexdigest()[:16]
+        if found is None or _inputs(found.XMLDesc()) != inputs:
+            progress(f"{spec.name}: defining the machine")
+            try:
+                connection.defineXML(_with_inputs(xml, inputs))
+            except libvirt.libvirtError as error:
+                raise UserError(f"libvirt refuses the machine: {error}", where=spec.name) from error
+        return _require_status(spec)
+
+
+def undefine(state_dir: Path, name: str, owner: str) -> bool:
+    """Remove a stand-in and all files that it left, at once and without a clean shutdown.
+
+    Args:
+        state_dir: the site's local state.
+        name: the machine's name.
+        owner: who must own it.
+
+    Returns:
+        Whether there was anything to remove.
+
+    Raises:
+        UserError: the domain of that name is somebody else's.
+    """
+    with locked(state_dir / "locks" / f"{name}.lock"):
+        connection = session.connect()
+        domain = _lookup(connection, domain_name(state_dir, name))
+        if domain is not None:
+            holder = owner_of(domain.XMLDesc())
+            if holder != owner_id(state_dir, owner):
+                raise UserError(
+                    f"machine {domain.name()} belongs to {holder or 'somebody else'} and stays", where=name
+                )
+            if domain.isActive():
+                with suppress(libvirt.libvirtError):  # it may go off by itself meanwhile
+                    domain.destroy()
+            domain.undefineFlags(
+                libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+            )
+        folder = state_dir / "machines" / name
+        existed = domain is not None or folder.exists()
+        shutil.rmtree(folder, ignore_errors=True)
+        identity.forget_machine(identity.Identity(state_dir), name)
+    (state_dir / "locks" / f"{name}.lock").unlink(missing_ok=True)
+    return existed
+
+
+def status(state_dir: Path, name: str) -> Status | None:
+    """A stand-in's status; None if it is not defined (or not by us)."""
+    domain = _lookup(session.connect(), domain_name(state_dir, name))
+    return None if domain is None else _status(domain)
+
+
+def machines(state_dir: Path) -> tuple[Status, ...]:
+    """All stand-ins of a site, by name."""
+    end = owner_id(state_dir, "")
+    found = (_status(domain) for domain in session.connect().listAllDomains())
+    return tuple(sorted((s for s in found if s and s.owner_id.endswith(end)), key=lambda s: s.name))
+
+
+def _check(spec: MachineSpec) -> None:
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", spec.name):
+        raise UserError(f"{spec.name!r} is not a host name", hint="use lower-case letters, digits and dashes")
+    if len(spec.nics) > MAX_NICS:
+        raise UserError(
+            f"a stand-in has at most {MAX_NICS} data interfaces, not {len(spec.nics)}", where=spec.name
+        )
+    if spec.disk_gib < DISK_GIB:
+        raise UserError(
+            f"a stand-in's disk has at least {DISK_GIB} GiB, not {spec.disk_gib}", where=spec.name
+        )
+
+
+def _check_ports(connection: libvirt.virConnect, spec: MachineSpec) -> None:
+    wanted = {("tcp", spec.ssh_port): "ssh"}
+    wanted |= {("udp", nic.udp_local): f"the cable of {nic.name}" for nic in spec.nics}
+    for other in connection.listAllDomains():
+        xml = other.XMLDesc()
+        if (holder := owner_of(xml)) is None or other.name() == spec.domain_name:
+            continue
+        for protocol, port in set(wanted) & set(_ports_of(xml)):
+            raise UserError(
+                f"{protocol} port {port} on 127.0.0.1, wanted for {wanted[protocol, port]}, "
+                f"is taken by machine {machine_of(xml)} of {holder}",
+                where=spec.name,
+                hint="remove that one, or set another port_base under stand_ins in site.yaml",
+            )
+    for (protocol, port), purpose in wanted.items():
+        ports.require_free(port, protocol, f"{purpose} of {spec.name}")
+
+
+def _ports_of(xml: str) -> Iterator[tuple[str, int]]:
+    top = ET.fromstring(xml)
+    for local in top.iterfind("devices/interface[@type='udp']/source/local"):
+        yield "udp", int(local.get("port", "0"))
+    for port in re.findall(r"hostfwd=tcp:127\.0\.0\.1:(\d+)-", xml):
+        yield "tcp", int(port)
+
+
+def _find(connection: libvirt.virConnect, spec: MachineSpec) -> libvirt.virDomain | None:
+    """Our domain of this name; refuses names and UUIDs that others have."""
+    domain = _lookup(connection, spec.domain_name)
+    if domain is None:
+        with suppress(libvirt.libvirtError):
+            other = connection.lookupByUUIDString(spec.uuid)
+            holder = owner_of(other.XMLDesc()) or "somebody else"
+            raise UserError(
+                f"UUID {spec.uuid} is taken by machine {other.name()} of {holder}",
+                where=spec.name,
+                hint="remove that machine first (`gigasite down` in the checkout that made it)",
+            )
+        return None
+    if owner_of(domain.XMLDesc()) != spec.owner_id:
+        raise UserError(f"machine {spec.domain_name} exists and was not made by gigasite", where=spec.name)
+    if domain.UUIDString() != spec.uuid.lower():
+        raise UserError(
+            f"the machine exists with another UUID, {domain.UUIDString()}",
+            where=spec.name,
+            hint="remove it first: a machine's UUID never changes",
+        )
+    return domain
+
+
+def _ensure_disk(spec: MachineSpec, image: Image) -> None:
+    disk = spec.folder / "disk.qcow2"
+    if disk.exists():
+        return
+    _make_overlay(disk, image.disk, spec.disk_gib)
+
+
+def _make_overlay(disk: Path, base: Path, gib: int) -> None:
+    fresh = disk.with_name(f".{disk.name}")
+    run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", base, fresh, f"{gib}G"])
+    fresh.chmod(0o600)
+    fresh.rename(disk)
+
+
+def _write_seed(spec: MachineSpec, keys: identity.Identity) -> None:
+    host_key = keys.host_key(spec.name)
+    content = seed(
+        kind="machine",
+        hostname=spec.name,
+        machine_id=spec.uuid.replace("-", "").lower(),
+        nics=spec.nics,
+        files={
+            "ssh_host_ed25519_key": host_key.read_bytes(),
+            "ssh_host_ed25519_key.pub": host_key.with_suffix(".pub").read_bytes(),
+            "authorized_keys": keys.ssh_key.with_suffix(".pub").read_bytes(),
+        },
+    )
+    path = spec.folder / "seed.img"
+    if not path.exists() or path.read_bytes() != content:
+        write_private(path, content)
+
+
+def _domain(spec: MachineSpec, image: Image, how: accel.Kind) -> Domain:
+    return Domain(
+        name=spec.domain_name, uuid=spec.uuid.lower(), hostname=spec.name, owner_id=spec.owner_id,
+        memory_mib=spec.memory_mib, vcpus=spec.vcpus, acceleration=how, kernel=image.kernel,
+        initrd=image.initrd, disk=spec.folder / "disk.qcow2", seed=spec.folder / "seed.img",
+        console=spec.folder / "console.log", ssh_port=spec.ssh_port, nics=spec.nics, root=session.privileged(),
+    )  # fmt: skip
+
+
+def _with_inputs(xml: str, inputs: str) -> str:
+    top = ET.fromstring(xml)
+    mark = top.find(f"metadata/{{{NAMESPACE}}}standin")
+    assert mark is not None
+    mark.set("inputs", inputs)
+    return ET.tostring(top, encoding="unicode")
+
+
+def _inputs(xml: str) -> str:
+    mark = ET.fromstring(xml).find(f"metadata/{{{NAMESPACE}}}standin")
+    return "" if mark is None else mark.get("inputs", "")
+
+
+def _lookup(connection: libvirt.virConnect, name: str) -> libvirt.virDomain | None:
+    try:
+        return connection.lookupByName(name)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+            return None
+        raise UserError(f"libvirt does not answer: {error}", where=name) from error
+
+
+def _status(domain: libvirt.virDomain) -> Status | None:
+    try:
+        xml = domain.XMLDesc()
+        power = Power.ON if domain.isActive() else Power.OFF
+    except libvirt.libvirtError:  # removed by another command meanwhile
+        return None
+    name, owner = machine_of(xml), owner_of(xml)
+    if name is None or owner is None:
+        return None
+    return Status(name, domain.name(), domain.UUIDString(), owner, power, _inputs(xml))
+
+
+def _require_status(spec: MachineSpec) -> Status:
+    found = status(spec.state_dir, spec.name)
+    if found is None:
+        raise UserError("the machine was removed by another command", where=spec.name)
+    return found
