@@ -76,6 +76,7 @@ class Options:
     continue_on_error: bool = False
     preview_only: bool = False
     exclude_protected: bool = False
+    ignore_protect: bool = False
     parallel: int = 0
     in_process: bool = False
     clear_pending_creates: bool = False

@@ -1,4 +1,4 @@
-"""What a person sees of a run: lines as things happen, property differences, equal changes together, the end."""
+"""What a person sees of a run: lines as things happen, property differences, equal changes together."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def text_of(value: Any) -> str:
     return cut(json.dumps(_shown(masked(value)), ensure_ascii=False, default=str))
 
 
-def _shown(value: Any) -> Any:
+def _shown(value: Any) -> Any:  # noqa: PLR0911 (one for each type)
     if value is values.UNKNOWN:
         return "[unknown]"
     if isinstance(value, dict):

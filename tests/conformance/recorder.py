@@ -218,9 +218,9 @@ class Recorder:
         """A message without what differs from run to run."""
         message = re.sub(r"<\{%.*?%\}>|\x1b\[[0-9;]*m", "", message)
         message = TRACEBACK.sub("<traceback>\n", message)
-        for path, name in (
-            (self.cloud, "<dir>"), (self.root, "<root>"), (sys.prefix, "<venv>"), (Path(sys.executable).parent, "<bin>"),
-        ):  # fmt: skip
+        places = {self.cloud: "<dir>", self.root: "<root>", sys.prefix: "<venv>"}
+        places[Path(sys.executable).parent] = "<bin>"
+        for path, name in places.items():
             message = message.replace(str(path), name)
         message = re.sub(r"0x[0-9a-f]{6,}", "<address>", message)
         message = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:<port>", message)
