@@ -1,1 +1,1 @@
-"""Pulumi components of a site (Site, Pod, ScalableUnit, Fabric, StorageTier) and the resources that make them."""
+"""Pulumi components of a site (Site, Pod, ScalableUnit, Fabric, StorageTier) and the resources they make."""

@@ -1,4 +1,4 @@
-"""The resources of the package `gigasite` as a program declares them; the provider documents their properties."""
+"""The resources of the package `gigasite` as a program declares them; the provider documents them."""
 
 from __future__ import annotations
 

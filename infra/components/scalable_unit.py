@@ -37,9 +37,7 @@ class ScalableUnit(pulumi.ComponentResource):
     machines: Mapping[str, pulumi.Output[dict[str, Any]]]
     """Host name → output record of the tray."""
 
-    def __init__(
-        self, name: str, args: ScalableUnitArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, name: str, args: ScalableUnitArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("gigasite:site:ScalableUnit", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         supply: list[pulumi.Resource] = [Feed(str(feed.name), feed, child) for feed in args.feeds]
@@ -49,7 +47,9 @@ class ScalableUnit(pulumi.ComponentResource):
             under = {tray.name: stand_in(tray, self) for tray in trays}
             rack = Rack(
                 rack_name,
-                RackArgs(name=rack_name, trays={tray.name: tray_args(tray, under[tray.name]) for tray in trays}),
+                RackArgs(
+                    name=rack_name, trays={tray.name: tray_args(tray, under[tray.name]) for tray in trays}
+                ),
                 pulumi.ResourceOptions(parent=self, depends_on=supply),
             )
             for tray in trays:

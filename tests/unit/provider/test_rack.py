@@ -66,7 +66,8 @@ def test_all_mistakes_come_at_once_with_their_paths(plugin: Plugin, rack: dict):
         "trays.tray-02.slot": "trays.tray-02.slot slot 1 holds 2 trays",
         "trays.tray-02.powr": "trays.tray-02.powr is not a property of this resource; did you mean `power`?",
         "trays.tray-02.platform": "trays.tray-02.platform is required: name of its catalog entry",
-        "trays.Tray_3": "trays.Tray_3 `Tray_3` is not a host name, for example `pod-01-su-01-rack-01-tray-01`",
+        "trays.Tray_3": "trays.Tray_3 `Tray_3` is not a host name, for example "
+        "`pod-01-su-01-rack-01-tray-01`",
         "trays.Tray_3.power": "trays.Tray_3.power must be one of on, off, not `standby`",
         "trays.Tray_3.uuid": "trays.Tray_3.uuid `nonsense` is not a lower-case UUID",
     }
@@ -244,5 +245,5 @@ def test_a_boot_device_is_set_before_the_power_comes(plugin: Plugin, world: Worl
 
 
 def test_a_machine_is_not_imported_by_id_alone(plugin: Plugin):
-    with pytest.raises(Failed, match="declare it in site.yaml"):
+    with pytest.raises(Failed, match="declare it in site"):
         plugin.read(RACK, "lab/r", {})

@@ -1,0 +1,199 @@
+"""The program: what each stack declares, checked by the provider itself, without an engine."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+import subprocess
+import sys
+from collections import Counter
+
+import pulumi
+import pytest
+from pulumi.provider.experimental import provider as api
+from pulumi.runtime import mocks, settings
+
+from infra import paths
+from infra.components import resources as declared
+from infra.components.program import declare
+from infra.errors import UserError
+from infra.provider.plugin import Gigasite
+from infra.provider.properties import wrap_map
+from infra.provider.resources import registry
+from infra.provider.settings import Settings
+
+pytestmark = pytest.mark.unit
+
+
+class Recorder(mocks.Mocks):
+    """Takes every resource, lets the provider check and foresee it, and answers with that."""
+
+    def __init__(self) -> None:
+        self.made: dict[tuple[str, str], dict] = {}
+        self.shared = {"lab-head": {"loopback": "10.255.0.1"}}
+
+    def new_resource(self, args: mocks.MockResourceArgs):
+        self.made[args.typ, args.name] = args.inputs
+        if args.typ == "pulumi:pulumi:StackReference":
+            return args.name, {**args.inputs, "outputs": {"shared": self.shared}}
+        if args.typ.startswith("pulumi:"):
+            return args.name, args.inputs
+        kind = registry().get(args.typ)
+        if kind is None:
+            return "", args.inputs
+        urn = f"urn:pulumi:s::gigasite::{args.typ}::{args.name}"
+        inputs = {key: value for key, value in args.inputs.items() if key not in kind.outputs}
+        request = api.CheckRequest(urn, {}, wrap_map(inputs), b"")
+        reply = asyncio.run(Gigasite().check(request))
+        assert not reply.failures, [failure.reason for failure in reply.failures]
+        record = {"serial": "S", "uuid": "U", "power_state": "on", "model": "M", "bmc_url": "https://b"}
+        outputs = {
+            "machines": dict.fromkeys(args.inputs.get("trays", {}), record),
+            "machine": record,
+            "definition": "d1",
+            "ssh": {"address": "127.0.0.1", "port": args.inputs.get("ssh_port")},
+            "started": "fast",
+            "serial": "S",
+        }
+        return args.name, {**args.inputs, **{name: outputs.get(name, True) for name in kind.outputs}}
+
+    def call(self, args: mocks.MockCallArgs):
+        raise AssertionError(f"the program calls {args.token}")
+
+    def of(self, type_name: str) -> dict[str, dict]:
+        return {name: inputs for (typ, name), inputs in self.made.items() if typ == type_name}
+
+
+def run(stack: str, *, preview: bool = False) -> tuple[Recorder, dict]:
+    """The program of a stack: what it registered, and its outputs."""
+    recorder, exported = Recorder(), {}
+    mocks.set_mocks(recorder, project="gigasite", stack=stack, preview=preview)
+
+    @pulumi.runtime.test
+    def program():
+        declare(stack)
+        root = settings.get_root_resource()
+        exported.update(root.outputs)
+        return pulumi.Output.from_input(dict(root.outputs)).apply(exported.update)
+
+    program()
+    return recorder, exported
+
+
+def test_the_labs_own_stack_makes_its_head_and_storage():
+    recorder, outputs = run("lab")
+    assert sorted(recorder.of("gigasite:standin:Machine")) == ["lab-head", "lab-storage"]
+    assert list(recorder.of("gigasite:management:Server")) == ["lab-head"]
+    assert list(recorder.of("gigasite:storage:Server")) == ["lab-storage"]
+    assert recorder.of("gigasite:storage:Server")["lab-storage"]["hardware"] == "d1"
+    assert outputs["pods"] == ["pod-01"]
+    assert outputs["shared"]["lab-storage"]["role"] == "storage"
+    assert outputs["machines"]["lab-head"] == {
+        "role": "management",
+        "serial": "S",
+        "uuid": "U",
+        "model": "M",
+        "power_state": "on",
+        "bmc": "https://b",
+        "ssh": {"address": "127.0.0.1", "port": 21000},
+        "started": "fast",
+    }
+
+
+def test_the_labs_pod_makes_one_rack_of_two_trays_and_a_leaf():
+    recorder, outputs = run("lab.pod-01")
+    rack = recorder.of("gigasite:compute:Rack")["pod-01-su-01-rack-01"]
+    assert sorted(rack["trays"]) == ["pod-01-su-01-rack-01-tray-01", "pod-01-su-01-rack-01-tray-02"]
+    assert list(recorder.of("gigasite:network:Switch")) == ["pod-01-leaf-01"]
+    assert len(recorder.of("gigasite:standin:Machine")) == 3
+    assert len(outputs["machines"]) == 3
+    assert outputs["shared"] == recorder.shared
+
+
+def test_cables_of_stand_ins_meet_each_other():
+    made = {
+        **run("lab")[0].of("gigasite:standin:Machine"),
+        **run("lab.pod-01")[0].of("gigasite:standin:Machine"),
+    }
+    ends = [(nic["local"], nic["remote"]) for inputs in made.values() for nic in inputs.get("nics", [])]
+    assert len(ends) == 8
+    assert {(remote, local) for local, remote in ends} == set(ends)
+    ports = [inputs["ssh_port"] for inputs in made.values()] + [item["bmc"]["port"] for item in made.values()]
+    assert max(Counter(ports).values()) == 1
+
+
+def test_the_controller_that_a_stand_in_starts_is_the_one_that_its_machine_is_reached_by():
+    recorder, _ = run("lab.pod-01")
+    under = recorder.of("gigasite:standin:Machine")
+    for name, tray in recorder.of("gigasite:compute:Rack")["pod-01-su-01-rack-01"]["trays"].items():
+        assert tray["bmc"]["port"] == under[name]["bmc"]["port"]
+        assert tray["bmc"]["credential"] == under[name]["bmc"]["credential"]
+        assert tray["uuid"] == under[name]["uuid"]
+
+
+def test_a_pod_that_is_not_declared_is_named():
+    with pytest.raises(UserError, match="no pod `pod-77`"):
+        run("lab.pod-77")
+
+
+def test_the_driver_comes_from_the_stacks_configuration():
+    pulumi.runtime.set_all_config({"gigasite:driver": "simulated", "gigasite:latency": "0.5"})
+    try:
+        recorder, _ = run("lab")
+    finally:
+        pulumi.runtime.set_all_config({})
+    made = recorder.of("pulumi:providers:gigasite")["lab"]
+    assert made == {"site": "lab", "driver": "simulated", "latency": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("args", "token"),
+    [
+        (declared.RackArgs, "gigasite:compute:Rack"),
+        (declared.ServerArgs, "gigasite:storage:Server"),
+        (declared.StandInArgs, "gigasite:standin:Machine"),
+        (declared.ConnectionArgs, "gigasite:grid:Connection"),
+        (declared.FeedArgs, "gigasite:power:Feed"),
+        (declared.CduArgs, "gigasite:cooling:Cdu"),
+    ],
+)
+def test_args_and_the_providers_inputs_are_the_same(args, token):
+    assert {f.name for f in dataclasses.fields(args)} == {
+        f.name for f in dataclasses.fields(registry()[token].inputs)
+    }
+
+
+def test_provider_args_are_the_providers_settings():
+    assert {f.name for f in dataclasses.fields(declared.ProviderArgs)} == {
+        f.name for f in dataclasses.fields(Settings)
+    }
+
+
+@pytest.mark.parametrize(
+    "kind", [declared.Rack, declared.StorageServer, declared.Switch, declared.StandIn, declared.Connection]
+)
+def test_resource_outputs_are_the_providers(kind):
+    assert set(kind.output_names) == set(registry()[kind.type_name].outputs)
+
+
+def test_the_program_imports_the_package_and_not_its_folder():
+    # Pulumi puts infra/ at the head of sys.path, where `plan` and `spec` could be imported a second time.
+    code = (
+        "import runpy, sys; sys.path.insert(0, 'infra'); import pulumi\n"
+        "pulumi.get_stack = lambda: 'nosuchsite'\n"
+        "try: runpy.run_path('infra', run_name='__main__')\n"
+        "except pulumi.RunError as error: print('RUNERROR', error)\n"
+        "print('TWICE', [m for m in ('plan', 'spec', 'components', 'paths', 'errors') if m in sys.modules])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=paths.ROOT,
+        capture_output=True,
+        text=True,
+        env=dict(os.environ),
+        check=False,
+    )
+    assert "TWICE []" in done.stdout, done.stderr
+    assert "RUNERROR" in done.stdout
+    assert "nosuchsite" in done.stdout
