@@ -70,6 +70,12 @@ class GridGuard(Part):
     """RTE EcoWatt level from which the gate is closed (3 is red)."""
     intensity: units.Intensity | None = None
     """Grid intensity above which the gate is closed."""
+    unknown: Literal["hold", "open"] = "hold"
+    """What a gate does when its data is missing or stale."""
+    ecowatt_max_age: units.Duration = 48 * 3600.0
+    """From which age on EcoWatt's signals, made daily, are stale."""
+    intensity_max_age: units.Duration = 2 * 3600.0
+    """From which age on éCO2mix's newest step, made every quarter of an hour, is stale."""
 
 
 class EnergyUse(Part):

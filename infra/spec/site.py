@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from infra.spec.base import Name, Part
+from infra.spec.energy import Reporting
 from infra.spec.fabric import Fabrics
 from infra.spec.grid import Announcement, Cooling, EnergyUse, Feeds, Grid, HeatCommitment
 from infra.spec.layout import Exception_, Layout, Phase
@@ -35,6 +36,7 @@ class Site(Part):
     feeds: Feeds | None = None
     cooling: Cooling | None = None
     heat: tuple[HeatCommitment, ...] = ()
+    reporting: Reporting | None = None
     layout: Layout
     exceptions: tuple[Exception_, ...] = ()
     phases: tuple[Phase, ...] = ()

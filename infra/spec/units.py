@@ -28,6 +28,7 @@ UNITS: dict[str, dict[str, float]] = {
     "bandwidth": _prefixed("B/s", "kMGT"),
     "speed": {"Mbit/s": 1e-3, "Gbit/s": 1.0, "Tbit/s": 1e3},
     "length": {"m": 1.0, "cm": 0.01, "mm": 0.001, "km": 1e3},
+    "area": {"m2": 1.0, "ha": 1e4},
     "flow": {"L/min": 1.0, "m3/h": 1000 / 60, "L/s": 60.0},
     "specific flow": {"L/min/kW": 1.0},
     "temperature": {"°C": 1.0, "degC": 1.0},
@@ -46,7 +47,8 @@ UNITS: dict[str, dict[str, float]] = {
 
 EXAMPLES = {
     "power": "6.63 kW", "energy": "7.9 TWh", "data": "15.36 TB", "bandwidth": "40 GB/s", "speed": "800 Gbit/s",
-    "length": "2.5 m", "flow": "156 L/min", "specific flow": "1.5 L/min/kW", "temperature": "45 °C",
+    "length": "2.5 m", "area": "120000 m2",
+    "flow": "156 L/min", "specific flow": "1.5 L/min/kW", "temperature": "45 °C",
     "temperature rise": "10 K", "voltage": "400 kV", "current": "1.5 kA", "ramp": "20 MW/min",
     "intensity": "21.7 g/kWh", "water": "0.2 L/kWh", "money": "4 MEUR", "duration": "30 s",
     "time constant": "50700 GPU-hours", "price": "60 EUR/MWh",
@@ -120,6 +122,8 @@ Speed = _quantity("speed")
 """Gigabits per second."""
 Length = _quantity("length")
 """Metres."""
+Area = _quantity("area")
+"""Square metres."""
 Flow = _quantity("flow")
 """Litres per minute."""
 SpecificFlow = _quantity("specific flow")
