@@ -143,12 +143,15 @@ def _show(findings: Sequence[Finding], acceleration: tuple[str, str] | None, ins
 
 
 def _acceleration() -> tuple[str, str] | None:
-    """How stand-ins would run here; None if that cannot be probed yet for want of QEMU."""
+    """How stand-ins would run here; None if that cannot be probed yet for want of QEMU or of a kernel to boot."""
     if not shutil.which("qemu-system-x86_64"):
         return None
-    from infra.lab import accel  # noqa: PLC0415 (not for --help)
+    from infra.lab import accel, image  # noqa: PLC0415 (not for --help)
 
-    probed = accel.probe()
+    built = image.cached_image()
+    if built is None:
+        return None
+    probed = accel.probe(built)
     return str(probed.kind), probed.reason
 
 

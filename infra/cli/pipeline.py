@@ -66,10 +66,13 @@ class Run:
         yes: do not ask.
         dry_run: stop before anything changes.
         simulate: devices are simulated by the provider; no machine is made.
+        limit: machines and groups that step `configure` works on; None for all.
         progress: the display.
         record: the run's record; replaced as the run goes on.
         declared: the site's declaration, once step `declare` has read it.
         planned: its plan.
+        recorded: whether the record is kept in out/SITE; not for the way down.
+        parts: (name, seconds) of the current step's own parts so far.
     """
 
     site: str
@@ -77,12 +80,14 @@ class Run:
     yes: bool
     dry_run: bool
     simulate: bool
+    limit: str | None
     progress: Progress
     record: RunRecord
     declared: Any = None
     planned: Any = None
+    recorded: bool = True
+    parts: list[tuple[str, float]] = field(default_factory=list)
     _log: Path | None = None
-    _parts: list[tuple[str, float]] = field(default_factory=list)
 
     def say(self, text: str) -> None:
         """Tell the person, and the step's log."""
@@ -98,7 +103,8 @@ class Run:
     def note(self, **changes: Any) -> None:
         """Put something into the record."""
         self.record = self.record.model_copy(update=changes)
-        records.save(self.record)
+        if self.recorded:
+            records.save(self.record)
 
     def stack_done(self, stack: StackRecord) -> None:
         """Put what the engine did to a stack into the record, in place of an earlier note of that stack."""
@@ -112,7 +118,7 @@ class Run:
         try:
             yield
         finally:
-            self._parts.append((name, round(time.monotonic() - began, 2)))
+            self.parts.append((name, round(time.monotonic() - began, 2)))
 
     def begin(self, step: Step) -> None:
         """Open the step's log and put it into the record as running."""
@@ -120,7 +126,7 @@ class Run:
         folder.mkdir(exist_ok=True)
         self._log = folder / f"{step.name}.log"
         self._log.write_text("", encoding="utf-8")
-        self._parts = []
+        self.parts = []
         started = StepRecord(name=step.name, outcome=Outcome.RUNNING, started=datetime.now(UTC))
         self.note(steps=(*self.record.steps, started))
         self.progress.start(step.name)
@@ -134,7 +140,7 @@ class Run:
                 "seconds": round(seconds, 2),
                 "summary": summary,
                 "changes": changes,
-                "parts": tuple(self._parts),
+                "parts": tuple(self.parts),
             }
         )
         self.note(steps=(*others, ended))
@@ -153,7 +159,8 @@ def execute(run: Run, steps: Sequence[Step]) -> None:
             failure = failure or error
             if isinstance(error, KeyboardInterrupt):
                 break
-    records.remember(run.record)
+    if run.recorded:
+        records.remember(run.record)
     if failure:
         raise failure
 

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from infra import paths
-from infra.cli.pipeline import Done, Run
+from infra.cli.pipeline import Done, Run, Step
+from infra.cli.play import play
 from infra.errors import UserError
+from infra.report.record import ConfiguredRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from infra.plan.machines import Machine
 
 
 def declare(run: Run) -> Done:
@@ -28,7 +37,9 @@ def declare(run: Run) -> Done:
     machines = len(_machines(run)) if run.declared.stand_ins else None
     what = f"{machines} machines" if machines else f"{len(run.planned.pods)} pods"
     warnings = len(findings)
-    return Done(f"{what}, {len(stacks(run))} stacks" + (f", {warnings} findings" if warnings else ""))
+    return Done(
+        f"{what}, {len(run.planned.pods) + 1} stacks" + (f", {warnings} findings" if warnings else "")
+    )
 
 
 def image(run: Run) -> Done:
@@ -42,13 +53,13 @@ def image(run: Run) -> Done:
     from infra.lab import accel  # noqa: PLC0415 (libvirt may have come just now)
     from infra.lab import image as images  # noqa: PLC0415
 
-    with run.part("acceleration"):
-        run.say("proving hardware acceleration with a short boot")
-        probed = accel.probe()
-        run.note(acceleration=f"{probed.kind}: {probed.reason}")
-        run.say(run.record.acceleration)
     with run.part("image"):
         made = images.ensure_image(run.say)
+    with run.part("acceleration"):
+        run.say("proving hardware acceleration with a short boot")
+        probed = accel.probe(made)
+        run.note(acceleration=f"{probed.kind}: {probed.reason}")
+        run.say(run.record.acceleration)
     return Done(f"image {made.key}, acceleration {probed.kind}")
 
 
@@ -67,12 +78,20 @@ def boot(run: Run) -> Done:
 
 def configure(run: Run) -> Done:
     """Run the playbooks."""
-    from infra import rollout  # noqa: PLC0415 (Ansible is slow to import)
-
     if run.simulate:
         return Done("simulated devices have no operating system", skipped=True)
-    result = rollout.configure(run.site, limit=None, tags=None, check=False, on_event=run.say)
-    return Done(result.summary, changes=result.changed)
+    configured = play(run.site, run.say, run.log, limit=run.limit)
+    run.note(
+        configured=tuple(
+            ConfiguredRecord(
+                machine=name, ok=host.ok, changed=host.changed, failed=host.failed, skipped=host.skipped
+            )
+            for name, host in configured.hosts.items()
+        )
+    )
+    for name, seconds in configured.seconds_by_play:
+        run.parts.append((name, seconds))
+    return Done(f"{len(configured.hosts)} machines, {configured.changed} changes", changes=configured.changed)
 
 
 def verify(run: Run) -> Done:
@@ -100,20 +119,32 @@ def verify(run: Run) -> Done:
 
 def report(run: Run) -> Done:
     """Write the page and its JSON twin."""
-    from infra import report as reports  # noqa: PLC0415 (Jinja is slow to import)
-    from infra.report import page  # noqa: PLC0415
+    from infra.report import page  # noqa: PLC0415 (Jinja is slow to import)
 
-    del reports
+    if run.planned is None:  # the declaration itself was refused: there is nothing to report
+        return Done("nothing was declared", skipped=True)
     written = page.write(run.record, run.planned)
     return Done(str(written.relative_to(paths.ROOT)))
 
 
-def stacks(run: Run) -> tuple[str, ...]:
-    """Names of the site's stacks, the site's own first: pods refer to it."""
-    return (run.site, *(f"{run.site}.{pod}" for pod in run.planned.pods))
-
-
-def _machines(run: Run) -> tuple[object, ...]:
+def _machines(run: Run) -> tuple[Machine, ...]:
     from infra.plan import machines_of  # noqa: PLC0415 (polars is slow to import)
 
     return machines_of(run.planned)
+
+
+def all_steps(titles: Mapping[str, str]) -> tuple[Step, ...]:
+    """Every step in order, with its title for the display."""
+    from infra.cli import making  # noqa: PLC0415 (the engine is slow to import)
+
+    work = {
+        "declare": declare,
+        "image": image,
+        "preview": making.preview,
+        "up": making.make,
+        "boot": boot,
+        "configure": configure,
+        "verify": verify,
+        "report": report,
+    }
+    return tuple(Step(name, title, work[name], always=name == "report") for name, title in titles.items())

@@ -1,0 +1,35 @@
+"""`gigasite configure`: the playbooks over a site's machines, as in `up`, by themselves."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from infra.cli.arguments import Site
+
+
+def command(
+    site: Site,
+    limit: Annotated[
+        str, typer.Option("--limit", "-l", metavar="PATTERN", help="Only these machines and groups.")
+    ] = "",
+    tags: Annotated[
+        str, typer.Option("--tags", "-t", help="Only these parts: validate, base, fabric, storage, slurm.")
+    ] = "",
+    check: Annotated[bool, typer.Option("--check", help="Change nothing; say what would change.")] = False,
+) -> None:
+    """Configure the site's machines: users, time, network, storage, scheduler."""
+    from infra.cli.pipeline import only_one  # noqa: PLC0415 (not for --help)
+    from infra.cli.play import play  # noqa: PLC0415
+    from infra.cli.progress import duration  # noqa: PLC0415
+    from infra.spec import load_site  # noqa: PLC0415
+
+    load_site(site)  # every mistake of the declaration, before Ansible meets one
+    with only_one(site):
+        words = [word for word in tags.split(",") if word]
+        done = play(site, print, lambda _: None, limit=limit or None, tags=words, check=check)
+    for name, host in done.hosts.items():
+        print(f"{name}: {host.ok} ok, {host.changed} changed, {host.skipped} not needed")
+    verb = "would change" if check else "changed"
+    print(f"{done.changed} tasks {verb} something, in {duration(done.seconds)}")

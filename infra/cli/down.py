@@ -1,0 +1,109 @@
+"""`gigasite down`: remove all that `up` made for a site, and nothing else."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+from infra import paths
+from infra.cli.arguments import Engine, EngineName, Site, Yes
+from infra.errors import UserError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from infra.cli.pipeline import Done, Run
+
+# What `up` leaves in .gigasite/SITE: keys, passwords, logs and caches of machines that are gone now. Anything
+# else there was put by somebody else and stays.
+OURS = (
+    "ca.key", "ca.pem", "credentials.yaml", "command.lock", "identity.lock", "machines", "passphrase",
+    "runner", "secrets", "ssh", "ssh_config",
+)  # fmt: skip
+
+
+def command(site: Site, engine: Engine = EngineName.EMBEDDED, yes: Yes = False) -> None:
+    """Remove the site's resources, its stacks, its local state, and what runs on this machine for it."""
+    from infra import plan, spec  # noqa: PLC0415 (not for --help)
+    from infra.cli import pipeline  # noqa: PLC0415
+    from infra.cli.pipeline import Done, Step  # noqa: PLC0415
+    from infra.cli.progress import Progress, duration, interactive  # noqa: PLC0415
+
+    declared = spec.load_site(site)
+    if declared.stand_ins is None and not yes:
+        if not interactive():
+            raise UserError(f"{site} is no lab: removing it needs a yes", hint="give --yes")
+        if input(f"Remove everything of site {site}? Type its name: ").strip() != site:
+            raise UserError("not confirmed", done="Nothing was changed.")
+
+    def remove(run: Run) -> Done:
+        from infra.cli import making  # noqa: PLC0415 (grpc is slow to import)
+
+        run.declared, run.planned = declared, plan.plan(declared)
+        count = making.unmake(run)
+        return Done(f"{count} resources removed" if count else "there was nothing", changes=count)
+
+    def clean(run: Run) -> Done:
+        return Done(_clean(run))
+
+    chosen = [Step("remove", "Remove", remove), Step("clean", "Clean up", clean)]
+    with pipeline.only_one(site), Progress([(s.name, s.title) for s in chosen]) as progress:
+        run = pipeline.Run(
+            site=site, engine=str(engine), yes=yes, dry_run=False, simulate=False, limit=None,
+            progress=progress, record=pipeline.new_record(site, ["gigasite", *sys.argv[1:]]), recorded=False,
+        )  # fmt: skip
+        pipeline.execute(run, chosen)
+    progress.line(f"{site} is down, in {duration(run.record.seconds)}")
+
+
+def _clean(run: Run) -> str:
+    words = []
+    if run.declared.stand_ins is not None:
+        _close_connections(run.site)
+    state = paths.state(run.site)
+    for name in OURS:
+        _remove(state / name)
+    left = sorted(item.name for item in state.iterdir())
+    if left:
+        words.append(f"left in {state.relative_to(paths.ROOT)}, not ours: {', '.join(left)}")
+    else:
+        state.rmdir()
+    if run.declared.stand_ins is not None:
+        from infra.lab import session  # noqa: PLC0415 (libvirt may be absent on other sites)
+
+        if session.stop_daemons():
+            words.append("stopped the libvirt daemons that `up` had started")
+    return "; ".join(words) or "no key, disk or process is left"
+
+
+def _close_connections(site: str) -> None:
+    """End the shared ssh connections; their masters would linger for minutes after the machines are gone."""
+    from infra.process import run as process  # noqa: PLC0415
+    from infra.rollout import ssh  # noqa: PLC0415
+
+    config = ssh.config_path(site)
+    folder = ssh.control_folder(site)
+    for socket in folder.iterdir() if folder.exists() else ():
+        process(
+            [
+                "ssh",
+                "-F",
+                config if config.exists() else "none",
+                "-o",
+                f"ControlPath={socket}",
+                "-O",
+                "exit",
+                "x",
+            ],
+            check=False,
+            timeout=20,
+        )
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,104 @@
+"""`gigasite up`: the main job, from the declaration to the report."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from infra.cli.arguments import Engine, EngineName, Json, Site, Yes
+from infra.errors import UserError
+
+if TYPE_CHECKING:
+    from infra.cli.pipeline import Run, Step
+
+# Name → what the display calls it. The steps themselves are imported when they run.
+TITLES = {
+    "declare": "Declare",
+    "image": "Image",
+    "preview": "Preview",
+    "up": "Make",
+    "boot": "Boot",
+    "configure": "Configure",
+    "verify": "Verify",
+    "report": "Report",
+}
+
+
+def _names(incomplete: str) -> list[str]:
+    return [name for name in TITLES if name.startswith(incomplete)]
+
+
+def command(
+    site: Site,
+    step: Annotated[
+        list[str] | None,
+        typer.Option("--step", metavar="NAME[,NAME…]", help="Only these steps.", autocompletion=_names),
+    ] = None,
+    engine: Engine = EngineName.EMBEDDED,
+    limit: Annotated[
+        str, typer.Option("--limit", "-l", metavar="PATTERN", help="Step configure: only these machines.")
+    ] = "",
+    simulate: Annotated[
+        bool, typer.Option("--simulate", help="Simulated devices behind the provider; no machine is made.")
+    ] = False,
+    yes: Yes = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Stop after the preview.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Declare, make, boot, configure, verify and report a site; again and again, as long as it takes."""
+    from infra.cli import pipeline, steps  # noqa: PLC0415 (not for --help)
+    from infra.cli.progress import Progress, duration  # noqa: PLC0415
+
+    wanted = _wanted(step, dry_run=dry_run)
+    chosen = [item for item in steps.all_steps(TITLES) if item.name in wanted]
+    signal.signal(signal.SIGTERM, _interrupt)
+    with pipeline.only_one(site), Progress([(s.name, s.title) for s in chosen], json=as_json) as progress:
+        run = pipeline.Run(
+            site=site,
+            engine=str(engine),
+            yes=yes,
+            dry_run=dry_run,
+            simulate=simulate,
+            limit=limit or None,
+            progress=progress,
+            record=pipeline.new_record(site, ["gigasite", *sys.argv[1:]]),
+        )
+        try:
+            pipeline.execute(run, chosen)
+        except UserError as error:
+            raise _resumable(error, run, chosen) from error
+        finally:
+            if as_json:
+                print(run.record.model_dump_json(indent=2))
+    if not as_json:
+        progress.line(f"{site} is up, in {duration(run.record.seconds)}" if "up" in wanted else "done")
+        if "report" in wanted:
+            progress.line(f"report: out/{site}/report.html")
+
+
+def _wanted(step: list[str] | None, *, dry_run: bool) -> set[str]:
+    names = [name.strip() for item in step or () for name in item.split(",") if name.strip()]
+    if unknown := [name for name in names if name not in TITLES]:
+        raise typer.BadParameter(f"{unknown[0]!r} is none of {', '.join(TITLES)}", param_hint="--step")
+    wanted = set(names or TITLES) | {"declare"}
+    return wanted & {"declare", "preview"} if dry_run else wanted
+
+
+def _resumable(error: UserError, run: Run, chosen: list[Step]) -> UserError:
+    """The same error with what was done so far, and how to go on."""
+    if run.declared is None or error.done:
+        return error
+    done = [record.name for record in run.record.steps if record.outcome in {"done", "skipped"}]
+    left = [step.name for step in chosen if step.name not in done]
+    error.done = (
+        f"Done: {', '.join(done) or 'nothing'}; left: {', '.join(left) or 'nothing'}. "
+        f"`gigasite up {run.site}` goes on from here."
+    )
+    return error
+
+
+def _interrupt(_number: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt
