@@ -116,7 +116,7 @@ def servicer(engine_address: str = "") -> Servicer:
     return Servicer([], VERSION, Gigasite(), engine_address)
 
 
-async def _serve(engine_address: str) -> None:
+async def _serve(engine_address: str, parent: int) -> None:
     server = grpc.aio.server(options=_GRPC_CHANNEL_OPTIONS)
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer(engine_address), server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -128,15 +128,14 @@ async def _serve(engine_address: str) -> None:
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     # Ctrl-C goes to the whole foreground group; the engine decides what happens to operations that run.
     loop.add_signal_handler(signal.SIGINT, lambda: None)
-    watch = loop.create_task(_end_with_parent(stop))
+    watch = loop.create_task(_end_with_parent(parent, stop))
     await stop.wait()
     watch.cancel()
     await server.stop(grace=0.5)
 
 
-async def _end_with_parent(stop: asyncio.Event) -> None:
+async def _end_with_parent(parent: int, stop: asyncio.Event) -> None:
     """Set `stop` when the process that started us is gone, for example by kill -9."""
-    parent = os.getppid()
     while os.getppid() == parent:  # noqa: ASYNC110 (no event tells it)
         await asyncio.sleep(PARENT_POLL_S)
     stop.set()
@@ -144,12 +143,13 @@ async def _end_with_parent(stop: asyncio.Event) -> None:
 
 def main() -> None:
     """Serve until the engine ends; the first argument that is no option is the engine's address."""
+    parent = os.getppid()  # before the engine learns our port: it could be killed at once
     words = [word for word in sys.argv[1:] if not word.startswith("-")]
     logging.basicConfig(stream=sys.stderr, level=logging.ERROR, format="%(message)s")
     for name in ("sushy", "urllib3"):  # they warn about each retry, which the resource's own message sums up
         logging.getLogger(name).setLevel(logging.CRITICAL)
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_serve(words[0] if words else ""))
+        asyncio.run(_serve(words[0] if words else "", parent))
     # A request thread can still wait for a controller; its result is nobody's any more.
     sys.stdout.flush()
     os._exit(0)

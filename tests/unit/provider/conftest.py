@@ -20,6 +20,8 @@ from infra.provider.resources.kind import Runtime
 from infra.provider.serving import Servicer
 
 UNKNOWN = rpc.UNKNOWN
+# A partial failure brings the whole state in its trailers; Go's gRPC (the CLI's) takes 16 MiB of them.
+CLIENT = (("grpc.max_metadata_size", 16 << 20), ("grpc.absolute_max_metadata_size", 16 << 20))
 
 
 def struct(values: dict) -> struct_pb2.Struct:
@@ -174,7 +176,7 @@ def serve():
 
         server, port = asyncio.run_coroutine_threadsafe(begin(), loop).result(20)
         servers.append(server)
-        channels.append(grpc.insecure_channel(f"127.0.0.1:{port}"))
+        channels.append(grpc.insecure_channel(f"127.0.0.1:{port}", options=CLIENT))
         return Plugin(provider_pb2_grpc.ResourceProviderStub(channels[-1]))
 
     yield start
