@@ -143,7 +143,7 @@ def _show(findings: Sequence[Finding], acceleration: tuple[str, str] | None, ins
 
 
 def _acceleration() -> tuple[str, str] | None:
-    """How stand-ins would run here; None if that cannot be probed yet for want of QEMU or of a kernel to boot."""
+    """How stand-ins would run here; None where QEMU or a kernel to boot is still missing."""
     if not shutil.which("qemu-system-x86_64"):
         return None
     from infra.lab import accel, image  # noqa: PLC0415 (not for --help)
