@@ -79,6 +79,8 @@ class Geometry:
                 self.declared.append(exception.rack)
             self.areas.append((area_of(exception.at), exception, form))
         self.forms: tuple[Form, ...] = tuple(self._forms)
+        self.memo: dict[str, object] = {}
+        """Figures of the whole site that several tables ask for."""
 
     @property
     def pod_names(self) -> tuple[str, ...]:

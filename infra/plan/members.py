@@ -255,6 +255,6 @@ class _Members:
         return Machine(
             name=name, role=role, site=self.site.name, pod=pod, su=su, rack=rack, unit=unit, slot=slot,
             platform=platform, uuid=str(uuid.uuid5(uuid.NAMESPACE_URL, f"gigasite:{self.site.name}/{name}")),
-            bmc=Bmc(bmc, port, f"bmc-{role.value}"), management_address=own, loopback=address("loopback", "lo"),
+            bmc=Bmc(bmc, port, name if self.stand_ins else f"bmc-{role.value}"), management_address=own, loopback=address("loopback", "lo"),
             nics=nics, accelerators=accelerators, stand_in=stand_in,
         )  # fmt: skip

@@ -9,6 +9,7 @@ import polars as pl
 
 from infra.errors import UserError
 from infra.plan import addressing, cabling, positions, switching
+from infra.plan.counts import step_name
 from infra.plan.geometry import Geometry
 from infra.spec import catalog
 
@@ -298,7 +299,7 @@ class Plan:
         a = devices.select(pl.all().gather(a_rows))
         z = devices.select(pl.all().gather(links["z"] + self.first_switch))
         a_port = links["a_port"] if lower is None else _ports(lower, links["a_index"])
-        step = "host_" + upper.tier.name if lower is None else f"{lower.tier.name}_{upper.tier.name}"
+        step = step_name(upper.tier.level)
         return links.select(
             pl.lit(upper.tier.fabric).cast(pl.Categorical).alias("fabric"),
             pl.lit(step).cast(pl.Categorical).alias("tier"),
