@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from infra.energy.calendar import hours, midnight, year_bounds
-from infra.energy.inputs import RENEWABLE, Contract, Instrument, SiteEnergy, Technology
+from infra.energy.inputs import RENEWABLE, Contract, Instrument, SiteEnergy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -97,32 +97,32 @@ class Claim:
 
 
 def claims(site: SiteEnergy, year: int, edc_mwh: float, service_start: datetime | None) -> tuple[Claim, ...]:
-    """Contracts counted in their order until the year's energy is covered.
+    """Contracts counted until the year's energy is covered, in the order of the declaration.
 
-    A contract counts for the days of the year on which it runs and the site is in service.
+    Which contract covers what is a choice where they offer more than the site uses: energy matched hour by
+    hour counts first, then renewable energy, then the rest in the order of the declaration. A contract counts
+    for the days of the year on which it runs and the site is in service.
     """
     left = edc_mwh
-    found = []
+    found = {}
     first, last = year_bounds(year)
     whole = hours(first, last)
-    for contract in site.contracts:
+    for contract in sorted(
+        site.contracts, key=lambda each: (not each.hourly, each.technology not in RENEWABLE)
+    ):
         begin = max(first, midnight(contract.start), service_start or last)
         finish = min(last, _day_after(contract))
         offered = contract.mwh_per_year * max(0.0, hours(begin, finish)) / whole
         used = min(offered, left)
         left -= used
-        found.append(Claim(contract, offered, used, used * _renewable(site, contract)))
-    return tuple(found)
+        # What part of a mix is renewable, nobody has declared: none of it counts.
+        renewable = used if contract.technology in RENEWABLE else 0.0
+        found[id(contract)] = Claim(contract, offered, used, renewable)
+    return tuple(found[id(contract)] for contract in site.contracts)
 
 
 def _day_after(contract: Contract) -> datetime:
     return midnight(contract.end + timedelta(days=1))
-
-
-def _renewable(site: SiteEnergy, contract: Contract) -> float:
-    if contract.technology is Technology.MIX:
-        return site.renewable_share
-    return float(contract.technology in RENEWABLE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,3 +187,17 @@ def _moment(value: Any) -> datetime | None:
     if moment is None:
         return None
     return (moment if moment.tzinfo else moment.replace(tzinfo=PARIS)).astimezone(UTC)
+
+
+def merge(parts: tuple[EcoWatt, ...]) -> EcoWatt:
+    """Several answers as one: for each hour, the level that RTE made last."""
+    frame = (
+        pl.concat([part.frame for part in parts])
+        .sort("time", "made", nulls_last=False)
+        .unique("time", keep="last", maintain_order=True)
+    )
+    return EcoWatt(
+        frame,
+        tuple(finding for part in parts for finding in part.findings),
+        ", ".join(part.file for part in parts),
+    )

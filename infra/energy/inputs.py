@@ -115,10 +115,10 @@ class SiteEnergy:
         load: mean power over full power; IT, facility and captured heat scale alike, so PUE stays.
         location: the grid's average factor, used where no éCO2mix data is.
         residual: factor of energy that no contract covers; without one, the location-based factor is used.
-        contracts: in the order in which they are counted.
+        contracts: in the order of the declaration.
         sales: heat commitments, the first one served first.
         water_l_per_kwh: water input per IT energy (= m³/MWh); None if unknown.
-        renewable_share: renewable part of contracts whose technology is a mix.
+        declared_ref: the renewable share that the site claims, to be compared with its contracts; or None.
     """
 
     name: str
@@ -129,4 +129,4 @@ class SiteEnergy:
     contracts: tuple[Contract, ...] = ()
     sales: tuple[HeatSale, ...] = ()
     water_l_per_kwh: float | None = None
-    renewable_share: float = 0.0
+    declared_ref: float | None = None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from infra.energy import balance, carbon, heat, indicators
-from infra.energy.inputs import Instrument
+from infra.energy.inputs import Instrument, Technology
 from infra.errors import UserError
 
 if TYPE_CHECKING:
@@ -190,8 +190,8 @@ def _noted(result: Year, site: SiteEnergy) -> Year:
     notes = []
     if any(claim.used_mwh for claim in result.claims):
         notes.append(
-            f"market-based {result.market.tonnes:,.0f} t is a contractual claim; the grid that feeds the site"
-            f" emits {result.location_tonnes:,.0f} t for the same energy (location-based)"
+            "market-based tonnes are a contractual claim: for the same energy the grid that feeds the site"
+            " emits the location-based tonnes"
         )
     yearly = [c.contract.name for c in result.claims if c.used_mwh and not c.contract.hourly]
     if yearly:
@@ -205,6 +205,14 @@ def _noted(result: Year, site: SiteEnergy) -> Year:
     if supply:
         notes.append(
             f"{supply:,.0f} MWh of renewable supply without own guarantees of origin do not count in REF"
+        )
+    if any(claim.used_mwh and claim.contract.technology is Technology.MIX for claim in result.claims):
+        notes.append("energy of unstated mix does not count in REF")
+    declared = site.declared_ref
+    complete = {part.phase for part in result.parts} == {max(site.steps, key=lambda step: step.start).phase}
+    if declared is not None and complete and abs(declared - result.ref) > 0.005:
+        notes.append(
+            f"declared renewable share {declared:.3f}, but contracts that count give REF {result.ref:.3f}"
         )
     if any(sale.heat_pump for sale in site.sales):
         notes.append("the electricity of heat pumps is not in the plan's facility power")

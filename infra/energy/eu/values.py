@@ -20,7 +20,11 @@ def planned(site: SiteEnergy, year: Year, facts: Facts) -> dict[str, Given]:
     """What follows from the plan, by id of the indicator."""
     load = f"at {site.load:.0%} load"
     contracts = renewable_by_instrument(year.claims)
-    found: dict[str, tuple[float | None, str]] = {
+    found: dict[str, tuple[Value, str]] = {
+        "PDIT metric": (
+            "installed information technology power demand",
+            "the plan knows each installed rack",
+        ),
         "PDIT": (
             _installed_kw(site, year),
             "IT powers of the plan at full load, weighted by time in service",
@@ -32,7 +36,10 @@ def planned(site: SiteEnergy, year: Year, facts: Facts) -> dict[str, Given]:
         "TWH": (facts.waste_heat_celsius, "coolant supply plus the rise at planned flow"),
         "ERES-GOO": (contracts[Instrument.GUARANTEES] * 1000, "renewable contracts of that form"),
         "ERES-PPA": (contracts[Instrument.PPA] * 1000, "renewable contracts of that form"),
-        "CSTOR": (facts.storage_pb, "raw capacity of the plan's storage"),
+        "CSTOR": (
+            facts.storage_pb,
+            "storage of the plan on 31 December: node drives raw, shared tiers usable",
+        ),
     }
     if facts.potable_l_per_kwh is not None:
         found["WIN-POT"] = (
@@ -66,7 +73,6 @@ def declared(facts: Facts) -> dict[str, Given]:
         "type": kind,
         "entry": facts.in_operation,
         **dict(facts.redundancy),
-        "PDIT metric": "installed information technology power demand",
         "SDC": facts.total_floor_m2,
         "SCR": facts.computer_room_m2,
         "EDC-BG": facts.backup_kwh,

@@ -77,9 +77,10 @@ def test_both_claims_are_shown_and_nuclear_earns_no_ref() -> None:
     year = compute(reference(contracts=contracts), 2027)
     assert year.market.tonnes == 0
     assert round(year.location_tonnes / 1000) == 171
-    assert [round(claim.used_mwh) for claim in year.claims] == [6_000_000, 1_500_000, 384_000]
-    assert year.ref == pytest.approx(1.884 / 7.884)
-    assert any("contractual claim" in note and "171,083 t" in note for note in year.notes)
+    # Renewable energy is counted first: nuclear covers what is left.
+    assert [round(claim.used_mwh) for claim in year.claims] == [1_384_000, 1_500_000, 5_000_000]
+    assert year.ref == pytest.approx(6.5 / 7.884)
+    assert any("contractual claim" in note for note in year.notes)
     assert any("yearly sums only" in note for note in year.notes)
     assert any("more than the year's use" in note for note in year.notes)
 
@@ -93,13 +94,15 @@ def test_what_no_contract_covers_has_the_residual_mix() -> None:
     assert "stands in" in without.market.basis
 
 
-def test_plain_supply_and_the_fossil_part_of_a_mix_do_not_count_in_ref() -> None:
+def test_plain_supply_and_an_unstated_mix_do_not_count_in_ref() -> None:
     contracts = (
         contract(1e6, Technology.WIND, instrument=Instrument.SUPPLY),
         contract(2e6, Technology.MIX, instrument=Instrument.GUARANTEES, gco2_per_kwh=10.0),
     )
-    year = compute(reference(contracts=contracts, renewable_share=0.25), 2027)
-    assert year.renewable_mwh == pytest.approx(0.5e6)
+    year = compute(reference(contracts=contracts, declared_ref=0.114), 2027)
+    assert year.renewable_mwh == year.ref == 0
+    assert any("declared renewable share 0.114, but" in note for note in year.notes)
+    assert any("unstated mix" in note for note in year.notes)
     assert year.market.carbon_free_mwh == pytest.approx(1e6)
     assert year.market.tonnes == pytest.approx((2e6 * 10 + 4.884e6 * 21.7) / 1000)
     assert any("renewable supply without" in note for note in year.notes)
@@ -193,9 +196,7 @@ def test_sums_conserve_energy_heat_and_mass(*, powers, days, load, sales, contra
         PowerStep(f"p{number}", day, facility, facility * it, facility * it * captured)
         for number, (day, (facility, it, captured)) in enumerate(zip(sorted(days), powers, strict=False))
     )
-    site = reference(
-        steps=steps, load=load, sales=tuple(sales), contracts=tuple(contracts), renewable_share=0.4
-    )
+    site = reference(steps=steps, load=load, sales=tuple(sales), contracts=tuple(contracts), declared_ref=0.4)
     begin = datetime(year, 12, 20, tzinfo=UTC)
     rows = [((begin + timedelta(minutes=30 * at)).isoformat(), value) for at, value in enumerate(grams)]
     mix = eco2mix.parse(open_data(rows, "Données définitives"), "x.csv")
