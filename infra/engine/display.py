@@ -305,6 +305,9 @@ class Display:
             for line in found:
                 self.line(f"        {line}")
 
+    def abort(self) -> None:
+        """Give the terminal back; an error is about to be printed."""
+
     def close(self, result: Result) -> None:
         """Say how it ended: what was said, outputs, counts."""
         if lines := diagnostic_lines(self.progress):
@@ -337,6 +340,9 @@ class JsonDisplay:
     def __call__(self, event: Event) -> None:
         """Take an event."""
         (self._digest or self._stream)(event)
+
+    def abort(self) -> None:
+        """Nothing of the terminal was taken."""
 
     def close(self, result: Result) -> None:
         """Print the document, if it is one."""

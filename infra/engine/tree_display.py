@@ -83,6 +83,10 @@ class TreeDisplay(Display):
         text = f" {words.sign} {step.type} {urns.name_of(step.urn)}  {word}"
         return Text(text, style=style or words.color)
 
+    def abort(self) -> None:
+        """Give the terminal back; an error is about to be printed."""
+        self.live.stop()
+
     def close(self, result: Result) -> None:
         """End the live part, print the changes, and say how it ended."""
         self.live.stop()

@@ -1,0 +1,173 @@
+"""`gigasite config`: a stack's settings file, Pulumi.STACK.yaml."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from infra import paths
+from infra.cli import engine_options as flags
+from infra.cli import stacks
+from infra.cli.arguments import Json
+from infra.engine import property_path
+from infra.engine.config import ConfigValue, parse_key, text_of
+from infra.engine.project import load_project
+from infra.engine.secrets import PassphraseCrypter
+from infra.errors import UserError
+
+if TYPE_CHECKING:
+    from infra.engine.project import StackSettings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="A stack's configuration.")
+
+Key = Annotated[str, typer.Argument(metavar="KEY", help="NAME or NAMESPACE:NAME.")]
+AsPath = Annotated[bool, typer.Option("--path", help="The key is a path into an object: `a.b[0]`.")]
+
+
+def _settings(stack: str) -> StackSettings:
+    return load_project(paths.ROOT).settings(stacks.reference(stack).stack)
+
+
+def _crypter(stack: str, settings: StackSettings) -> PassphraseCrypter:
+    """The stack's crypter; its salt is that of the state, so that one passphrase opens both."""
+    salt = settings.encryption_salt
+    state, ref = stacks.backend(), stacks.reference(stack)
+    if not salt and state.exists(ref):
+        provider = state.read(ref).deployment.get("secrets_providers") or {}
+        salt = (provider.get("state") or {}).get("salt", "")
+    return PassphraseCrypter(salt)
+
+
+def _place(key: str, *, as_path: bool) -> tuple[str, property_path.Path]:
+    """The key of the whole value, and the way into it."""
+    if not as_path:
+        return parse_key(key, stacks.PROJECT), ()
+    namespace, colon, name = key.rpartition(":")
+    try:
+        first, *rest = property_path.parse(name)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    return parse_key(f"{namespace}{colon}{first}", stacks.PROJECT), tuple(rest)
+
+
+@app.command()
+def get(stack: flags.Stack, key: Key, path: AsPath = False, as_json: Json = False) -> None:
+    """Show one value; a secret is opened."""
+    settings = _settings(stack)
+    name, rest = _place(key, as_path=path)
+    if name not in settings.config:
+        raise UserError(
+            f"{stack} has no configuration value {name}",
+            hint=f"set it with `gigasite config set {stack} {key}`",
+        )
+    with stacks.environment(stacks.site_of(stack)):
+        value: Any = settings.config[name].plain(_crypter(stack, settings))
+    for part in rest:
+        try:
+            value = value[part]
+        except (KeyError, IndexError, TypeError) as error:
+            raise UserError(f"{name} has no {property_path.text_of(rest)}") from error
+    print(json.dumps({"value": value}) if as_json else text_of(value))
+
+
+@app.command("set")
+def set_(
+    stack: flags.Stack,
+    key: Key,
+    value: Annotated[str | None, typer.Argument(metavar="[VALUE]", help="Else from standard input.")] = None,
+    secret: Annotated[bool, typer.Option("--secret", help="Encrypt it.")] = False,
+    plaintext: Annotated[bool, typer.Option("--plaintext", help="Do not encrypt it.")] = False,
+    path: AsPath = False,
+) -> None:
+    """Set one value."""
+    if secret and plaintext:
+        raise UserError("a value is either --secret or --plaintext")
+    settings = _settings(stack)
+    name, rest = _place(key, as_path=path)
+    text = value if value is not None else sys.stdin.read().rstrip("\n")
+    raw: Any = text
+    if secret:
+        with stacks.environment(stacks.site_of(stack)):
+            crypter = _crypter(stack, settings)
+            raw = {"secure": crypter.encrypt(text)}
+            settings.encryption_salt = crypter.salt
+    elif rest:
+        raw = _typed(text)
+    old = settings.config[name].raw if name in settings.config else None
+    settings.config[name] = ConfigValue(_put(old, rest, raw))
+    settings.save()
+
+
+def _typed(text: str) -> Any:
+    """Inside an object, text that reads as a number or truth value is one, as in the CLI."""
+    if text in ("true", "false"):
+        return text == "true"
+    digits = text.removeprefix("-")
+    return int(text) if digits.isdecimal() and (digits == "0" or digits[0] != "0") else text
+
+
+def _put(old: Any, path: property_path.Path, value: Any) -> Any:
+    if not path:
+        return value
+    head, rest = path[0], path[1:]
+    if isinstance(head, int):
+        items = list(old) if isinstance(old, list) else []
+        if head > len(items):
+            raise UserError(f"the list has {len(items)} items: [{head}] would leave a gap")
+        items[head : head + 1] = [_put(items[head] if head < len(items) else None, rest, value)]
+        return items
+    fields = dict(old) if isinstance(old, dict) else {}
+    fields[head] = _put(fields.get(head), rest, value)
+    return fields
+
+
+@app.command()
+def rm(stack: flags.Stack, key: Key, path: AsPath = False) -> None:
+    """Remove one value."""
+    settings = _settings(stack)
+    name, rest = _place(key, as_path=path)
+    if name not in settings.config:
+        raise UserError(f"{stack} has no configuration value {name}")
+    if rest:
+        settings.config[name] = ConfigValue(_without(settings.config[name].raw, rest, name))
+    else:
+        del settings.config[name]
+    settings.save()
+
+
+def _without(old: Any, path: property_path.Path, name: str) -> Any:
+    copied: Any = dict(old) if isinstance(old, dict) else list(old) if isinstance(old, list) else None
+    try:
+        if len(path) == 1:
+            del copied[path[0]]
+        else:
+            copied[path[0]] = _without(copied[path[0]], path[1:], name)
+    except (KeyError, IndexError, TypeError) as error:
+        raise UserError(f"{name} has no {property_path.text_of(path)}") from error
+    return copied
+
+
+@app.command("ls")
+def list_(
+    stack: flags.Stack,
+    show_secrets: Annotated[bool, typer.Option("--show-secrets", help="Open secrets.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show all values."""
+    settings = _settings(stack)
+    rows: dict[str, dict[str, Any]] = {}
+    with stacks.environment(stacks.site_of(stack)):
+        crypter = _crypter(stack, settings)
+        for key, value in sorted(settings.config.items()):
+            row: dict[str, Any] = {"secret": value.secret}
+            if show_secrets or not value.secret:
+                row["value"] = value.text(crypter)
+            rows[key] = row
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return
+    for key, row in rows.items():
+        print(f"{key}: {row.get('value', '[secret]')}")

@@ -1,0 +1,86 @@
+"""Export and import of a stack's deployment, in the CLI's form."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from infra.cli import stacks
+from infra.engine import integrity, values
+from infra.engine.backend import CHECKPOINT_VERSION
+from infra.engine.secrets import crypter_for
+from infra.errors import UserError
+
+if TYPE_CHECKING:
+    from infra.engine.backend import StackRef
+
+
+def exported(ref: StackRef, *, show_secrets: bool = False) -> dict[str, Any]:
+    """The deployment of a stack; secrets as they are stored, or in the clear.
+
+    Raises:
+        EngineError: no such stack, or the passphrase is wrong.
+    """
+    deployment = stacks.backend().read(ref).deployment
+    if show_secrets:
+        with stacks.environment(stacks.site_of(ref.stack)):
+            crypter = crypter_for(deployment.get("secrets_providers"))
+            deployment = _opened(deployment, crypter)
+    return {"version": CHECKPOINT_VERSION, "deployment": deployment}
+
+
+def _opened(value: Any, crypter: values.Crypter) -> Any:
+    """The same with each secret's ciphertext replaced by its plaintext."""
+    if isinstance(value, dict):
+        if value.get(values.SIGNATURE) == values.SECRET and "ciphertext" in value:
+            plaintext = crypter.decrypt(value["ciphertext"])
+            return {values.SIGNATURE: values.SECRET, "plaintext": plaintext}
+        return {key: _opened(item, crypter) for key, item in value.items()}
+    return [_opened(item, crypter) for item in value] if isinstance(value, list) else value
+
+
+def _sealed(value: Any, crypter: values.Crypter) -> Any:
+    """The reverse."""
+    if isinstance(value, dict):
+        if value.get(values.SIGNATURE) == values.SECRET and "plaintext" in value:
+            ciphertext = crypter.encrypt(value["plaintext"])
+            return {values.SIGNATURE: values.SECRET, "ciphertext": ciphertext}
+        return {key: _sealed(item, crypter) for key, item in value.items()}
+    return [_sealed(item, crypter) for item in value] if isinstance(value, list) else value
+
+
+def imported(ref: StackRef, text: str, *, force: bool = False) -> int:
+    """Put a deployment into a stack.
+
+    Args:
+        ref: the stack.
+        text: what `exported` gave, as JSON.
+        force: take one of another stack, too.
+
+    Returns:
+        how many resources it has.
+
+    Raises:
+        UserError: it is no deployment, or one of another stack.
+        IntegrityError: it contradicts itself.
+    """
+    try:
+        whole = json.loads(text)
+        version, deployment = whole["version"], whole["deployment"]
+        resources = deployment.get("resources") or []
+        foreign = [one["urn"] for one in resources if not one["urn"].startswith(f"urn:pulumi:{ref.stack}::")]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"this is no exported deployment ({error})") from error
+    if version != CHECKPOINT_VERSION:
+        raise UserError(f"this deployment is of version {version}, not {CHECKPOINT_VERSION}")
+    if foreign and not force:
+        raise UserError(
+            f"{foreign[0]} is of another stack than {ref.stack}", hint="use --force if you mean it"
+        )
+    integrity.check(resources, "the deployment")
+    state = stacks.backend()
+    with state.locked(ref), stacks.environment(stacks.site_of(ref.stack)):
+        deployment = _sealed(deployment, crypter_for(deployment.get("secrets_providers")))
+        state.write(ref, deployment, tuple(whole.get("features") or ()))
+        state.journal_path(ref).unlink(missing_ok=True)
+    return len(resources)

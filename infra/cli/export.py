@@ -1,0 +1,7 @@
+"""`gigasite export`: a stack's deployment as JSON (short for `gigasite stack export`)."""
+
+from __future__ import annotations
+
+from infra.cli.stack import export as command
+
+__all__ = ["command"]

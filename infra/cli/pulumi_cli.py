@@ -1,0 +1,138 @@
+"""One operation on one stack, on the Pulumi CLI: the same state, passphrase and names."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from infra import paths, process
+from infra.cli import stacks
+from infra.cli.stack_runs import Shown, StackRun
+from infra.engine import Operation, Options
+from infra.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from infra.engine.backend import StackRef
+
+
+def require_cli() -> str:
+    """The CLI's version.
+
+    Raises:
+        UserError: it is not on PATH.
+    """
+    if shutil.which("pulumi") is None:
+        raise UserError(
+            "`--engine pulumi` needs the Pulumi CLI, which is not on PATH",
+            hint="install it, or leave the option out: the embedded engine needs none",
+        )
+    return process.run(["pulumi", "version"]).stdout.strip()
+
+
+def cli_arguments(operation: Operation, ref: StackRef, options: Options) -> list[str]:
+    """The CLI's command line for the same run."""
+    words = ["pulumi", str(operation), "--stack", str(ref), "--non-interactive"]
+    if operation is not Operation.PREVIEW:
+        words += ["--preview-only"] if options.preview_only else ["--yes", "--skip-preview"]
+        words += ["--message", options.message] if options.message else []
+    if operation is Operation.IMPORT:
+        words += _import_arguments(options)
+    for flag, values in {
+        "--target": options.targets,
+        "--exclude": options.excludes,
+        "--replace": options.replace,
+        "--target-replace": options.target_replace,
+        "--policy-pack": options.policy_packs,
+        "--policy-pack-config": options.policy_pack_configs,
+        "--import-pending-creates": [part for pair in options.import_pending_creates for part in pair],
+    }.items():
+        for value in values:
+            words += [flag, str(value)]
+    for flag, wanted in {
+        "--target-dependents": options.target_dependents,
+        "--exclude-dependents": options.exclude_dependents,
+        "--refresh": options.refresh,
+        "--run-program": options.run_program,
+        "--expect-no-changes": options.expect_no_changes,
+        "--continue-on-error": options.continue_on_error,
+        "--exclude-protected": options.exclude_protected,
+        "--ignore-protect": options.ignore_protect,
+        "--clear-pending-creates": options.clear_pending_creates,
+        f"--parallel={options.parallel}": options.parallel,
+    }.items():
+        words += [flag] if wanted else []
+    return words
+
+
+def _import_arguments(options: Options) -> list[str]:
+    one, *others = options.imports
+    if others:
+        raise UserError("`--engine pulumi` imports one resource at a time", hint="import them one by one")
+    words = ["--generate-code=false", f"--protect={str(one.protect).lower()}"]
+    for flag, urn in (("--parent", one.parent), ("--provider", one.provider)):
+        words += [flag, f"{flag[2:]}={urn}"] if urn else []
+    return [*words, one.type, one.name, one.id]
+
+
+def run(
+    operation: Operation,
+    ref: StackRef,
+    options: Options,
+    shown: Shown,
+    *,
+    variables: dict[str, str],
+    say: Callable[[str], None] | None,
+) -> StackRun:
+    """Do it; the CLI's own output is what is shown.
+
+    Raises:
+        UserError: the CLI is not on PATH.
+    """
+    words = f"Pulumi CLI {require_cli()}"
+    tell: Callable[[str], None] = (lambda _line: None) if shown.quiet else say or print
+    if not shown.quiet:
+        print(f"engine: {words}", file=sys.stderr) if shown.as_json else tell(f"engine: {words}")
+    _ensure_stack(ref, variables)
+    with tempfile.TemporaryDirectory(prefix="gigasite-") as folder:
+        log = shown.event_log or Path(folder) / "events"
+        command = [*cli_arguments(operation, ref, options), "--event-log", str(log)]
+        command += ["--diff"] if shown.differences else []
+        command += ["--json"] if shown.as_json else []
+        lines: list[str] = []
+        collect = shown.as_json and operation is Operation.PREVIEW
+        code = process.stream(command, lines.append if collect else tell, cwd=paths.ROOT, env=variables)
+        changes, errors = _read_events(log)
+    document = None
+    if collect:
+        with contextlib.suppress(ValueError):
+            document = json.loads("\n".join(lines))
+    outputs = stacks.stack_outputs(ref) if stacks.backend().exists(ref) else {}
+    return StackRun(ref.stack, words, code, changes, outputs, tuple(errors), document)
+
+
+def _ensure_stack(ref: StackRef, variables: dict[str, str]) -> None:
+    if not stacks.backend().exists(ref):
+        command = ["pulumi", "stack", "init", str(ref), "--no-select", "--non-interactive"]
+        process.run(command, cwd=paths.ROOT, env=variables, hint="see what the Pulumi CLI says above")
+
+
+def _read_events(log: Path) -> tuple[dict[str, int], list[str]]:
+    """Step counts and errors out of the CLI's event log."""
+    changes: dict[str, int] = {}
+    errors: list[str] = []
+    for line in log.read_text().splitlines() if log.exists() else ():
+        event = json.loads(line)
+        if "summaryEvent" in event:
+            changes = event["summaryEvent"].get("resourceChanges") or {}
+        said = event.get("diagnosticEvent", {})
+        if said.get("severity") == "error":
+            where = f"{said['urn']}: " if said.get("urn") else ""
+            errors.append(where + said["message"].strip())
+    return changes, errors

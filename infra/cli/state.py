@@ -1,0 +1,159 @@
+"""`gigasite state`: repairs of a stack's state that change nothing real."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from infra.cli import engine_options as flags
+from infra.cli import stacks
+from infra.cli.arguments import Yes
+from infra.engine import integrity
+from infra.engine import urn as urns
+from infra.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Repairs of a stack's state.")
+
+UrnArgument = Annotated[str, typer.Argument(metavar="URN", help="A resource's URN.")]
+Resource = dict[str, Any]
+
+
+@contextmanager
+def edited(stack: str) -> Iterator[list[Resource]]:
+    """The resources of a stack, written back when all went well; the state before is in the backup."""
+    state, ref = stacks.backend(), stacks.reference(stack)
+    with state.locked(ref):
+        state.recover(ref)
+        checkpoint = state.read(ref)
+        resources = list(checkpoint.resources)
+        yield resources
+        state.write(ref, checkpoint.deployment | {"resources": resources}, checkpoint.features)
+    print(f"changed the state of {stack}; the one before is {state.backup_path(ref)}")
+
+
+def _find(resources: list[Resource], urn: str) -> list[Resource]:
+    found = [one for one in resources if one["urn"] == urn]
+    if not found:
+        raise UserError(f"the state has no {urn}", hint="see `gigasite stack export`")
+    return found
+
+
+@app.command()
+def delete(
+    stack: flags.Stack,
+    urn: UrnArgument,
+    force: Annotated[bool, typer.Option("--force", help="Even if it is protected.")] = False,
+    target_dependents: Annotated[
+        bool, typer.Option("--target-dependents", help="Also all that depends on it.")
+    ] = False,
+    yes: Yes = False,
+) -> None:
+    """Forget a resource; the real one stays."""
+    flags.confirm(f"Forget {urn}", yes=yes)
+    with edited(stack) as resources:
+        _find(resources, urn)
+        gone = {urn}
+        waiting = [urn]
+        while waiting:
+            for other in integrity.dependents_of(resources, waiting.pop()):
+                if other not in gone:
+                    gone.add(other)
+                    waiting.append(other)
+        if len(gone) > 1 and not target_dependents:
+            others = "".join(f"\n  {one}" for one in sorted(gone - {urn}))
+            raise UserError(f"{urn} has dependents:{others}", hint="forget them too with --target-dependents")
+        protected = [one["urn"] for one in resources if one["urn"] in gone and one.get("protect")]
+        if protected and not force:
+            raise UserError(f"{protected[0]} is protected", hint="unprotect it first, or use --force")
+        resources[:] = [one for one in resources if one["urn"] not in gone]
+
+
+@app.command()
+def unprotect(
+    stack: flags.Stack,
+    urn: Annotated[str | None, typer.Argument(metavar="[URN]", help="A resource's URN.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All resources of the stack.")] = False,
+    yes: Yes = False,
+) -> None:
+    """Take the protection from a resource."""
+    if (urn is None) == (not every):
+        raise UserError("name one resource, or give --all")
+    flags.confirm(f"Unprotect {urn or 'all resources'}", yes=yes)
+    with edited(stack) as resources:
+        for one in resources if urn is None else _find(resources, urn):
+            one.pop("protect", None)
+
+
+@app.command()
+def rename(
+    stack: flags.Stack,
+    urn: UrnArgument,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The new name, the last part of the URN.")],
+    yes: Yes = False,
+) -> None:
+    """Give a resource another name; all that refer to it follow."""
+    flags.confirm(f"Rename {urn} to {name}", yes=yes)
+    with edited(stack) as resources:
+        _find(resources, urn)
+        if "::" in name or not name:
+            raise UserError(f"{name!r} is not a resource's name")
+        new = str(urns.Urn.parse(urn)._replace(name=name))
+        if any(one["urn"] == new for one in resources):
+            raise UserError(f"there is a {new} already")
+        resources[:] = [_renamed(one, urn, new) for one in resources]
+
+
+def _renamed(record: Resource, old: str, new: str) -> Resource:
+    """The record with every reference to the old URN as one to the new."""
+
+    def moved(urn: str) -> str:
+        return new if urn == old else urn
+
+    out = dict(record, urn=moved(record["urn"]))
+    for key in ("parent", "deletedWith", "viewOf"):
+        if key in out:
+            out[key] = moved(out[key])
+    for key in ("dependencies", "replaceWith"):
+        if key in out:
+            out[key] = [moved(urn) for urn in out[key] or ()]
+    if "propertyDependencies" in out:
+        found = out["propertyDependencies"] or {}
+        out["propertyDependencies"] = {key: [moved(urn) for urn in many or ()] for key, many in found.items()}
+    if "provider" in out:
+        reference, _, identity = out["provider"].rpartition("::")
+        out["provider"] = f"{moved(reference)}::{identity}"
+    return out
+
+
+@app.command()
+def repair(stack: flags.Stack, yes: Yes = False) -> None:
+    """Put a damaged state in order: the sequence, and references to what is gone."""
+    import json  # noqa: PLC0415
+
+    state, ref = stacks.backend(), stacks.reference(stack)
+    path = state.checkpoint_path(ref)
+    if not path.exists():
+        raise UserError(f"there is no stack {stack}", hint="see `gigasite stack ls`")
+    try:
+        whole = json.loads(path.read_bytes())
+        deployment = whole["checkpoint"]["latest"]
+        resources = deployment.get("resources") or []
+    except (ValueError, KeyError, TypeError):
+        state.read(ref)  # says what is wrong, and names the backup
+        raise
+    mended, done = integrity.repair(resources)
+    if not done and not list(integrity.problems_of(resources)):
+        print(f"the state of {stack} is in order")
+        return
+    for line in done:
+        print(line)
+    integrity.check(mended, "even after that the state")
+    flags.confirm(f"Write the repaired state of {stack}", yes=yes)
+    with state.locked(ref):
+        state.write(ref, deployment | {"resources": mended}, tuple(whole.get("features") or ()))
+    print(f"repaired; the state before is {state.backup_path(ref)}")
