@@ -24,10 +24,11 @@ def command(
     from infra.report import checks, page, record  # noqa: PLC0415
     from infra.report import fidelity as table  # noqa: PLC0415
 
+    declared = spec.load_site(site)
     latest = record.load(site)
     if latest is None:
         raise UserError(f"site {site} has no run to report", hint=f"run `gigasite up {site}` first")
-    written = page.write(latest, plan.plan(spec.load_site(site)))
+    written = page.write(latest, plan.plan(declared))
     if fidelity:
         found = checks.load(site)
         command = f"gigasite report {site} --fidelity {fidelity}"

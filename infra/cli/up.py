@@ -51,8 +51,10 @@ def command(
     """Declare, make, boot, configure, verify and report a site; again and again, as long as it takes."""
     from infra.cli import pipeline, steps  # noqa: PLC0415 (not for --help)
     from infra.cli.progress import Progress, duration  # noqa: PLC0415
+    from infra.spec import load_site  # noqa: PLC0415
 
     wanted = _wanted(step, dry_run=dry_run)
+    load_site(site)  # a declaration with mistakes, or none, leaves not even a folder behind
     chosen = [item for item in steps.all_steps(TITLES) if item.name in wanted]
     signal.signal(signal.SIGTERM, _interrupt)
     with pipeline.only_one(site), Progress([(s.name, s.title) for s in chosen], json=as_json) as progress:

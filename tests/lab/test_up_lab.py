@@ -1,0 +1,176 @@
+"""The main job, end to end, on machines that really boot: up, again, broken, killed, down."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from infra import paths, spec
+from infra.lab import machines as domains
+from infra.plan import machines_of, plan
+from infra.process import run
+
+pytestmark = pytest.mark.lab
+
+TRAYS = ("pod-01-su-01-rack-01-tray-01", "pod-01-su-01-rack-01-tray-02")
+
+
+@pytest.fixture(scope="session")
+def machines():
+    return machines_of(plan(spec.load_site("lab")))
+
+
+def checks(lab, *words):
+    """Runs the checks and returns (exit code, the checks)."""
+    done = lab.run("verify", "lab", *words)
+    return done.returncode, json.loads((paths.out("lab") / "verify.json").read_text())["checks"]
+
+
+def ssh(name, *words):
+    config = paths.state("lab") / "ssh_config"
+    return run(["ssh", "-F", config, name, *words], check=False, timeout=120).returncode
+
+
+# ---------------------------------------------------------------- up
+
+
+def test_the_report_shows_a_job_over_both_trays(lab):
+    page = (paths.out("lab") / "report.html").read_text()
+    twin = json.loads((paths.out("lab") / "report.json").read_text())
+    (job,) = twin["jobs"]
+    assert "srun" in job["output"]
+    for tray in TRAYS:
+        assert tray in job["output"]
+    assert job["output"].splitlines()[1] in page
+    assert twin["record"]["engine"].startswith("embedded engine")
+
+
+def test_every_step_is_timed_and_done(lab):
+    steps = {step["name"]: step for step in lab.record["steps"]}
+    assert list(steps) == ["declare", "image", "preview", "up", "boot", "configure", "verify", "report"]
+    assert {step["outcome"] for step in steps.values()} == {"done"}
+    assert all(step["seconds"] > 0 for step in steps.values())
+
+
+def test_all_checks_passed_and_each_says_what_it_was_proved_on(lab, machines):
+    found = json.loads((paths.out("lab") / "verify.json").read_text())["checks"]
+    assert {check["outcome"] for check in found} == {"passed"}
+    assert {check["machine"] for check in found if check["machine"]} == {machine.name for machine in machines}
+    # The machines are stand-ins: nothing here may call itself proved on the real part.
+    assert {check["proved_on"] for check in found} <= {"vm", "emulated", "simulated"}
+
+
+def test_a_second_up_changes_nothing(lab):
+    assert lab.run("up", "lab").returncode == 0
+    assert lab.step("up")["changes"] == 0
+    assert lab.step("configure")["changes"] == 0
+
+
+def test_a_preview_finds_nothing_to_do(lab):
+    for stack in ("lab", "lab.pod-01"):
+        done = lab.run("preview", stack, "--expect-no-changes")
+        assert done.returncode == 0, done.stdout
+
+
+def test_the_configuration_alone_changes_nothing_either(lab):
+    done = lab.run("configure", "lab", "--check")
+    assert done.returncode == 0
+    assert "0 tasks would change something" in done.stdout
+
+
+# ---------------------------------------------------------------- broken
+
+
+def test_a_stopped_service_fails_its_own_checks_and_no_others(lab):
+    assert ssh(TRAYS[1], "sudo", "systemctl", "stop", "chrony") == 0
+    try:
+        code, found = checks(lab)
+    finally:
+        assert ssh(TRAYS[1], "sudo", "systemctl", "start", "chrony") == 0
+    assert code == 1
+    failed = {
+        (check["machine"], Path(check["id"].split("::")[0]).name)
+        for check in found
+        if check["outcome"] != "passed"
+    }
+    assert failed
+    assert {machine for machine, _ in failed} == {TRAYS[1]}
+    assert {file for _, file in failed} <= {"test_services.py", "test_time.py"}
+
+
+# ---------------------------------------------------------------- killed
+
+
+def test_up_goes_on_after_a_kill_at_any_moment(lab, machines):
+    if not lab.ours:
+        pytest.skip("the lab was up before these tests: it is not theirs to take down")
+    assert lab.run("down", "lab").returncode == 0
+    for moment, wait in (("up", 1.0), ("up", 8.0), ("boot", 2.0), ("configure", 12.0)):
+        process = lab.start("up", "lab")
+        _until_step(lab, process, moment, wait)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert lab.run("up", "lab").returncode == 0
+    made = domains.machines(paths.state("lab"))
+    assert sorted(status.name for status in made) == sorted(machine.name for machine in machines)
+    assert lab.run("up", "lab").returncode == 0
+    assert (lab.step("up")["changes"], lab.step("configure")["changes"]) == (0, 0)
+
+
+def _until_step(lab, process, name, wait):
+    """Wait until that step has run for so long, or the run has gone past it."""
+    began = time.time()
+    while process.poll() is None and time.time() < began + 600:
+        try:
+            steps = {step["name"]: step for step in lab.record["steps"]}
+        except FileNotFoundError:
+            steps = {}
+        fresh = Path(paths.out("lab") / "run.json").stat().st_mtime > began
+        if fresh and name in steps:
+            if steps[name]["outcome"] != "running":
+                return
+            time.sleep(wait)
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"step {name} was not reached; exit code {process.poll()}")
+
+
+# ---------------------------------------------------------------- down
+
+
+def test_down_leaves_nothing_behind(lab, machines):
+    if not lab.ours:
+        pytest.skip("the lab was up before these tests: it is not theirs to take down")
+    state = paths.ROOT / ".gigasite" / "lab"
+    ports = [machine.bmc.port for machine in machines]
+    ports += [machine.stand_in.ssh_port for machine in machines]
+    assert lab.run("down", "lab").returncode == 0
+    assert not domains.machines(state)
+    assert not state.exists()
+    assert _processes_that_name(str(state)) == []
+    for port in ports:
+        with socket.socket() as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(("127.0.0.1", port))
+    stacks = paths.ROOT / ".gigasite" / ".pulumi" / "stacks" / "gigasite"
+    assert not list(stacks.glob("lab*.json"))
+    again = lab.run("down", "lab")
+    assert again.returncode == 0, "a second down finds nothing to do"
+
+
+def _processes_that_name(text):
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().decode(errors="replace").replace("\0", " ")
+        except OSError:
+            continue
+        if text in words and int(folder.name) != os.getpid():
+            found.append(words)
+    return found
