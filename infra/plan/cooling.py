@@ -26,7 +26,7 @@ def cooling(plan: Plan) -> pl.DataFrame:
     watts = rack_watts(plan)
     racks = plan.rack_frame.select(
         pl.lit("rack").alias("level"), "name", pl.col("pod_name").alias("pod"), "row",
-        (watts * share).alias("liquid_w"), (watts / 1000 * flow).alias("flow_l_min"),
+        (watts * share).alias("liquid_w"), (watts * share / 1000 * flow).alias("flow_l_min"),
     )  # fmt: skip
 
     def rise(level: str, name: str) -> pl.DataFrame:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from infra.spec import catalog, tiers
@@ -92,12 +91,18 @@ def _add(total: Counts, part: Counts, times: int) -> None:
             target[key] += number * times
 
 
-@lru_cache(maxsize=256)
 def _pod(geometry: Geometry, pod: int | None) -> Counts:
     """One pod's numbers; `pod` is None for one without exceptions."""
+    key = f"counts of {pod}"
+    known = geometry.memo.get(key)
+    if not isinstance(known, Counts):
+        known = geometry.memo[key] = _count_pod(geometry, pod)
+    return known
+
+
+def _count_pod(geometry: Geometry, pod: int | None) -> Counts:
     result = Counts()
     changed = geometry.overrides(range(pod, pod + 1)) if pod is not None else {}
-    missing: Counter[tuple[int, int, int]] = Counter()
     gone: dict[tuple[int, int, int], set[int]] = {}
     if pod is not None:
         for area, exception, _ in geometry.areas:
@@ -110,7 +115,6 @@ def _pod(geometry: Geometry, pod: int | None) -> Counts:
             place = (pod or 0, su, rack)
             form = changed.get(place, geometry.default_form(rack))
             racks[form, frozenset(gone.get(place, ()))] += 1
-    del missing
     hosts: Counter[str] = Counter()
     for (form, empty), number in racks.items():
         result.racks[form] += number

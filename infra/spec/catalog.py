@@ -93,7 +93,7 @@ class RackForm(Part):
     liquid_share: Share
     """Part of the heat that liquid takes away."""
     flow: units.SpecificFlow
-    """Coolant for each kilowatt that the rack draws."""
+    """Coolant for each kilowatt of heat that liquid takes away."""
 
 
 class Platform(Part):

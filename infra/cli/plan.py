@@ -1,0 +1,155 @@
+"""`gigasite plan`: expand a declaration, say what it holds and needs, and what does not fit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from infra.cli import arguments
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from infra.plan import Plan
+
+
+def command(
+    site: arguments.Site,
+    phase: Annotated[str | None, typer.Option(help="What is in service by the end of this phase.")] = None,
+    pod: Annotated[str | None, typer.Option(help="One pod alone, for --table and --export.")] = None,
+    table: Annotated[str | None, typer.Option(help="Print one table as CSV, for example `links`.")] = None,
+    export: Annotated[
+        Path | None,
+        typer.Option(help="Write all tables (Parquet), the cabling sheet and the bill of materials here."),
+    ] = None,
+    limits: Annotated[bool, typer.Option("--limits", help="Show every limit with its margin.")] = False,
+    as_json: arguments.Json = False,
+) -> None:
+    """Expand a site's declaration and say what it holds and needs.
+
+    Exit code 1 if a finding is an error: the declaration asks for what cannot work.
+    """
+    from infra.plan import export as exports  # noqa: PLC0415 (polars is slow to import)
+    from infra.plan import plan as make  # noqa: PLC0415
+    from infra.spec import load_site  # noqa: PLC0415
+
+    whole = make(load_site(site), phase)
+    scope = whole.pod(pod) if pod else whole
+    if table:
+        print(exports.csv(scope, table), end="")
+        return
+    if export:
+        for path in exports.write(scope, export):
+            print(f"wrote {path}")
+        return
+    figures = whole.summary()
+    if as_json:
+        print(json.dumps(figures, indent=1, ensure_ascii=False))
+    else:
+        _show(whole, figures, limits=limits)
+    if any(finding.severity == "error" for finding in whole.findings):
+        raise typer.Exit(1)
+
+
+def _show(plan: Plan, figures: dict[str, Any], *, limits: bool) -> None:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    console = Console(highlight=False)
+    when = f", in service by the end of phase {plan.phase}" if plan.phase else ""
+    console.print(Text(f"{plan.site.title or plan.site.name}{when}", style="bold"))
+    console.print(_counts(figures))
+    if limits:
+        console.print(_limits(plan))
+    colours = {"error": "red", "warning": "yellow", "info": "cyan"}
+    for finding in plan.findings:
+        line = Text(f"{finding.severity}", style=colours[finding.severity])
+        line.append(f" {finding.id}: {finding.message} [{finding.path}]", style="default")
+        console.print(line, soft_wrap=True)
+    if not plan.findings:
+        console.print("No findings: every limit is kept.")
+
+
+def _table(*columns: str) -> Table:
+    from rich.box import SIMPLE_HEAD  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="left" if index == 0 else "right")
+    return table
+
+
+def _counts(figures: dict[str, Any]) -> Table:
+    from infra.plan.limits import number  # noqa: PLC0415
+
+    table = _table("", "")
+    for key in ("buildings", "halls", "pods", "scalable_units", "racks", "nodes", "accelerators", "cpus"):
+        table.add_row(key.replace("_", " "), number(figures[key]))
+    for fabric, switches in figures["switches"].items():
+        name = fabric.replace("_", "-")
+        parts = switches if isinstance(switches, dict) else {"total": switches}
+        inside = " + ".join(f"{number(value)} {level}" for level, value in parts.items() if level != "total")
+        table.add_row(f"{name} switches", number(parts["total"]) + (f" = {inside}" if inside else ""))
+    for fabric, cables in figures["cables"].items():
+        inside = " + ".join(f"{number(v)} {step.replace('_', '–')}" for step, v in cables.items() if step != "total")
+        table.add_row(f"{fabric.replace('_', '-')} cables", f"{number(cables['total'])} = {inside}")
+    power, cooling, storage = figures["power"], figures["cooling"], figures["storage"]
+    unit, scale = ("MW", 1.0) if power["facility_mw"] >= 0.1 else ("kW", 1e3)
+    table.add_row(
+        "power",
+        f"{number(power['facility_mw'] * scale)} {unit} facility, {number(power['it_mw'] * scale)} {unit} IT"
+        f" at PUE {power['pue']:.2f}",
+    )
+    table.add_row(
+        "IT balance",
+        f"{number(power['compute_mw'] * scale)} {unit} compute ({power['rack_kw']:.1f} kW a rack)"
+        f" + {number(power['other_mw'] * scale)} {unit} other",
+    )
+    if cooling["liquid_mw"]:
+        table.add_row(
+            "liquid cooling",
+            f"{cooling['liquid_mw']:,.0f} MW thermal, {cooling['flow_m3_s']:.1f} m³/s,"
+            f" {cooling['flow_l_min_per_rack']:.0f} L/min a rack, {cooling['rise_k']:.1f} K",
+        )
+    if storage["hot_eb"] >= 1e-3:
+        table.add_row(
+            "storage",
+            f"{storage['local_eb']:.2f} EB local, {storage['hot_eb']:.2f} EB hot, {storage['object_eb']:.2f} EB object,"
+            f" {storage['read_tb_s']:.1f}/{storage['write_tb_s']:.1f} TB/s read/write",
+        )
+    energy = figures["energy"]
+    if energy["twh_per_year"] is not None:
+        table.add_row(
+            "energy", f"{energy['twh_per_year']:.2f} TWh a year, {energy['tco2e_location'] / 1e3:,.0f} kt CO2e location-based"
+        )
+    for name, scheduler in figures["schedulers"].items():
+        sizes = f", blocks of {scheduler['block_sizes']} nodes" if scheduler.get("block_sizes") else ""
+        table.add_row(
+            {"slurm": "Slurm", "kubernetes": "Kubernetes"}[name],
+            f"{scheduler['clusters']} clusters of {number(scheduler['nodes_per_cluster'])} nodes{sizes}",
+        )
+    return table
+
+
+def _limits(plan: Plan) -> Table:
+    from infra.plan.admission import limits  # noqa: PLC0415
+    from infra.plan.limits import number  # noqa: PLC0415
+
+    table = _table("limit", "place", "case", "used", "allowed", "")
+    worst: dict[tuple[str, str], tuple[float, Any]] = {}
+    for rule, limit in limits(plan):
+        ratio = limit.value / limit.limit if limit.limit else float(limit.value > 0)
+        if limit.at_least:
+            ratio = 1 / ratio if ratio else float("inf")
+        key = (rule.id, limit.case)
+        if key not in worst or ratio > worst[key][0]:
+            worst[key] = (ratio, limit)
+    for (name, case), (ratio, limit) in worst.items():
+        table.add_row(
+            name, limit.place, case, f"{number(limit.value)} {limit.unit}", number(limit.limit), f"{ratio:.0%}"
+        )
+    return table

@@ -1,0 +1,30 @@
+"""The JSON Schema of site.yaml, generated from the types; editors complete and check with it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from infra import paths
+from infra.spec.site import Site
+
+FILE = paths.ROOT / "docs" / "site.schema.json"
+"""Where the generated schema lies; each site.yaml's first line refers to it."""
+
+
+def text() -> str:
+    """The schema as JSON text (draft 2020-12), ending with a newline."""
+    schema = Site.model_json_schema()
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$comment": "Made from infra/spec by `gigasite schema --write`; do not edit.",
+        **schema,
+    }
+    return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
+
+
+def write(path: Path = FILE) -> Path:
+    """Write the schema and return its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text(), encoding="utf-8")
+    return path
