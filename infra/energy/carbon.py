@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from infra.energy.calendar import hours, midnight, year_bounds
+from infra.energy.calendar import PARIS, hours, midnight, year_bounds
 from infra.energy.inputs import RENEWABLE, Contract, Instrument, SiteEnergy
 
 if TYPE_CHECKING:
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
     from infra.energy.balance import Stretch
     from infra.energy.eco2mix import Eco2mix
+
+
+WHOLE_YEAR_HOURS = 8000
+"""Hours of data from which on another year's mean stands for a year: seasons weigh evenly enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +47,8 @@ class Location:
 def location_based(site: SiteEnergy, parts: tuple[Stretch, ...], mix: Eco2mix | None) -> Location:
     """Emissions by the grid's own factor.
 
-    Hours with éCO2mix data count at their own rate, the others at the declared factor. Data that is wholly of
-    other times serves by its mean (a past year for a plan of a coming one).
+    Hours with éCO2mix data count at their own rate, the others at the declared factor. Data without any hour
+    in common serves by its mean if it is a whole year (a past one for a plan of a coming one).
     """
     total = sum(part.hours for part in parts)
     declared = site.location.gco2_per_kwh
@@ -59,23 +63,38 @@ def location_based(site: SiteEnergy, parts: tuple[Stretch, ...], mix: Eco2mix | 
         matched += covered
         # MW · h · g/kWh = kg; /1000 = t
         tonnes.append(part.facility_mw * (mass + (part.hours - covered) * declared) / 1000)
-    if mix is None or not parts or (matched == 0 and (mix.mean() is None or mix.span is None)):
-        return Location(tuple(tonnes), 0.0, total, f"declared {declared:g} g/kWh ({site.location.source})")
-    if matched == 0:
-        mean, span = mix.mean(), mix.span
-        assert mean is not None
-        assert span is not None
-        known = float(mix.frame["minutes"].sum()) / 60
-        return Location(
-            tuple(part.edc_mwh * mean / 1000 for part in parts),
-            0.0,
-            total,
-            f"mean of éCO2mix {span[0]:%Y-%m-%d} to {span[1]:%Y-%m-%d} ({known:,.0f} h with data),"
-            f" {mean:.1f} g/kWh, not of this year",
-        )
+    if mix is None or matched == 0:
+        return _unmatched(site, parts, mix, tuple(tonnes))
     rest = "" if matched >= total - 1e-6 else f", the others at the declared {declared:g} g/kWh"
     return Location(
         tuple(tonnes), matched, total, f"éCO2mix step by step for {matched:,.1f} of {total:,.1f} h{rest}"
+    )
+
+
+def _unmatched(
+    site: SiteEnergy, parts: tuple[Stretch, ...], mix: Eco2mix | None, tonnes: tuple[float, ...]
+) -> Location:
+    """Without any hour of the year itself: by a whole other year's mean, else by the declared factor."""
+    total = sum(part.hours for part in parts)
+    basis = f"declared {site.location.gco2_per_kwh:g} g/kWh ({site.location.source})"
+    mean, span = (mix.mean(), mix.span) if mix is not None else (None, None)
+    if mix is None or mean is None or span is None:
+        return Location(tonnes, 0.0, total, basis)
+    known = float(mix.frame["minutes"].sum()) / 60
+    days = f"{span[0].astimezone(PARIS):%Y-%m-%d} to {span[1].astimezone(PARIS):%Y-%m-%d}"
+    if known < WHOLE_YEAR_HOURS:
+        return Location(
+            tonnes,
+            0.0,
+            total,
+            f"{basis}; éCO2mix of {days} ({known:,.0f} h) covers no hour of it, nor a year",
+        )
+    return Location(
+        tuple(part.edc_mwh * mean / 1000 for part in parts),
+        0.0,
+        total,
+        f"mean of éCO2mix {days} ({known:,.0f} h with data), {mean:.1f} g/kWh,"
+        " for a year that it has no hour of",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -129,7 +130,7 @@ def _row(line: int, cells: list[str], index: dict[str, int], log: Log) -> _Row |
     if co2 is not None and not 0 <= co2 <= _MOST:
         log.add(line, Oddity.RANGE, f"{co2:g} g/kWh; value dropped")
         co2 = None
-    energy = tuple(_number(line, name, cell(name), log) for name in columns.ENERGY)
+    energy = tuple(_number(line, name, cell(name), log) if name in index else None for name in columns.ENERGY)
     return _Row(line, stamp, co2, energy, cell("nature"))
 
 
@@ -170,6 +171,7 @@ def _number(line: int, column: str, text: str, log: Log) -> float | None:
     return value
 
 
+@cache
 def _rank(nature: str) -> int:
     name = columns.slug(nature)
     return 2 if "definiti" in name else 1 if "consolid" in name else 0
@@ -180,7 +182,7 @@ def _whole(dated: list[tuple[datetime, _Row]], log: Log) -> list[tuple[datetime,
     dated = sorted(dated, key=lambda item: (item[0], item[1].line))
     # A day is quarter-hourly if any of its quarters has a rate: half-hourly days leave :15 and :45 empty.
     quarterly: set[date] = {
-        time.date() for time, row in dated if row.co2 is not None and (time.minute % 30 or _live(row))
+        time.date() for time, row in dated if row.co2 is not None and (time.minute % 30 or _live(row.nature))
     }
     last = max((time for time, row in dated if not row.silent), default=None)
     kept: dict[datetime, _Row] = {}
@@ -202,8 +204,9 @@ def _whole(dated: list[tuple[datetime, _Row]], log: Log) -> list[tuple[datetime,
     return [(time, 15 if time.date() in quarterly else 30, row) for time, row in kept.items()]
 
 
-def _live(row: _Row) -> bool:
-    return "temps" in columns.slug(row.nature)
+@cache
+def _live(nature: str) -> bool:
+    return "temps" in columns.slug(nature)
 
 
 def _explain(time: datetime, row: _Row, last: datetime | None, log: Log, *, half_hourly: bool) -> None:

@@ -56,7 +56,8 @@ def place(stamps: list[tuple[int, Stamp]], log: Log) -> list[datetime | None]:
     """
     walls = [stamp.wall for _, stamp in stamps if stamp.instant is None and stamp.wall is not None]
     descending = len(walls) > 1 and walls[0] > walls[-1]
-    total = Counter(wall for wall in walls if wall_kind(wall) is Wall.REPEATED)
+    kinds = {wall: wall_kind(wall) for wall in walls}
+    total = Counter(wall for wall in walls if kinds[wall] is Wall.REPEATED)
     seen: Counter[datetime] = Counter()
     placed: list[datetime | None] = []
     for line, stamp in stamps:
@@ -66,7 +67,7 @@ def place(stamps: list[tuple[int, Stamp]], log: Log) -> list[datetime | None]:
             continue
         wall = stamp.wall
         assert wall is not None
-        kind = wall_kind(wall)
+        kind = kinds[wall]
         if kind is Wall.SKIPPED:
             log.add(line, Oddity.SPRING, f"{wall:%Y-%m-%d %H} h never was on a clock in France; rows dropped")
             placed.append(None)

@@ -151,7 +151,14 @@ def test_data_of_another_year_serves_by_its_mean_and_says_so() -> None:
     year = compute(reference(), 2027, mix)
     assert year.location_tonnes == pytest.approx(7.884e6 * 20 / 1000)
     assert year.location.matched_hours == 0
-    assert "not of this year" in year.location.basis
+    assert "for a year that it has no hour of" in year.location.basis
+
+
+def test_a_few_hours_of_another_year_do_not_stand_for_a_year() -> None:
+    mix = eco2mix.parse(open_data([("2025-06-01T00:00:00Z", 300)]), "x.csv")
+    year = compute(reference(), 2027, mix)
+    assert year.location_tonnes == pytest.approx(7.884e6 * 21.7 / 1000)
+    assert "covers no hour of it" in year.location.basis
 
 
 POWERS = st.tuples(st.floats(0.1, 2000), st.floats(0.3, 1), st.floats(0, 1))
