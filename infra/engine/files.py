@@ -36,8 +36,10 @@ def make_folder(folder: Path) -> None:
     Raises:
         EngineError: it cannot be made.
     """
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
     try:
-        folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+        for one in reversed(missing):  # `parents=True` would give the mode to the last one only
+            one.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
     except OSError as error:
         raise refused("make the folder", folder, error) from error
 

@@ -348,6 +348,7 @@ class StackSettings:
 
         parser = YAML(typ="rt")
         parser.width = 2**16
+        parser.preserve_quotes = True
         old = files.read(self.path)
         root = (parser.load(old.decode()) if old else None) or {}
         if self.encryption_salt:
