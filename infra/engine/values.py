@@ -195,15 +195,16 @@ class Wire:
     outputs: bool = False
     references: bool = True
     unknowns: bool = True
+    asset_contents: bool = True
+    """Without it, assets are sent by their hash alone."""
 
     def struct(self, properties: Mapping[str, Value]) -> Struct:
         """Encode a property map."""
         out = Struct()
         fields = out.fields
         for key, value in properties.items():
-            if value is UNKNOWN and not self.unknowns:
-                continue
-            self._put(fields[key], value)
+            if self.unknowns or not _is_unknown(value):
+                self._put(fields[key], value)
         return out
 
     def value(self, value: Value) -> WireValue:
@@ -225,12 +226,14 @@ class Wire:
             fields = out.struct_value.fields
             out.struct_value.SetInParent()
             for key, item in value.items():
-                self._put(fields[key], item)
+                if self.unknowns or not _is_unknown(item):
+                    self._put(fields[key], item)
         elif isinstance(value, list):
             out.list_value.SetInParent()
             add = out.list_value.values.add
             for item in value:
-                self._put(add(), item)
+                if self.unknowns or not _is_unknown(item):
+                    self._put(add(), item)
         elif value is UNKNOWN:
             out.string_value = UNKNOWN_TEXT
         elif isinstance(value, Secret):
@@ -242,8 +245,10 @@ class Wire:
             self._put_output(out, value)
         elif isinstance(value, ResourceReference):
             self._put_reference(out, value)
-        else:
+        elif self.asset_contents:
             self._put(out, _asset_fields(value))
+        else:
+            self._put(out, _asset_fields(type(value)(value.hash)))
 
     def _put_output(self, out: WireValue, value: OutputValue) -> None:
         if not self.outputs:
@@ -268,6 +273,12 @@ class Wire:
         if value.package_version:
             fields["packageVersion"] = value.package_version
         self._put(out, fields)
+
+
+def _is_unknown(value: Value) -> bool:
+    while isinstance(value, Secret | OutputValue):
+        value = value.value
+    return value is UNKNOWN
 
 
 def _asset_fields(value: Asset | Archive) -> dict[str, Any]:

@@ -1,0 +1,429 @@
+"""A deployment: the loop that takes what the program asks for, one by one, and carries out what follows."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from infra.engine import urn as urns
+from infra.engine.builtins import BuiltinProvider
+from infra.engine.errors import EngineError
+from infra.engine.events import DiagnosticEvent, Severity
+from infra.engine.executor import StepExecutor
+from infra.engine.graph import DependencyGraph
+from infra.engine.hooks import Hooks
+from infra.engine.provider import ProviderError
+from infra.engine.provider_registry import ProviderRegistry
+from infra.engine.registration import Continue, Finished, Outputs, Registration, Woken
+from infra.engine.reporter import Reporter
+from infra.engine.snapshot import undangled
+from infra.engine.step_generator import BailError, Mode, StepGenerator
+from infra.engine.steps import RefreshStep, Step
+from infra.engine.targets import Targets
+from infra.engine.urn import ProviderReference
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from infra.engine.events import Event
+    from infra.engine.plugins import PluginHost
+    from infra.engine.policy import Policy
+    from infra.engine.provider import Provider
+    from infra.engine.registration import SourceEvent
+    from infra.engine.snapshot import SnapshotManager
+    from infra.engine.state import ResourceState
+    from infra.engine.values import Properties
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentOptions:
+    """How a deployment is done; see `Options` for the words."""
+
+    preview: bool = False
+    parallel: int = 16
+    targets: Targets = field(default_factory=Targets)
+    target_dependents: bool = False
+    excludes: Targets = field(default_factory=Targets)
+    exclude_dependents: bool = False
+    replace_targets: Targets = field(default_factory=Targets)
+    continue_on_error: bool = False
+    refresh: bool = False
+    """Read everything before."""
+    refresh_only: bool = False
+    mode: Mode = Mode.UPDATE
+    """What a program is run for."""
+    refresh_with_program: bool = False
+    """Read each resource when the program registers it."""
+
+
+class Deployment:
+    """One run over one stack.
+
+    Args:
+        project: the project's name.
+        stack: the stack's.
+        options: how.
+        snapshot: the state, and where its changes are recorded.
+        host: starts plugins.
+        emit: takes events.
+        stack_outputs: reads another stack's outputs.
+    """
+
+    def __init__(
+        self,
+        project: str,
+        stack: str,
+        options: DeploymentOptions,
+        snapshot: SnapshotManager,
+        host: PluginHost,
+        emit: Callable[[Event], None],
+        stack_outputs: Callable[[str], Properties],
+    ) -> None:
+        self.project, self.stack, self.options, self.snapshot = project, stack, options, snapshot
+        self.preview = options.preview
+        self._emit = emit
+        self.reporter = Reporter(
+            emit, preview=options.preview, refresh=options.refresh or options.refresh_only
+        )
+        self.hooks = Hooks(preview=options.preview, warn=self.warn, report=self.error)
+        self.registry = ProviderRegistry(host, BuiltinProvider(stack_outputs, self.find))
+        self.policy: Policy | None = None
+        self.news: dict[str, ResourceState] = {}
+        self.reads: dict[str, ResourceState] = {}
+        self.expected = 0
+        """Decisions that wait for a step."""
+        self._events: asyncio.Queue[SourceEvent] = asyncio.Queue()
+        self.executor: StepExecutor | None = None
+        self._skipped: set[str] = set()
+        self._cancelled = False
+        self._index(snapshot.base.resources)
+
+    def _index(self, resources: list[ResourceState]) -> None:
+        """Take the old state in."""
+        self.resources = resources
+        self.graph = DependencyGraph(resources)
+        self.olds: dict[str, ResourceState] = {}
+        self.all_olds: dict[str, list[ResourceState]] = {}
+        for state in resources:
+            self.all_olds.setdefault(state.urn, []).append(state)
+            if not state.delete:
+                if state.urn in self.olds:
+                    raise EngineError(f"the state has the resource {state.urn} twice")
+                self.olds[state.urn] = state
+
+    # ------------------------------------------------------------ what others ask of it
+
+    def push(self, event: SourceEvent) -> None:
+        """Put something in the queue."""
+        self._events.put_nowait(event)
+
+    def wake(self) -> None:
+        """Let the loop see that it was cancelled."""
+        self._events.put_nowait(Woken())
+
+    def find(self, urn: str) -> ResourceState | None:
+        """A resource of this run."""
+        return self.news.get(urn) or self.reads.get(urn)
+
+    def provider_of(self, state: ResourceState) -> Provider:
+        """The provider of a resource.
+
+        Raises:
+            ProviderError: it is not there.
+        """
+        if state.is_provider:
+            return self.registry
+        provider = self.registry.get(state.provider) if state.provider else None
+        if provider is None:
+            raise ProviderError(f"unknown provider '{state.provider}' for resource {state.urn}")
+        return provider
+
+    async def ensure_provider(self, reference: str) -> None:
+        """Have a provider of the old state ready.
+
+        Raises:
+            EngineError: the state has no such provider.
+            ProviderError: it cannot be started.
+        """
+        if not reference or self.registry.get(reference) is not None:
+            return
+        urn, id_ = ProviderReference.parse(reference)
+        for state in self.all_olds.get(urn, ()):
+            if state.id == id_:
+                await self.registry.same(state, checked=False)
+                return
+        raise EngineError(f"could not find provider {reference}")
+
+    def adopt(self, states: list[ResourceState]) -> None:
+        """Take resources into the old state that an earlier run made without recording it."""
+        resources = [*self.resources, *states]
+        self._index(resources)
+        self.snapshot.rebuilt({}, resources)
+
+    def info(self, message: str, urn: str = "") -> None:
+        """Say something."""
+        self._emit(DiagnosticEvent(message, Severity.INFO, urn))
+
+    def warn(self, message: str, urn: str = "") -> None:
+        """Warn."""
+        self._emit(DiagnosticEvent(message, Severity.WARNING, urn))
+
+    def error(self, message: str, urn: str = "") -> str:
+        """Say that something is wrong; returns the message, to raise it with."""
+        self._emit(DiagnosticEvent(message, Severity.ERROR, urn))
+        return message
+
+    def cancel(self) -> None:
+        """People want it to stop: finish what is in flight, start nothing more."""
+        self._cancelled = True
+        if self.executor is not None:
+            self.executor.cancel()
+
+    # ------------------------------------------------------------ running
+
+    async def run(self, start: Callable[[], None]) -> bool:
+        """Run with a program (or with nothing, for a destroy) as the source.
+
+        Args:
+            start: starts the program, whose registrations come by `push`.
+
+        Returns:
+            Whether it went well; what went wrong was told as diagnostics.
+        """
+        options = self.options
+        self._refuse_unknown_targets(options.replace_targets, None)
+        if options.refresh and not options.refresh_with_program:
+            if not await self.refresh():
+                return False
+            if options.refresh_only:
+                return True
+        elif self.snapshot.base.pending_operations and not self.preview:
+            self._warn_of_pending()
+        generator = StepGenerator(self, options.mode, refresh=options.refresh_with_program)
+        self.executor = executor = StepExecutor(self, options.parallel)
+        if self._cancelled:
+            executor.cancel()
+        start()
+        bailed = not await self._loop(generator, executor)
+        await executor.wait()
+        bad = bailed or executor.failure is not None or generator.saw_error or self.hooks.failed_after
+        try:
+            await executor.finish_stack(failed=bad)
+        except EngineError as error:
+            self.error(str(error))
+            return False
+        if bailed:
+            return False
+        if executor.failure is None and self.policy is not None and await self.policy.check_stack(self):
+            generator.saw_error = True
+        if executor.failure is not None or generator.saw_error or self.hooks.failed_after:
+            self._report_result("failed")
+            return False
+        if self._cancelled:
+            self._report_result("canceled")
+            return False
+        return True
+
+    async def _loop(self, generator: StepGenerator, executor: StepExecutor) -> bool:
+        """Take events until the program is through and everything that it asked for is decided.
+
+        Returns:
+            False if the run had to be broken off.
+        """
+        finished = False
+        while True:
+            event = await self._events.get()
+            if executor.cancelled:
+                return True
+            try:
+                if isinstance(event, Finished):
+                    if event.error is not None:
+                        if event.error:
+                            self.error(event.error)
+                        executor.cancel()
+                        return False
+                    finished = True
+                else:
+                    await self._handle(event, generator, executor)
+                if finished and not self.expected:
+                    await self._finish(generator, executor)
+                    return True
+            except BailError:
+                executor.cancel()
+                return False
+            except (EngineError, ProviderError) as error:
+                self.error(str(error).strip(), _urn_of(event, generator))
+                executor.cancel()
+                return False
+
+    async def _handle(self, event: SourceEvent, generator: StepGenerator, executor: StepExecutor) -> None:
+        if isinstance(event, Outputs):
+            await executor.register_outputs(event)
+            return
+        if isinstance(event, Registration):
+            steps = await generator.generate(event)
+        elif isinstance(event, Continue):
+            steps = await event.decide()
+        else:
+            return
+        if executor.failed_steps:
+            steps = self._without_dependents(steps, executor)
+        await executor.execute_serial(steps)
+
+    def _without_dependents(self, steps: list[Step], executor: StepExecutor) -> list[Step]:
+        """Leave out what rests upon something that failed."""
+        failed = {step.urn for step in executor.failed_steps} | self._skipped
+        kept = []
+        for step in steps:
+            if any(urn in failed for urn in step.res.dependency_urns()):
+                step.skip()
+                failed.add(step.urn)
+                self._skipped.add(step.urn)
+            else:
+                kept.append(step)
+        return kept
+
+    async def _finish(self, generator: StepGenerator, executor: StepExecutor) -> None:
+        """What comes after the program: delete what it did not ask for, or read it."""
+        unknown = self._unknown_targets(self.options.targets, generator)
+        try:
+            if self.resources:
+                if generator.mode is Mode.REFRESH:
+                    await self._refresh_rest(generator, executor)
+                else:
+                    await self._delete_rest(generator, executor)
+        finally:
+            if unknown:
+                self._tell_unknown(unknown)
+        if unknown:
+            raise BailError("one or more targets could not be found in the stack")
+
+    async def _delete_rest(self, generator: StepGenerator, executor: StepExecutor) -> None:
+        try:
+            sames, deletes = await generator.planner.at_the_end()
+        except BailError:
+            return  # told; then the run ends as a failure without a bail, as the CLI does
+        task = await executor.execute_serial(sames)
+        if task is not None:
+            await task
+        kept: set[ResourceState] = set()
+        seen = 0
+        for group in generator.planner.scheduled(deletes):
+            if len(executor.failed_steps) > seen:
+                kept |= generator.planner.doomed_dependencies(executor.failed_steps[seen:])
+                seen = len(executor.failed_steps)
+            await executor.execute_parallel(step for step in group if step.res not in kept)
+
+    async def _refresh_rest(self, generator: StepGenerator, executor: StepExecutor) -> None:
+        steps = await generator.planner.refreshes()
+        await executor.execute_parallel(steps)
+        await executor.wait()
+        self._rebuild(steps)
+
+    def _report_result(self, message: str) -> None:
+        self.error(f"{'preview' if self.preview else 'update'} {message}")
+
+    # ------------------------------------------------------------ refresh
+
+    async def refresh(self) -> bool:
+        """Read everything in the state (that is targeted), and make what was found the old state."""
+        options = self.options
+        if not self.resources:
+            return True
+        missing = [
+            *self._unknown_targets(options.targets, None),
+            *self._unknown_targets(options.excludes, None),
+        ]
+        if missing:
+            self._tell_unknown(missing)
+            return False
+        steps = []
+        try:
+            for state in self._refreshed():
+                await self.ensure_provider(state.provider)
+                steps.append(RefreshStep(state))
+        except (EngineError, ProviderError) as error:
+            self.error(str(error))
+            return False
+        self.executor = executor = StepExecutor(self, options.parallel, ignore_errors=True)
+        await executor.execute_parallel(steps)
+        await executor.wait()
+        self._rebuild(steps)
+        if executor.failure is not None:
+            self._report_result("failed")
+            return False
+        if self._cancelled:
+            self._report_result("canceled")
+            return False
+        return True
+
+    def _refreshed(self) -> Iterable[ResourceState]:
+        options = self.options
+        targets, excludes = options.targets.copy(), options.excludes.copy()
+        for state in list(self.resources):
+            if state.view_of:
+                continue
+            if excludes:
+                if state.urn in excludes:
+                    continue
+                if options.exclude_dependents and any(urn in excludes for urn in state.dependency_urns()):
+                    excludes.add(state.urn)
+                    continue
+            elif targets and state.urn not in targets:
+                if not options.target_dependents or not any(
+                    urn in targets for urn in state.dependency_urns()
+                ):
+                    continue
+                targets.add(state.urn)
+            yield state
+
+    def _rebuild(self, steps: Iterable[RefreshStep]) -> None:
+        """Make what refreshes found the old state."""
+        found: dict[ResourceState, ResourceState | None] = {step.res: step.new for step in steps}
+        resources = [found.get(state, state) for state in self.resources]
+        rebuilt = undangled([state for state in resources if state is not None])
+        self._index(rebuilt)
+        self.snapshot.rebuilt(found, rebuilt)
+
+    # ------------------------------------------------------------ messages
+
+    def _unknown_targets(self, targets: Targets, generator: StepGenerator | None) -> list[str]:
+        news = generator.urns if generator is not None else set()
+        return [urn for urn in targets.literals if urn not in self.all_olds and urn not in news]
+
+    def _refuse_unknown_targets(self, targets: Targets, generator: StepGenerator | None) -> None:
+        unknown = self._unknown_targets(targets, generator)
+        if unknown:
+            self._tell_unknown(unknown)
+            raise BailError("one or more targets could not be found in the stack")
+
+    def _tell_unknown(self, targets: list[str]) -> None:
+        for urn in targets:
+            hint = "" if "$" in urn else " Did you forget to escape $ in your shell?"
+            self.error(f"Target '{urn}' could not be found in the stack.{hint}")
+
+    def _warn_of_pending(self) -> None:
+        pending = self.snapshot.base.pending_operations
+        listed = "".join(f"  * {one.resource.urn}, interrupted while {one.type}\n" for one in pending)
+        self.warn(
+            f"Attempting to deploy or update resources with {len(pending)} pending operations from previous "
+            f"deployment.\n{listed}"
+            "These resources are in an unknown state because the Pulumi CLI was interrupted while "
+            "waiting for changes to these resources to complete. You should confirm whether or not the "
+            "operations listed completed successfully by checking the state of the appropriate provider. "
+            "For example, if you are using AWS, you can confirm using the AWS Console.\n\n"
+            "Once you have confirmed the status of the interrupted operations, you can repair your stack "
+            "using `pulumi refresh` which will refresh the state from the provider you are using and "
+            "clear the pending operations if there are any.\n\n"
+            "Note that `pulumi refresh` will need to be run interactively to clear pending CREATE operations."
+        )
+
+
+def _urn_of(event: SourceEvent, generator: StepGenerator) -> str:
+    """The resource that an event is about, for the message of an error."""
+    if isinstance(event, Registration):
+        goal = event.goal
+        deployment = generator.deployment
+        return urns.make(deployment.stack, deployment.project, goal.parent, goal.type, goal.name)
+    return event.urn if isinstance(event, Continue | Outputs) else ""

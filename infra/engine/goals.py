@@ -1,0 +1,369 @@
+"""From a registration request to a goal: options of the parent, transforms, providers, dependencies."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote, urlsplit
+
+from pulumi.runtime.proto import alias_pb2, provider_pb2, resource_pb2
+
+from infra.engine import assets, property_path, values
+from infra.engine.default_providers import ProviderRequest
+from infra.engine.errors import EngineError
+from infra.engine.goal import Alias, Goal
+from infra.engine.hooks import Hook
+from infra.engine.state import CustomTimeouts
+from infra.engine.urn import ProviderReference, is_provider_type, package_of, type_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from infra.engine.monitor import Monitor
+    from infra.engine.values import Properties, Value
+
+_UNITS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
+_HOOKS: Final = {
+    Hook.BEFORE_CREATE: "before_create",
+    Hook.AFTER_CREATE: "after_create",
+    Hook.BEFORE_UPDATE: "before_update",
+    Hook.AFTER_UPDATE: "after_update",
+    Hook.BEFORE_DELETE: "before_delete",
+    Hook.AFTER_DELETE: "after_delete",
+    Hook.ON_ERROR: "on_error",
+}
+
+
+class GoalReader:
+    """Reads one request.
+
+    Attributes:
+        transforms: the resource's own, which its children get too.
+        providers: package to provider reference, which the children of a component get too.
+    """
+
+    def __init__(self, monitor: Monitor, request: resource_pb2.RegisterResourceRequest) -> None:
+        self._monitor, self._request = monitor, request
+        self.transforms: list[Any] = list(request.transforms)
+        self.providers: dict[str, str] = {}
+
+    async def read(self) -> Goal:
+        """The goal.
+
+        Raises:
+            EngineError, ValueError: the request contradicts itself or what was registered before.
+        """
+        request, monitor = self._request, self._monitor
+        self._inherit()
+        managed = request.custom or request.remote
+        if managed:
+            from infra.engine.monitor import check_token  # noqa: PLC0415 (each needs the other)
+
+            check_token(request.type)
+        properties = values.from_struct(request.object)
+        assets.with_hashes(properties, monitor.info.program_dir)
+        options = self._options()
+        dependencies = list(dict.fromkeys(request.dependencies))
+        per_property = self._property_dependencies(properties, dependencies)
+        transforms = self._all_transforms()
+        if transforms:
+            properties = _with_dependencies(properties, per_property)
+            for callback in transforms:
+                properties, options = await monitor.callbacks.transform(
+                    callback, request, properties, options
+                )
+        if request.transforms:
+            dependencies = list(dict.fromkeys(options.depends_on))
+            per_property = {key: values.dependencies_of(value) for key, value in properties.items()}
+            for names in per_property.values():
+                dependencies += [urn for urn in names if urn not in dependencies]
+        else:
+            for key, value in properties.items():
+                known = per_property.setdefault(key, [])
+                per_property[key] = list(dict.fromkeys([*known, *values.dependencies_of(value)]))
+        provider = await self._provider(options)
+        if is_provider_type(request.type):
+            self._provider_inputs(properties, options)
+        if not request.remote:
+            properties = values.downgrade_outputs(properties)
+        trigger = None
+        if options.HasField("replacement_trigger"):
+            trigger = values.downgrade_outputs(values.from_wire(options.replacement_trigger))
+        info = monitor.info
+        return Goal(
+            type=request.type,
+            name=request.name,
+            custom=request.custom,
+            properties=properties,
+            parent=request.parent,
+            provider=provider,
+            dependencies=dependencies,
+            property_dependencies=per_property,
+            protect=options.protect if options.HasField("protect") else None,
+            retain_on_delete=options.retain_on_delete if options.HasField("retain_on_delete") else None,
+            delete_before_replace=(
+                options.delete_before_replace if options.HasField("delete_before_replace") else None
+            ),
+            deleted_with=options.deleted_with,
+            replace_with=list(options.replace_with),
+            ignore_changes=list(options.ignore_changes),
+            replace_on_changes=list(options.replace_on_changes),
+            replacement_trigger=trigger,
+            hide_diff=[list(property_path.parse(path)) for path in options.hide_diff],
+            additional_secret_outputs=list(options.additional_secret_outputs),
+            aliases=[_alias(alias) for alias in options.aliases],
+            import_id=getattr(options, "import"),
+            custom_timeouts=CustomTimeouts(
+                seconds(options.custom_timeouts.create),
+                seconds(options.custom_timeouts.update),
+                seconds(options.custom_timeouts.delete),
+            ),
+            resource_hooks={
+                str(hook): names
+                for hook, field in _HOOKS.items()
+                if (names := list(getattr(options.hooks, field, ())))
+            },
+            source_position=positions(request, info.project_dir),
+            stack_trace=trace(request, info.project_dir),
+        )
+
+    def _inherit(self) -> None:
+        """Take over what the parent's options say and the resource's own do not."""
+        request = self._request
+        known = self._monitor.known.get(request.parent)
+        if known is None or known.goal is None:
+            return
+        parent = known.goal
+        if not request.deletedWith:
+            request.deletedWith = parent.deleted_with
+        if not request.HasField("protect") and parent.protect is not None:
+            request.protect = parent.protect
+        if not request.HasField("retainOnDelete") and parent.retain_on_delete is not None:
+            request.retainOnDelete = parent.retain_on_delete
+        if not request.provider and parent.provider:
+            package = package_of(type_of(ProviderReference.parse(parent.provider).urn))
+            if package == package_of(request.type) or not (request.custom or request.remote):
+                request.provider = parent.provider
+
+    def _options(self) -> resource_pb2.TransformResourceOptions:
+        """The options in the form that transforms may change."""
+        request = self._request
+        options = resource_pb2.TransformResourceOptions(
+            depends_on=request.dependencies,
+            ignore_changes=request.ignoreChanges,
+            replace_on_changes=request.replaceOnChanges,
+            version=request.version,
+            aliases=[alias_pb2.Alias(urn=urn) for urn in request.aliasURNs] + list(request.aliases),
+            provider=self._named_provider(),
+            providers=request.providers,
+            plugin_download_url=request.pluginDownloadURL,
+            deleted_with=request.deletedWith,
+            replace_with=request.replace_with,
+            additional_secret_outputs=request.additionalSecretOutputs,
+            hide_diff=request.hideDiffs,
+            **{"import": request.importId},
+        )
+        if request.HasField("protect"):
+            options.protect = request.protect
+        if request.HasField("retainOnDelete"):
+            options.retain_on_delete = request.retainOnDelete
+        if request.deleteBeforeReplaceDefined or request.deleteBeforeReplace:
+            options.delete_before_replace = request.deleteBeforeReplace
+        for name in ("customTimeouts", "hooks", "replacement_trigger"):
+            if request.HasField(name):
+                target = "custom_timeouts" if name == "customTimeouts" else name
+                getattr(options, target).CopyFrom(getattr(request, name))
+        return options
+
+    def _named_provider(self) -> str:
+        request = self._request
+        if request.provider or not (request.custom or request.remote):
+            return request.provider
+        package = package_of(request.type)
+        if package in request.providers:
+            return request.providers[package]
+        return self._monitor.inherited_provider(request.parent, package)
+
+    def _property_dependencies(self, properties: Properties, dependencies: list[str]) -> dict[str, list[str]]:
+        request = self._request
+        if not request.propertyDependencies and not request.remote:
+            return {key: list(dependencies) for key in properties}
+        return {key: list(dict.fromkeys(names.urns)) for key, names in request.propertyDependencies.items()}
+
+    def _all_transforms(self) -> list[Any]:
+        """The resource's own transforms, then those of its ancestors, then the stack's."""
+        found = list(self.transforms)
+        parent = self._request.parent
+        while parent and (known := self._monitor.known.get(parent)):
+            found += known.transforms
+            parent = known.parent
+        return found + self._monitor.stack_transforms
+
+    async def _provider(self, options: resource_pb2.TransformResourceOptions) -> str:
+        """The provider's reference, and what children of a component inherit."""
+        request, monitor = self._request, self._monitor
+        self.providers = dict(options.providers)
+        if not request.custom and request.parent:
+            known = monitor.known.get(request.parent)
+            self.providers = {**(known.providers if known else {}), **self.providers}
+        if is_provider_type(request.type) or not (request.custom or request.remote):
+            return ""
+        if options.provider:
+            return str(ProviderReference.parse(options.provider))
+        request.version, request.pluginDownloadURL = options.version, options.plugin_download_url
+        return await monitor.default_reference(request, request.type)
+
+    def _provider_inputs(self, inputs: Properties, options: resource_pb2.TransformResourceOptions) -> None:
+        """Put into a provider's inputs which plugin it is."""
+        request = self._request
+        wanted = self._monitor.packages.get(request.packageRef) if request.packageRef else None
+        if request.packageRef and wanted is None:
+            raise EngineError(f"unknown provider package '{request.packageRef}'")
+        package = package_of(request.type)
+        wanted = wanted or ProviderRequest(package, options.version, options.plugin_download_url)
+        wanted.put_into(inputs)
+        if request.envVarMappings:
+            inputs.setdefault("__internal", {})["envVarMappings"] = dict(request.envVarMappings)
+
+    def construct_request(self, goal: Goal) -> provider_pb2.ConstructRequest:
+        """The request to a component's provider, but for the inputs."""
+        monitor, info = self._monitor, self._monitor.info
+        goal.properties = upgraded(goal.properties)
+        message = provider_pb2.ConstructRequest(
+            project=info.project,
+            stack=info.stack,
+            organization=info.organization,
+            config=info.config,
+            configSecretKeys=info.secret_keys,
+            dryRun=info.preview,
+            parallel=info.parallel,
+            monitorEndpoint=monitor.address,
+            type=goal.type,
+            name=goal.name,
+            parent=goal.parent,
+            providers=self.providers,
+            dependencies=goal.dependencies,
+            additionalSecretOutputs=goal.additional_secret_outputs,
+            deletedWith=goal.deleted_with,
+            replace_with=goal.replace_with,
+            ignoreChanges=goal.ignore_changes,
+            replaceOnChanges=goal.replace_on_changes,
+            aliases=[_alias_message(alias) for alias in goal.aliases],
+            accepts_output_values=True,
+        )
+        for name in ("protect", "retain_on_delete", "delete_before_replace"):
+            value = getattr(goal, name)
+            if value is not None:
+                setattr(message, _CONSTRUCT_NAMES[name], value)
+        for key, names in goal.property_dependencies.items():
+            message.inputDependencies[key].urns.extend(names)
+        times = self._request.customTimeouts
+        if self._request.HasField("customTimeouts"):
+            message.customTimeouts.create = times.create
+            message.customTimeouts.update = times.update
+            message.customTimeouts.delete = times.delete
+        for hook, field in _HOOKS.items():
+            names = goal.resource_hooks.get(hook)
+            if names and hasattr(message.resource_hooks, field):
+                getattr(message.resource_hooks, field).extend(names)
+        return message
+
+
+_CONSTRUCT_NAMES: Final = {
+    "protect": "protect",
+    "retain_on_delete": "retainOnDelete",
+    "delete_before_replace": "deleteBeforeReplace",
+}
+
+
+def _alias(message: alias_pb2.Alias) -> Alias:
+    if message.WhichOneof("alias") != "spec":
+        return Alias(urn=message.urn)
+    spec = message.spec
+    return Alias(
+        name=spec.name,
+        type=spec.type,
+        stack=spec.stack,
+        project=spec.project,
+        parent=spec.parentUrn,
+        no_parent=spec.noParent,
+    )
+
+
+def _alias_message(alias: Alias) -> alias_pb2.Alias:
+    if alias.urn:
+        return alias_pb2.Alias(urn=alias.urn)
+    spec = alias_pb2.Alias.Spec(name=alias.name, type=alias.type, stack=alias.stack, project=alias.project)
+    if alias.no_parent:
+        spec.noParent = True
+    elif alias.parent:
+        spec.parentUrn = alias.parent
+    return alias_pb2.Alias(spec=spec)
+
+
+def _with_dependencies(properties: Properties, per_property: dict[str, list[str]]) -> Properties:
+    """Properties as output values that know what they depend on, for transforms."""
+    found: Properties = {}
+    for key, value in properties.items():
+        missing = [urn for urn in per_property.get(key, ()) if urn not in values.dependencies_of(value)]
+        if not missing:
+            found[key] = value
+        elif isinstance(value, values.OutputValue):
+            names = (*value.dependencies, *missing)
+            found[key] = values.OutputValue(value.value, value.secret, names)
+        else:
+            found[key] = values.OutputValue(value, dependencies=tuple(missing))
+    return found
+
+
+def upgraded(value: Value) -> Value:
+    """Unknowns and secrets as output values, for component providers."""
+    if isinstance(value, dict):
+        return {key: upgraded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [upgraded(item) for item in value]
+    if isinstance(value, values.Secret):
+        return values.OutputValue(value.value, secret=True)
+    return values.OutputValue(value) if value is values.UNKNOWN else value
+
+
+def seconds(duration: str) -> float:
+    """A duration as Go writes it (`1h30m`, `500ms`) in seconds; 0 for none.
+
+    Raises:
+        EngineError: it is none.
+    """
+    if not duration:
+        return 0
+    parts = _DURATION.findall(duration)
+    if "".join(number + unit for number, unit in parts) != duration.lstrip("+"):
+        raise EngineError(f'unable to parse customTimeout Value {duration}: invalid duration "{duration}"')
+    total = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    return values.number(total)
+
+
+def _position(message: Any, project_dir: Path) -> str:
+    """Where in the program, relative to the project."""
+    if not message.uri:
+        return ""
+    parts = urlsplit(message.uri)
+    path = unquote(parts.path)
+    if parts.scheme != "file" or not os.path.isabs(path):  # noqa: PTH117 (text in, text out)
+        return ""
+    relative = os.path.relpath(path, project_dir)
+    column = f",{message.column}" if message.column else ""
+    return f"project:///{relative}#{message.line}{column}"
+
+
+def positions(request: Any, project_dir: Path) -> str:
+    """The source position of a request."""
+    return _position(request.sourcePosition, project_dir) if request.HasField("sourcePosition") else ""
+
+
+def trace(request: Any, project_dir: Path) -> list[str]:
+    """The stack trace of a request."""
+    if not request.HasField("stackTrace"):
+        return []
+    return [_position(frame.pc, project_dir) for frame in request.stackTrace.frames]

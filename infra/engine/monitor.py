@@ -1,0 +1,469 @@
+"""The resource monitor: what a program talks to."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import grpc
+from google.protobuf import empty_pb2
+from pulumi.runtime.proto import provider_pb2, resource_pb2, resource_pb2_grpc
+
+from infra.engine import assets, values
+from infra.engine.callbacks import Callbacks
+from infra.engine.default_providers import DefaultProviders, Parameterization, ProviderRequest
+from infra.engine.errors import EngineError
+from infra.engine.goal import Goal, ReadGoal
+from infra.engine.goals import GoalReader, positions, trace, upgraded
+from infra.engine.provider import ProviderError
+from infra.engine.registration import Finished, Outputs, Registration, ResultKind
+from infra.engine.urn import is_provider_type, package_of
+from infra.engine.values import Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from infra.engine.deployment import Deployment
+    from infra.engine.provider import Provider
+    from infra.engine.registration import Registered
+    from infra.engine.state import ResourceState
+    from infra.engine.values import Properties
+
+_GET_RESOURCE: Final = "pulumi:pulumi:getResource"
+_FEATURES: Final = (
+    "SECRETS",
+    "RESOURCE_REFERENCES",
+    "OUTPUT_VALUES",
+    "ALIAS_SPECS",
+    "REPLACEMENT_TRIGGER",
+    "DELETED_WITH",
+    "REPLACE_WITH",
+    "TRANSFORMS",
+    "INVOKE_TRANSFORMS",
+    "PARAMETERIZATION",
+    "RESOURCE_HOOKS",
+    "ERROR_HOOKS",
+    "SENDS_OPTIONS_TO_HOOKS",
+)
+"""What this monitor can do, by the protocol's names. Not among them: what the SDK then does itself
+(invokes that wait for resources), byte strings, state migrations."""
+
+
+class Refused(Exception):  # noqa: N818 (an answer, not a bug)
+    """A call is answered with an error."""
+
+    def __init__(self, code: grpc.StatusCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """What a program may know of the run.
+
+    Attributes:
+        config: `namespace:name` to text, secrets in the clear.
+        secret_keys: which of those are secrets.
+        project_dir: the folder of Pulumi.yaml, which source positions are relative to.
+        program_dir: where relative paths of assets start.
+    """
+
+    project: str
+    stack: str
+    organization: str
+    preview: bool
+    parallel: int
+    config: dict[str, str]
+    secret_keys: list[str]
+    project_dir: Path
+    program_dir: Path
+
+
+@dataclass(slots=True)
+class _Known:
+    """What was registered, as later registrations need it."""
+
+    goal: Goal | None
+    parent: str
+    transforms: list[Any] = field(default_factory=list)
+    providers: dict[str, str] = field(default_factory=dict)
+
+
+class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
+    """Answers the program.
+
+    Args:
+        deployment: which carries out what is asked for.
+        info: what the program may know.
+        config: a package's configuration, for default providers.
+    """
+
+    def __init__(self, deployment: Deployment, info: RunInfo, config: Callable[[str], Properties]) -> None:
+        self.deployment, self.info = deployment, info
+        self.callbacks = Callbacks()
+        self.address = ""
+        self.known: dict[str, _Known] = {}
+        self.packages: dict[str, ProviderRequest] = {}
+        self.defaults = DefaultProviders(config, self._register)
+        self.stack_transforms: list[Any] = []
+        self._invoke_transforms: list[Any] = []
+        self._open: set[asyncio.Future[Any]] = set()
+        self._closed = False
+        self._shutdown = asyncio.Event()
+        self.signalled = False
+
+    # ------------------------------------------------------------ the end
+
+    def abort(self) -> None:
+        """Answer everything open, and all that may still come, with "unavailable": the program then ends."""
+        self._closed = True
+        self._shutdown.set()
+        for future in list(self._open):
+            if not future.done():
+                future.set_exception(_shut_down())
+                future.add_done_callback(lambda done: done.exception())
+
+    async def _answer(self, future: asyncio.Future[Any]) -> Any:
+        if self._closed:
+            raise _shut_down()
+        self._open.add(future)
+        try:
+            return await future
+        finally:
+            self._open.discard(future)
+
+    async def _register(self, registration: Registration) -> Registered:
+        if self._closed:
+            raise _shut_down()
+        self.deployment.push(registration)
+        answer: Registered = await self._answer(registration.answer)
+        return answer
+
+    async def _serve(
+        self, handler: Callable[[Any], Awaitable[Any]], request: Any, context: grpc.aio.ServicerContext
+    ) -> Any:
+        try:
+            return await handler(request)
+        except Refused as refused:
+            await context.abort(refused.code, str(refused))
+        except (EngineError, ProviderError, ValueError) as error:
+            await context.abort(grpc.StatusCode.UNKNOWN, str(error).strip())
+
+    # ------------------------------------------------------------ the calls, by the protocol's names
+
+    async def GetDeploymentInfo(self, request: Any, context: Any) -> Any:  # noqa: ARG002, D102, N802
+        return self.deployment_info()
+
+    async def SupportsFeature(self, request: Any, context: Any) -> Any:  # noqa: ARG002, D102, N802
+        return resource_pb2.SupportsFeatureResponse(hasSupport=supports(request.id))
+
+    async def RegisterResource(self, request: Any, context: Any) -> Any:  # noqa: D102, N802
+        return await self._serve(self.register_resource, request, context)
+
+    async def RegisterResourceOutputs(self, request: Any, context: Any) -> Any:  # noqa: D102, N802
+        return await self._serve(self.register_resource_outputs, request, context)
+
+    async def ReadResource(self, request: Any, context: Any) -> Any:  # noqa: D102, N802
+        return await self._serve(self.read_resource, request, context)
+
+    async def Invoke(self, request: Any, context: Any) -> Any:  # noqa: D102, N802
+        return await self._serve(self.invoke, request, context)
+
+    async def Call(self, request: Any, context: Any) -> Any:  # noqa: D102, N802
+        return await self._serve(self.call, request, context)
+
+    async def RegisterPackage(self, request: Any, context: Any) -> Any:  # noqa: ARG002, D102, N802
+        return self.register_package(request)
+
+    async def RegisterStackTransform(self, request: Any, context: Any) -> Any:  # noqa: ARG002, D102, N802
+        self.stack_transforms.append(request)
+        return empty_pb2.Empty()
+
+    async def RegisterStackInvokeTransform(self, request: Any, context: Any) -> Any:  # noqa: ARG002, D102, N802
+        self._invoke_transforms.append(request)
+        return empty_pb2.Empty()
+
+    async def RegisterResourceHook(self, request: Any, context: Any) -> Any:  # noqa: D102, N802
+        return await self._serve(self.register_hook, request, context)
+
+    async def RegisterErrorHook(self, request: Any, context: Any) -> Any:  # noqa: D102, N802
+        return await self._serve(self.register_error_hook, request, context)
+
+    async def SignalAndWaitForShutdown(self, request: Any, context: Any) -> Any:  # noqa: D102, N802
+        return await self._serve(self.signal_and_wait_for_shutdown, request, context)
+
+    # ------------------------------------------------------------ what they do
+
+    def deployment_info(self) -> resource_pb2.DeploymentInfo:
+        """What the run is, and what this monitor can do."""
+        info = self.info
+        return resource_pb2.DeploymentInfo(
+            project=info.project,
+            stack=info.stack,
+            organization=info.organization,
+            config=info.config,
+            configSecretKeys=info.secret_keys,
+            dryRun=info.preview,
+            parallel=info.parallel,
+            supportedFeatures=[
+                getattr(resource_pb2, f"RESOURCE_MONITOR_FEATURE_{name}")
+                for name in _FEATURES
+                if hasattr(resource_pb2, f"RESOURCE_MONITOR_FEATURE_{name}")
+            ],
+        )
+
+    async def signal_and_wait_for_shutdown(self, request: Any) -> Any:  # noqa: ARG002
+        """The program has nothing more to ask, but stays for its callbacks until the end."""
+        if self.signalled:
+            raise Refused(grpc.StatusCode.UNKNOWN, "Already waiting for shutdown")
+        self.signalled = True
+        self.deployment.push(Finished())
+        await self._shutdown.wait()
+        return empty_pb2.Empty()
+
+    async def register_hook(self, request: resource_pb2.RegisterResourceHookRequest) -> Any:
+        """Take a resource hook in."""
+        function = self.callbacks.hook(request.callback)
+        self.deployment.hooks.register(request.name, function, in_preview=request.on_dry_run)
+        return empty_pb2.Empty()
+
+    async def register_error_hook(self, request: Any) -> Any:
+        """Take an error hook in."""
+        self.deployment.hooks.register_error(request.name, self.callbacks.error_hook(request.callback))
+        return empty_pb2.Empty()
+
+    def register_package(self, request: resource_pb2.RegisterPackageRequest) -> Any:
+        """Take in a package, perhaps one that a parameter makes out of another."""
+        parameterization = None
+        if request.HasField("parameterization"):
+            given = request.parameterization
+            parameterization = Parameterization(given.name, given.version, given.value)
+        wanted = ProviderRequest(request.name, request.version, request.download_url, parameterization)
+        for reference, known in self.packages.items():
+            if known == wanted:
+                return resource_pb2.RegisterPackageResponse(ref=reference)
+        reference = str(uuid.uuid4())
+        self.packages[reference] = wanted
+        return resource_pb2.RegisterPackageResponse(ref=reference)
+
+    async def register_resource_outputs(self, request: Any) -> Any:
+        """A component's outputs."""
+        found = values.downgrade_outputs(values.from_struct(request.outputs))
+        outputs = Outputs(request.urn, assets.with_hashes(found, self.info.program_dir))
+        if self._closed:
+            raise _shut_down()
+        self.deployment.push(outputs)
+        await self._answer(outputs.answer)
+        return empty_pb2.Empty()
+
+    async def register_resource(self, request: resource_pb2.RegisterResourceRequest) -> Any:
+        """A resource that the program wants."""
+        reader = GoalReader(self, request)
+        goal = await reader.read()
+        if request.remote:
+            return await self._construct(request, reader, goal)
+        answer = await self._register(Registration(goal))
+        if answer.kind is not ResultKind.SUCCESS and not request.supportsResultReporting:
+            raise Refused(grpc.StatusCode.INTERNAL, "resource registration failed")
+        state = answer.state
+        self.known[state.urn] = _Known(goal, goal.parent, reader.transforms, reader.providers)
+        return self._registered(request, state, state.outputs if request.custom else {}, answer)
+
+    def _registered(
+        self,
+        request: resource_pb2.RegisterResourceRequest,
+        state: ResourceState,
+        outputs: Properties,
+        answer: Registered,
+    ) -> resource_pb2.RegisterResourceResponse:
+        if not request.supportsPartialValues:
+            outputs = {key: value for key, value in outputs.items() if not values.has_unknown(value)}
+        wire = Wire(secrets=request.acceptSecrets, references=request.acceptResources)
+        return resource_pb2.RegisterResourceResponse(
+            urn=state.urn,
+            id=state.id,
+            object=wire.struct(outputs),
+            result=_RESULTS[answer.kind],
+            unknown=answer.unknown,
+        )
+
+    async def _construct(
+        self, request: resource_pb2.RegisterResourceRequest, reader: GoalReader, goal: Goal
+    ) -> resource_pb2.RegisterResourceResponse:
+        """Let a component's provider make it; its children it registers here itself."""
+        provider = self._provider(goal.provider)
+        message = reader.construct_request(goal)
+        try:
+            made = await provider.construct(message, goal.properties)
+        except ProviderError as error:
+            self.deployment.error(f"{request.type} resource '{request.name}' has a problem: {error}")
+            self.deployment.push(Finished(""))
+            raise _shut_down() from None
+        self.known[made.urn] = _Known(None, goal.parent, reader.transforms, reader.providers)
+        reply = resource_pb2.RegisterResourceResponse(urn=made.urn)
+        wire = Wire(secrets=request.acceptSecrets, references=request.acceptResources)
+        reply.object.CopyFrom(wire.struct(made.outputs))
+        for key, value in made.outputs.items():
+            urns = dict.fromkeys([*made.dependencies.get(key, ()), *values.dependencies_of(value)])
+            reply.propertyDependencies[key].urns.extend(urns)
+        return reply
+
+    def _provider(self, reference: str) -> Provider:
+        provider = self.deployment.registry.get(reference)
+        if provider is None:
+            raise EngineError(f"unknown provider '{reference}'")
+        return provider
+
+    async def read_resource(self, request: resource_pb2.ReadResourceRequest) -> Any:
+        """A resource that the program reads."""
+        check_token(request.type)
+        provider = request.provider
+        if not provider and not is_provider_type(request.type):
+            provider = await self.default_reference(request, request.type)
+        goal = ReadGoal(
+            type=request.type,
+            name=request.name,
+            id=request.id,
+            properties=values.downgrade_outputs(values.from_struct(request.properties)),
+            parent=request.parent,
+            provider=provider,
+            dependencies=list(request.dependencies),
+            additional_secret_outputs=list(request.additionalSecretOutputs),
+            source_position=positions(request, self.info.project_dir),
+            stack_trace=trace(request, self.info.project_dir),
+        )
+        answer = await self._register(Registration(goal))
+        state = answer.state
+        self.known[state.urn] = _Known(None, goal.parent)
+        wire = Wire(secrets=request.acceptSecrets, references=request.acceptResources)
+        return resource_pb2.ReadResourceResponse(urn=state.urn, properties=wire.struct(state.outputs))
+
+    async def default_reference(self, request: Any, token: str) -> str:
+        """The default provider for a request that names none."""
+        if request.packageRef:
+            wanted = self.packages.get(request.packageRef)
+            if wanted is None:
+                raise EngineError(f"unknown provider package '{request.packageRef}'")
+        else:
+            wanted = ProviderRequest(
+                package_of(token), request.version, request.pluginDownloadURL.removesuffix("/")
+            )
+        return await self.defaults.reference(wanted, token)
+
+    def inherited_provider(self, parent: str, package: str) -> str:
+        """The provider that a parent component passes on for a package."""
+        known = self.known.get(parent)
+        return known.providers.get(package, "") if known else ""
+
+    async def invoke(self, request: resource_pb2.ResourceInvokeRequest) -> Any:
+        """A function of a provider."""
+        arguments = values.downgrade_outputs(values.from_struct(request.args))
+        reference = request.provider
+        if not reference and request.parent:
+            reference = self.inherited_provider(request.parent, package_of(request.tok))
+        if self._invoke_transforms:
+            options = resource_pb2.TransformInvokeOptions(
+                provider=reference, version=request.version, plugin_download_url=request.pluginDownloadURL
+            )
+            for callback in self._invoke_transforms:
+                arguments, options = await self.callbacks.transform_invoke(
+                    callback, request.tok, arguments, options
+                )
+            reference, request.version = options.provider, options.version
+            arguments = values.downgrade_outputs(arguments)
+        provider = self._provider(reference or await self.default_reference(request, request.tok))
+        try:
+            result = await provider.invoke(request.tok, arguments, preview=self.info.preview)
+        except ProviderError as error:
+            raise EngineError(f"invocation of {request.tok} returned an error: {error}") from None
+        wire = Wire(references=request.acceptResources or request.tok == _GET_RESOURCE)
+        reply = resource_pb2.ResourceInvokeResponse()
+        getattr(reply, "return").CopyFrom(wire.struct(result.outputs))
+        for failure in result.failures:
+            reply.failures.add(property=failure.property, reason=failure.reason)
+        return reply
+
+    async def call(self, request: resource_pb2.ResourceCallRequest) -> Any:
+        """A method of a resource."""
+        reference = self._method_provider(request) or await self.default_reference(request, request.tok)
+        provider = self._provider(reference)
+        arguments = values.from_struct(request.args)
+        info = self.info
+        message = provider_pb2.CallRequest(
+            tok=request.tok,
+            project=info.project,
+            stack=info.stack,
+            config=info.config,
+            dryRun=info.preview,
+            parallel=info.parallel,
+            monitorEndpoint=self.address,
+            accepts_output_values=True,
+        )
+        for key, value in arguments.items():
+            given = request.argDependencies[key].urns if key in request.argDependencies else ()
+            message.argDependencies[key].urns.extend(dict.fromkeys([*given, *values.dependencies_of(value)]))
+        try:
+            result = await provider.call(message, upgraded(arguments))
+        except ProviderError as error:
+            self.deployment.error(f"call to function '{request.tok}' failed: {error}")
+            self.deployment.push(Finished(""))
+            raise _shut_down() from None
+        reply = provider_pb2.CallResponse()
+        getattr(reply, "return").CopyFrom(Wire().struct(result.outputs))
+        for key, value in result.outputs.items():
+            urns = dict.fromkeys([*result.dependencies.get(key, ()), *values.dependencies_of(value)])
+            reply.returnDependencies[key].urns.extend(urns)
+        for failure in result.failures:
+            reply.failures.add(property=failure.property, reason=failure.reason)
+        return reply
+
+    def _method_provider(self, request: resource_pb2.ResourceCallRequest) -> str:
+        """The provider of the resource whose method is called."""
+        if request.provider:
+            return request.provider
+        itself = request.args.fields.get("__self__") if "__self__" in request.args.fields else None
+        if itself is None:
+            return ""
+        parts = itself.struct_value.fields
+        urn = parts["urn"].string_value
+        if is_provider_type(request.tok.rsplit("/", 1)[0]):
+            return f"{urn}::{parts['id'].string_value}"
+        known = self.known.get(urn)
+        return known.goal.provider if known and known.goal else ""
+
+    async def close(self) -> None:
+        """Hang up on callback servers."""
+        await self.callbacks.close()
+
+
+# The numbers are the protocol's; this SDK's messages do not name the last one.
+_RESULTS: Final = {
+    ResultKind.SUCCESS: 0,
+    ResultKind.FAILED: 1,
+    ResultKind.SKIPPED: 2,
+}
+
+
+def _shut_down() -> Refused:
+    return Refused(grpc.StatusCode.UNAVAILABLE, "resource monitor shut down")
+
+
+def supports(feature: str) -> bool:
+    """Whether a feature, by the name that older SDKs ask for it, is supported."""
+    words = "".join(f"_{char}" if char.isupper() else char for char in feature).upper()
+    return words in _FEATURES
+
+
+def check_token(type_: str) -> None:
+    """See that a type is one.
+
+    Raises:
+        Refused: it is not.
+    """
+    parts = type_.split(":")
+    if len(parts) != 3 or not parts[0] or not parts[2]:
+        text = f"Type '{type_}' is not a valid type token (must have format '*:*:*')"
+        raise Refused(grpc.StatusCode.INVALID_ARGUMENT, text)

@@ -1,0 +1,64 @@
+"""Measures for speed that reach into the Pulumi SDK from outside.
+
+Each one says what it needs of the SDK and is left out where that is not there (another version), so that the
+program then runs as it would without it. Stands alone: it is run in the program's process too.
+"""
+
+from __future__ import annotations
+
+
+def apply() -> list[str]:
+    """Apply what fits this SDK; the names of what was applied."""
+    return [measure.__name__ for measure in MEASURES if measure()]
+
+
+def skip_debug_logs() -> bool:
+    """Four debug messages a resource go to the engine, each a call that blocks; nobody reads them."""
+    import pulumi.log  # noqa: PLC0415 (only where it is applied)
+
+    if not callable(getattr(pulumi.log, "debug", None)):
+        return False
+
+    def debug(*_args: object, **_kwargs: object) -> None:
+        return None
+
+    pulumi.log.debug = debug
+    return True
+
+
+def cheap_source_positions() -> bool:
+    """A stack trace a resource looks at the time stamp of each source file, which do not change in a run."""
+    import linecache  # noqa: PLC0415
+
+    if not callable(getattr(linecache, "checkcache", None)):
+        return False
+
+    def checkcache(filename: str | None = None) -> None:  # noqa: ARG001 (the signature of the original)
+        return None
+
+    linecache.checkcache = checkcache
+    return True
+
+
+def linear_wait() -> bool:
+    """The SDK waits for all outputs again whenever one is done; waiting for all of them once is linear."""
+    import asyncio  # noqa: PLC0415
+    import inspect  # noqa: PLC0415
+    import types  # noqa: PLC0415
+
+    from pulumi.runtime import stack  # noqa: PLC0415
+
+    wait = getattr(stack, "wait_for_rpcs", None)
+    if wait is None or "return_when=asyncio.FIRST_COMPLETED" not in inspect.getsource(wait):
+        return False
+    if getattr(stack, "asyncio", None) is not asyncio:
+        return False
+    # The module sees an asyncio whose FIRST_COMPLETED means "all, or the first that fails".
+    own = types.ModuleType("asyncio")
+    own.__dict__.update(asyncio.__dict__)
+    own.FIRST_COMPLETED = asyncio.FIRST_EXCEPTION  # type: ignore[attr-defined]
+    stack.asyncio = own
+    return True
+
+
+MEASURES = (skip_debug_logs, cheap_source_positions, linear_wait)

@@ -1,0 +1,332 @@
+"""A run from its start to its end: lock, state, plugins, program, deployment, and what is kept of it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from contextlib import AsyncExitStack, suppress
+from typing import TYPE_CHECKING, Any
+
+import grpc
+from pulumi.runtime.proto import engine_pb2_grpc, resource_pb2_grpc
+
+from infra.engine import Operation, Options, Result, backend, integrity
+from infra.engine.backend import FileBackend, StackRef, UpdateInfo, encode_checkpoint
+from infra.engine.deployment import Deployment, DeploymentOptions
+from infra.engine.engine_service import EngineService
+from infra.engine.errors import EngineError
+from infra.engine.events import CancelEvent, DiagnosticEvent, Op, PreludeEvent, Severity, SummaryEvent
+from infra.engine.import_ import import_resources
+from infra.engine.journal import Journal
+from infra.engine.monitor import Monitor, RunInfo
+from infra.engine.pending import settle_pending
+from infra.engine.plugins import CHANNEL_OPTIONS, Finder, PluginHost
+from infra.engine.program import ProgramProcess, interpreter
+from infra.engine.project import backend_url, load_project
+from infra.engine.registration import Finished
+from infra.engine.secrets import crypter_for
+from infra.engine.snapshot import SnapshotManager
+from infra.engine.state import SecretsProvider, Snapshot
+from infra.engine.step_generator import BailError, Mode
+from infra.engine.targets import Targets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from infra.engine.backend import Checkpoint
+    from infra.engine.config import Configuration
+    from infra.engine.events import Event
+    from infra.engine.journal import Begun
+    from infra.engine.project import Project
+    from infra.engine.secrets import PassphraseCrypter
+    from infra.engine.values import Properties
+
+_CHANGING = {Operation.UP, Operation.REFRESH, Operation.DESTROY, Operation.IMPORT}
+_KINDS = {Operation.UP: "update", Operation.IMPORT: "resource-import"}
+
+
+def run_session(
+    operation: Operation, project_dir: Path, stack: str, options: Options, on_event: Callable[[Event], None]
+) -> Result:
+    """See `infra.engine.run`."""
+    project = load_project(project_dir)
+    session = Session(operation, project, stack, options, on_event)
+    with asyncio.Runner() as runner:
+        return runner.run(session.run())
+
+
+class Session:
+    """One run."""
+
+    def __init__(
+        self,
+        operation: Operation,
+        project: Project,
+        stack: str,
+        options: Options,
+        on_event: Callable[[Event], None],
+    ) -> None:
+        self._operation, self._project, self._options, self._emit = operation, project, options, on_event
+        self._backend = FileBackend(backend_url(project))
+        self._ref = StackRef.parse(stack, project.name)
+        self._dry = operation is Operation.PREVIEW or options.preview_only
+        self._deployment: Deployment | None = None
+        self._stop_now: asyncio.Event | None = None
+        self._interrupts = 0
+        self._package_config: Callable[[str], Properties] = lambda _: {}
+
+    async def run(self) -> Result:
+        """Run.
+
+        Raises:
+            EngineError: it could not start.
+        """
+        with self._backend.locked(self._ref):
+            recovery = self._backend.recover(self._ref)
+            begun = recovery.begun if recovery else ()
+            checkpoint = self._backend.read(self._ref)
+            settings = self._project.settings(self._ref.stack)
+            config = self._project.configuration(settings, self._ref.stack, self._options.config)
+            crypter = crypter_for(checkpoint.deployment.get("secrets_providers"), settings.encryption_salt)
+            snapshot = Snapshot.from_json(checkpoint.deployment, crypter)
+            self._check_targets(snapshot)
+            return await self._run(checkpoint, snapshot, config, crypter, begun)
+
+    def _check_targets(self, snapshot: Snapshot) -> None:
+        """A destroy and a refresh know all targets before they start."""
+        if self._operation not in (Operation.DESTROY, Operation.REFRESH):
+            return
+        known = {state.urn for state in snapshot.resources}
+        for urn in (*Targets(self._options.targets).literals, *Targets(self._options.excludes).literals):
+            if urn not in known:
+                raise EngineError(f"no resource named '{urn}' found")
+
+    async def _run(
+        self,
+        checkpoint: Checkpoint,
+        snapshot: Snapshot,
+        config: Configuration,
+        crypter: PassphraseCrypter,
+        begun: tuple[Begun, ...],
+    ) -> Result:
+        started = time.time()
+        journal: Journal | None = None
+        if not self._dry:
+            journal = Journal(self._backend.journal_path(self._ref), checkpoint.content, begun)
+        manager = SnapshotManager(snapshot, journal, crypter, begun)
+        self._emit(PreludeEvent(config.shown()))
+        failure = ""
+        went_well = False
+        async with AsyncExitStack() as resources:
+            try:
+                went_well = await self._deploy(resources, manager, config, crypter)
+            except EngineError as error:
+                failure = str(error)
+                self._emit(DiagnosticEvent(failure, Severity.ERROR))
+        deployment = self._deployment
+        changes = dict(deployment.reporter.changes) if deployment else {}
+        corrupt = deployment.reporter.maybe_corrupt if deployment else False
+        outcome = "succeeded" if went_well else "failed"
+        self._emit(SummaryEvent(self._dry, int(time.time() - started), changes, outcome, corrupt))
+        result = manager.snapshot()
+        if journal is not None:
+            self._save(result, crypter, checkpoint, journal)
+            self._remember(started, outcome, changes, config)
+        self._emit(CancelEvent())
+        outputs = result.stack_resource.outputs if result.stack_resource else {}
+        return Result(outcome, changes, outputs, self._exit_code(changes, went_well=went_well), failure)
+
+    def _exit_code(self, changes: dict[Op, int], *, went_well: bool) -> int:
+        if self._interrupts and not went_well:
+            return 130
+        if not went_well:
+            return 1
+        unexpected = self._options.expect_no_changes and any(op is not Op.SAME for op in changes)
+        return 7 if unexpected else 0
+
+    def _save(self, result: Snapshot, crypter: PassphraseCrypter, base: Checkpoint, journal: Journal) -> None:
+        """Put the new state into place."""
+        if not crypter.is_new:
+            result.secrets_provider = SecretsProvider(crypter.state["type"], crypter.state["state"])
+        deployment = result.to_json(crypter)
+        if not crypter.is_new:
+            deployment["secrets_providers"] = crypter.state
+        records = deployment.get("resources") or []
+        if any(True for _ in integrity.problems_of(records)):
+            deployment["resources"], _ = integrity.repair(records)
+        self._backend.finish(self._ref, journal, encode_checkpoint(self._ref, deployment, base.features))
+
+    def _remember(self, started: float, outcome: str, changes: dict[Op, int], config: Configuration) -> None:
+        """Keep a line in the stack's history."""
+        info = UpdateInfo(
+            kind=_KINDS.get(self._operation, str(self._operation)),
+            start_time=int(started),
+            end_time=int(time.time()),
+            result=outcome,
+            changes={str(op): count for op, count in changes.items()},
+            message=self._options.message,
+        )
+        self._backend.add_history(self._ref, info)
+
+    # ------------------------------------------------------------ deploying
+
+    async def _deploy(
+        self,
+        resources: AsyncExitStack,
+        manager: SnapshotManager,
+        config: Configuration,
+        crypter: PassphraseCrypter,
+    ) -> bool:
+        """Do it; whether it went well."""
+        options = self._deployment_options()
+        engine = EngineService(self._emit)
+        server = grpc.aio.server(options=CHANNEL_OPTIONS)
+        engine_pb2_grpc.add_EngineServicer_to_server(engine, server)
+        address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+        with_program = self._operation in (Operation.PREVIEW, Operation.UP) or self._options.run_program
+        python = (
+            interpreter(self._project, sys.executable)
+            if self._project.runtime == "python"
+            else sys.executable
+        )
+        host = PluginHost(
+            Finder(self._project.plugins, python),
+            self._project.program_folder,
+            self._environment(),
+            self._line,
+        )
+        host.engine_address = address
+        resources.push_async_callback(host.close)
+        deployment = self._deployment = Deployment(
+            self._project.name,
+            self._ref.stack,
+            options,
+            manager,
+            host,
+            self._emit,
+            lambda name: self._stack_outputs(name, crypter),
+        )
+        resources.push_async_callback(deployment.registry.close)
+        info = RunInfo(
+            project=self._project.name,
+            stack=self._ref.stack,
+            organization=backend.ORGANIZATION,
+            preview=self._dry,
+            parallel=options.parallel,
+            config=config.texts(crypter),
+            secret_keys=config.secret_keys,
+            project_dir=self._project.folder,
+            program_dir=self._project.program_folder,
+        )
+        self._package_config = lambda package: config.package(package, crypter)
+        monitor = Monitor(deployment, info, self._package_config)
+        monitor.address = address
+        resource_pb2_grpc.add_ResourceMonitorServicer_to_server(monitor, server)
+        await server.start()
+        resources.push_async_callback(server.stop, None)
+        resources.push_async_callback(monitor.close)
+        self._watch_signals(resources)
+        program = ProgramProcess(monitor, address, self._line)
+
+        def start() -> None:
+            if with_program:
+                program.start(interpreter(self._project, sys.executable), self._project.main)
+            else:
+                deployment.push(Finished())
+
+        went_well = False
+        try:
+            went_well = await self._stoppable(self._operate(deployment, manager, start))
+        finally:
+            engine.muted = not went_well
+            monitor.abort()
+            await program.finish(wait=5.0 if went_well else 0)
+        return went_well
+
+    async def _operate(
+        self, deployment: Deployment, manager: SnapshotManager, start: Callable[[], None]
+    ) -> bool:
+        try:
+            if self._operation is Operation.IMPORT:
+                return await import_resources(deployment, self._options.imports, self._package_config)
+            if self._operation is Operation.REFRESH:
+                await settle_pending(deployment, manager, self._options)
+            return await deployment.run(start)
+        except BailError:
+            return False
+
+    async def _stoppable(self, work: Any) -> bool:
+        """Do it, unless people want it to stop at once."""
+        self._stop_now = asyncio.Event()
+        task = asyncio.ensure_future(work)
+        stopper = asyncio.ensure_future(self._stop_now.wait())
+        await asyncio.wait([task, stopper], return_when=asyncio.FIRST_COMPLETED)
+        stopper.cancel()
+        if task.done():
+            return bool(task.result())
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        self._emit(DiagnosticEvent("stopped at once; what was in flight is pending", Severity.ERROR))
+        return False
+
+    def _watch_signals(self, resources: AsyncExitStack) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with suppress(ValueError, RuntimeError, NotImplementedError):  # not in the main thread
+                loop.add_signal_handler(number, self._interrupt)
+                resources.callback(loop.remove_signal_handler, number)
+
+    def _interrupt(self) -> None:
+        """Once: finish what is in flight and save; twice: stop now."""
+        self._interrupts += 1
+        if self._interrupts == 1 and self._deployment is not None:
+            text = "interrupted: finishing what is in flight; interrupt again to stop at once"
+            self._emit(DiagnosticEvent(text, Severity.WARNING))
+            self._deployment.cancel()
+        elif self._stop_now is not None:
+            self._stop_now.set()
+
+    def _deployment_options(self) -> DeploymentOptions:
+        options, operation = self._options, self._operation
+        mode = Mode.UPDATE
+        if options.run_program and operation is Operation.DESTROY:
+            mode = Mode.DESTROY
+        elif operation is Operation.REFRESH:
+            mode = Mode.REFRESH
+        refresh = options.refresh or self._project.always_refresh or operation is Operation.REFRESH
+        return DeploymentOptions(
+            preview=self._dry,
+            parallel=options.parallel or 4 * (os.cpu_count() or 1),
+            targets=Targets((*options.targets, *options.target_replace)),
+            target_dependents=options.target_dependents,
+            excludes=Targets(options.excludes),
+            exclude_dependents=options.exclude_dependents,
+            replace_targets=Targets((*options.replace, *options.target_replace)),
+            continue_on_error=options.continue_on_error,
+            refresh=refresh and operation is not Operation.IMPORT,
+            refresh_only=operation is Operation.REFRESH,
+            mode=mode,
+            refresh_with_program=options.run_program and refresh,
+        )
+
+    def _environment(self) -> dict[str, str]:
+        """What plugins are told by their environment."""
+        return {"PULUMI_PROJECT": self._project.name, "PULUMI_STACK": self._ref.stack}
+
+    def _line(self, text: str, severity: Severity) -> None:
+        self._emit(DiagnosticEvent(text, severity))
+
+    def _stack_outputs(self, name: str, crypter: PassphraseCrypter) -> Properties:
+        """The outputs of another stack of this backend, or of ours as it was."""
+        ref = StackRef.parse(name, self._project.name)
+        if not self._backend.exists(ref):
+            raise EngineError(f'unknown stack "{ref}"')
+        deployment = self._backend.read(ref).deployment
+        other = crypter if ref == self._ref else crypter_for(deployment.get("secrets_providers"))
+        found = Snapshot.from_json(deployment, other).stack_resource
+        return found.outputs if found else {}

@@ -1,0 +1,539 @@
+"""The step generator: from what the program asks for and what the state has, to steps."""
+
+from __future__ import annotations
+
+import os
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+from infra.engine import urn as urns
+from infra.engine import values
+from infra.engine.aliases import AliasBook
+from infra.engine.deletes import DeletePlanner
+from infra.engine.diff import Changes, Diff, ignoring, replacing, with_replace_on_changes
+from infra.engine.goal import Goal, ReadGoal
+from infra.engine.import_step import ImportStep
+from infra.engine.provider import DiffUnavailableError, Request
+from infra.engine.provider_registry import without_internal
+from infra.engine.registration import Continue
+from infra.engine.steps import (
+    CreateStep,
+    DeleteStep,
+    ReadStep,
+    RefreshStep,
+    ReplaceStep,
+    SameStep,
+    Step,
+    UpdateStep,
+    compared,
+)
+from infra.engine.targeting import Targeting
+from infra.engine.urn import STACK_TYPE, ProviderReference
+
+if TYPE_CHECKING:
+    from infra.engine.deployment import Deployment
+    from infra.engine.provider import CheckFailure, Provider
+    from infra.engine.registration import Registration
+    from infra.engine.state import ResourceState
+    from infra.engine.values import Value
+
+
+class BailError(Exception):
+    """The run cannot go on; people have been told why."""
+
+
+class Mode(Enum):
+    """What the program is run for."""
+
+    UPDATE = auto()
+    REFRESH = auto()
+    DESTROY = auto()
+
+
+class StepGenerator:
+    """Decides. One registration at a time, in the order they come.
+
+    Args:
+        deployment: whose options, old state and providers count.
+        mode: what the program is run for.
+        refresh: read each resource before deciding about it.
+    """
+
+    def __init__(self, deployment: Deployment, mode: Mode = Mode.UPDATE, *, refresh: bool = False) -> None:
+        self.deployment, self.mode, self._refresh = deployment, mode, refresh
+        self.saw_error = False
+        self.urns: set[str] = set()
+        self.reads: set[str] = set()
+        self.creates: set[str] = set()
+        self.sames: set[str] = set()
+        self.updates: set[str] = set()
+        self.replaces: set[str] = set()
+        self.deletes: set[str] = set()
+        self.refreshes: set[str] = set()
+        self.imports: set[str] = set()
+        self.skipped_creates: set[str] = set()
+        self.to_delete: list[ResourceState] = []
+        self.refreshed: dict[ResourceState, ResourceState] = {}
+        self.providers: dict[str, ResourceState] = {}
+        self.aliases = AliasBook(deployment.stack, deployment.project)
+        self.planner = DeletePlanner(self)
+        self.targeting = Targeting(self)
+
+    # ------------------------------------------------------------ registrations
+
+    async def generate(self, registration: Registration) -> list[Step]:
+        """The steps for a registration.
+
+        Raises:
+            BailError, EngineError, ProviderError: the run cannot go on.
+        """
+        goal = registration.goal
+        urn = self._new_urn(goal)
+        if isinstance(goal, ReadGoal):
+            return self.targeting.validated(self._generate_read(registration, goal, urn))
+        old, invalid, alias = self._find_old(urn, goal)
+        new = goal.new_state(urn)
+        if alias:
+            new.aliases = [alias]
+        if old is not None:
+            new.created, new.modified = old.created, old.modified
+            new.refresh_before_update = old.refresh_before_update
+        if new.is_provider:
+            self.providers[urn] = new
+            if alias:
+                self.providers[alias] = new
+        if old is not None and self._refresh and self.targeting.includes(old):
+            return [self._refresh_first(registration, goal, old, new, invalid=invalid)]
+        return await self._after_refresh(registration, goal, old, new, invalid=invalid)
+
+    def _new_urn(self, goal: Goal | ReadGoal) -> str:
+        if goal.parent and goal.parent not in self.urns:
+            raise BailError(self.deployment.error(f"could not find parent resource {goal.parent}"))
+        urn = urns.make(self.deployment.stack, self.deployment.project, goal.parent, goal.type, goal.name)
+        if urn in self.urns:
+            text = f"Duplicate resource URN '{urn}'; try giving it a unique name"
+            raise BailError(self.deployment.error(text, urn))
+        self.urns.add(urn)
+        return urn
+
+    def _find_old(self, urn: str, goal: Goal) -> tuple[ResourceState | None, bool, str]:
+        """The old state of a resource, whether its aliases conflict, and the alias it was found under."""
+        invalid = False
+        candidates = self.aliases.candidates(goal.name, goal.type, goal.parent, goal.aliases)
+        taker = self.aliases.new_of.get(urn)
+        if taker is not None:
+            invalid = True
+            text = f"Duplicate resource URN '{urn}' conflicting with alias on resource with URN '{taker}'"
+            self.deployment.error(text, urn)
+        for candidate in (urn, *candidates):
+            old = self.deployment.olds.get(candidate)
+            if old is None:
+                continue
+            if candidate == urn:
+                return old, invalid, ""
+            others = [urn] if candidate in self.urns else []
+            if candidate in self.aliases.new_of:
+                others.append(self.aliases.new_of[candidate])
+            for other in others:
+                invalid = True
+                self.deployment.error(
+                    f"Duplicate resource alias '{candidate}' applied to resource with URN '{urn}' "
+                    f"conflicting with resource with URN '{other}'",
+                    urn,
+                )
+            self.aliases.new_of[candidate] = urn
+            self.aliases.old_of[urn] = candidate
+            self.deployment.registry.register_alias(urn, candidate)
+            return old, invalid, candidate
+        return None, invalid, ""
+
+    def _generate_read(self, registration: Registration, goal: ReadGoal, urn: str) -> list[Step]:
+        old = self.deployment.olds.get(urn)
+        new = goal.new_state(urn)
+        if not new.id:
+            raise BailError(self.deployment.error(f"Expected an ID for {urn}", urn))
+        if old is not None and not old.external and old.id != new.id:
+            # What we own is let go of, and what was read takes its place.
+            self.replaces.add(urn)
+            return [ReadStep(registration, old, new, replacing=True), ReplaceStep(old, new)]
+        if self.mode is Mode.DESTROY:
+            self.to_delete.append(new)
+        self.reads.add(urn)
+        return [ReadStep(registration, old, new)]
+
+    def _refresh_first(
+        self, registration: Registration, goal: Goal, old: ResourceState, new: ResourceState, *, invalid: bool
+    ) -> Step:
+        """Read the old state first; the rest of the decision follows when that is done."""
+        self.refreshes.add(new.urn)
+        self.deployment.expected += 1
+
+        def done(state: ResourceState | None, error: Exception | None) -> None:
+            if state is not None:
+                self.deployment.graph.alias(state, old)
+                self.refreshed[old] = state
+
+            async def decide() -> list[Step]:
+                self.deployment.expected -= 1
+                if error is not None:
+                    raise BailError(str(error))
+                return await self._after_refresh(registration, goal, state, new, invalid=invalid)
+
+            self.deployment.push(Continue(decide, new.urn))
+
+        return RefreshStep(old, new, internal=not goal.custom or new.is_provider, on_done=done)
+
+    async def _after_refresh(
+        self,
+        registration: Registration,
+        goal: Goal,
+        old: ResourceState | None,
+        new: ResourceState,
+        *,
+        invalid: bool,
+    ) -> list[Step]:
+        managed = goal.custom and not new.is_provider
+        if self.mode is Mode.REFRESH and (managed or self.targeting.rests_on_skipped(new)):
+            if old is None:
+                return [self._left_out(registration, new)]
+            registration.succeed(old)
+            return []
+        if self.mode is Mode.DESTROY:
+            if self.targeting.rests_on_skipped(new):
+                new.outputs = old.outputs if old is not None else {}
+                return [self._left_out(registration, new)]
+            if managed:
+                if old is None:
+                    return [self._left_out(registration, new)]
+                self.sames.add(new.urn)
+                self.to_delete.append(new)
+                new.inputs = old.inputs
+                return [SameStep(old, new, registration)]
+            self.to_delete.append(new)
+        provider = await self._provider_for(new)
+        recreating = new.urn in self.deletes
+        if goal.custom and goal.import_id:
+            known = (old.import_id or old.id) if old is not None and not old.external else None
+            if known != goal.import_id:
+                return self.targeting.validated(
+                    self._import_first(registration, goal, old, new, provider, invalid=invalid)
+                )
+        steps = await self._decide(
+            registration, goal, old, new, provider, invalid=invalid, recreating=recreating, imported=False
+        )
+        return self.targeting.validated(steps)
+
+    def _left_out(self, registration: Registration, new: ResourceState) -> Step:
+        self.sames.add(new.urn)
+        self.skipped_creates.add(new.urn)
+        return SameStep(None, new, registration, skipped_create=True)
+
+    def _import_first(
+        self,
+        registration: Registration,
+        goal: Goal,
+        old: ResourceState | None,
+        new: ResourceState,
+        provider: Provider | None,
+        *,
+        invalid: bool,
+    ) -> list[Step]:
+        """Read what is to be imported first; then decide as if it had been in the state all along."""
+        recreating = new.urn in self.deletes
+        self.imports.add(new.urn)
+        self.deployment.expected += 1
+
+        def done(read: ResourceState | None, error: Exception | None) -> None:
+            async def decide() -> list[Step]:
+                self.deployment.expected -= 1
+                if error is not None or read is None:
+                    return []
+                again = goal.new_state(new.urn)
+                again.aliases, again.created, again.modified = read.aliases, read.created, read.modified
+                steps = await self._decide(
+                    registration,
+                    goal,
+                    read,
+                    again,
+                    provider,
+                    invalid=invalid,
+                    recreating=recreating,
+                    imported=True,
+                )
+                return self.targeting.validated(steps)
+
+            self.deployment.push(Continue(decide, new.urn))
+
+        replaced = old if old is not None and not recreating else None
+        step = ImportStep(registration, new, goal.ignore_changes, replaced=replaced, on_done=done)
+        return [step] if replaced is None else [step, ReplaceStep(replaced, new)]
+
+    # ------------------------------------------------------------ deciding
+
+    async def _decide(
+        self,
+        registration: Registration,
+        goal: Goal,
+        old: ResourceState | None,
+        new: ResourceState,
+        provider: Provider | None,
+        *,
+        invalid: bool,
+        recreating: bool,
+        imported: bool,
+    ) -> list[Step]:
+        urn = new.urn
+        inputs = new.inputs
+        if old is not None:
+            inputs, failed = ignoring(goal.ignore_changes, old.inputs, inputs)
+            if failed:
+                listed = ", ".join(failed)
+                self.deployment.info(
+                    f'cannot ignore changes in added or removed elements of the path: "{listed}"', urn
+                )
+        external = old is not None and old.external
+        implicit = new.is_provider or new.type == STACK_TYPE
+        targeted = implicit or self.targeting.includes(new)
+        seed = os.urandom(32)
+        if provider is not None:
+            fresh = recreating or external or old is None or self.targeting.replaces(urn, old)
+            if targeted:
+                request = Request(
+                    urn,
+                    inputs=goal.properties if fresh else inputs,
+                    old_inputs={} if fresh or old is None else old.inputs,
+                    seed=seed,
+                    preview=self.deployment.preview,
+                )
+                checked = await provider.check(request)
+                invalid = self.report_failures(new, checked.failures) or invalid
+                inputs = checked.inputs
+            else:
+                inputs = old.inputs if old is not None else {}
+        new.inputs = inputs
+        if targeted:
+            self.targeting.queue_untargeted(new)
+        if self.deployment.policy is not None:
+            invalid = await self.deployment.policy.check(new, goal) or invalid
+        if invalid:
+            raise BailError(f"resource {urn} is invalid")
+        if recreating:
+            assert old is not None
+            self.deletes.discard(urn)
+            self.replaces.add(urn)
+            diff = Diff(replace_keys=self.planner.replace_keys.get(urn, ()))
+            return [ReplaceStep(old, new), CreateStep(registration, new, replaced=old, diff=diff)]
+        if external:
+            assert old is not None
+            self.creates.add(urn)
+            create = CreateStep(registration, new, replaced=old, pending_delete=True)
+            return [create, ReplaceStep(old, new)]
+        self.targeting.grow(new, targeted=targeted)
+        if old is None:
+            if not targeted:
+                return [self._left_out(registration, new)]
+            self.creates.add(urn)
+            return [CreateStep(registration, new)]
+        if not targeted:
+            return self.targeting.untargeted_same(registration, old, new)
+        return await self._compare(registration, goal, old, new, provider, seed=seed)
+
+    async def _compare(
+        self,
+        registration: Registration,
+        goal: Goal,
+        old: ResourceState,
+        new: ResourceState,
+        provider: Provider | None,
+        *,
+        seed: bytes,
+    ) -> list[Step]:
+        """What to do about a resource that is there: nothing, update or replace."""
+        deployment = self.deployment
+        if not deployment.preview and values.has_unknown(new.replacement_trigger):
+            text = f"replacement trigger contains unknowns for {new.urn}"
+            self.saw_error = True
+            raise BailError(deployment.error(text, new.urn))
+        triggered = _triggers(old.replacement_trigger, new.replacement_trigger)
+        if triggered:
+            diff = Diff(Changes.SOME)
+        else:
+            try:
+                diff = await self._diff(goal, old, new, provider)
+            except DiffUnavailableError as error:
+                deployment.warn(str(error), new.urn)
+                diff = Diff(Changes.SOME)
+        diff = with_replace_on_changes(diff, goal.replace_on_changes, has_init_errors=bool(old.init_errors))
+        changed = diff.changes is Changes.SOME or old.pending_replacement
+        if changed and (diff.replaces or triggered or old.pending_replacement):
+            return await self._replace(registration, goal, old, new, provider, diff, seed=seed)
+        if changed or old.init_errors:
+            self.updates.add(new.urn)
+            return [UpdateStep(registration, old, new, diff=diff, ignore=goal.ignore_changes)]
+        if new.urn in self.imports:
+            registration.succeed(old)
+            return []
+        self.sames.add(new.urn)
+        return [SameStep(old, new, registration)]
+
+    async def _diff(
+        self, goal: Goal, old: ResourceState, new: ResourceState, provider: Provider | None
+    ) -> Diff:
+        if self.targeting.replaces(new.urn, old):
+            return replacing("id")
+        if any(urn in self.replaces for urn in new.replace_with):
+            return replacing("replaceWith")
+        if new.deleted_with in self.replaces:
+            return replacing("deletedWith")
+        if await self._provider_changed(old, new):
+            return replacing("provider")
+        if provider is None:
+            return Diff(Changes.NONE if values.equal(old.inputs, new.inputs) else Changes.SOME)
+        return await compared(provider, new, old, new.inputs, self.deployment, goal.ignore_changes)
+
+    async def _provider_changed(self, old: ResourceState, new: ResourceState) -> bool:
+        """Whether the change of a resource's provider forces a replacement: the new provider says so."""
+        if old.provider == new.provider:
+            return False
+        if not old.provider or not new.provider:
+            return True
+        before, after = ProviderReference.parse(old.provider), ProviderReference.parse(new.provider)
+        if self.aliases.new_of.get(before.urn) == after.urn:
+            return False
+        provider = self.deployment.registry.get(new.provider)
+        old_state, new_state = self.deployment.olds.get(before.urn), self.providers.get(after.urn)
+        if provider is None or old_state is None or new_state is None:
+            raise BailError(
+                self.deployment.error(f'failed to resolve provider reference: "{new.provider}"', new.urn)
+            )
+        request = Request(
+            after.urn,
+            inputs=without_internal(new_state.inputs),
+            old_inputs=without_internal(old_state.inputs),
+            old_outputs=old_state.outputs,
+        )
+        return (await provider.diff_config(request)).replaces
+
+    async def _replace(
+        self,
+        registration: Registration,
+        goal: Goal,
+        old: ResourceState,
+        new: ResourceState,
+        provider: Provider | None,
+        diff: Diff,
+        *,
+        seed: bytes,
+    ) -> list[Step]:
+        deployment, urn = self.deployment, new.urn
+        if old.protect and new.protect:
+            self.saw_error = True
+            text = deployment.error(
+                f'unable to replace resource "{urn}"\n'
+                "as it is currently marked for protection. To unprotect the resource, "
+                "remove the `protect` flag from the resource in your Pulumi "
+                "program and run `pulumi up`",
+                urn,
+            )
+            if not deployment.preview:
+                raise BailError(text)
+        if goal.import_id:
+            text = (
+                "previously-imported resources that still specify an ID may not be replaced; "
+                f"please remove the `import` declaration from your program;\n{', '.join(diff.replace_keys)}"
+            )
+            if not deployment.preview:
+                raise BailError(deployment.error(text, urn))
+            deployment.warn(text, urn)
+        self.replaces.add(urn)
+        if provider is not None and not self.targeting.replaces(urn, old):
+            request = Request(urn, inputs=goal.properties, seed=seed, preview=deployment.preview)
+            checked = await provider.check(request)
+            if self.report_failures(new, checked.failures):
+                raise BailError(f"resource {urn} has check errors")
+            new.inputs = checked.inputs
+        first = diff.delete_before_replace
+        if goal.delete_before_replace is not None:
+            first = goal.delete_before_replace
+        if not first:
+            create = CreateStep(registration, new, replaced=old, diff=diff, pending_delete=True)
+            return [create, ReplaceStep(old, new, diff=diff)]
+        steps = await self.planner.delete_dependents_first(old, urn)
+        await deployment.ensure_provider(old.provider)
+        if not old.pending_replacement:
+            self.deletes.add(old.urn)
+            steps.append(DeleteStep(old, self.deletes, replacing=True, pending_replacement=True))
+        create = CreateStep(registration, new, replaced=old, diff=diff)
+        return [*steps, ReplaceStep(old, new, diff=diff), create]
+
+    # ------------------------------------------------------------ helpers
+
+    async def _provider_for(self, new: ResourceState) -> Provider | None:
+        """The provider of a resource that is being registered.
+
+        Raises:
+            BailError: there is none.
+        """
+        if not new.custom:
+            return None
+        if new.is_provider:
+            return self.deployment.registry
+        provider = self.deployment.registry.get(new.provider)
+        if provider is not None:
+            return provider
+        reference = ProviderReference.parse(new.provider)
+        old = self.deployment.olds.get(reference.urn)
+        if old is None or old.id != reference.id:
+            text = f"unknown provider '{new.provider}' for resource '{new.urn}'"
+            raise BailError(self.deployment.error(text, new.urn))
+        await self.deployment.ensure_provider(new.provider)
+        self.targeting.queue_same(old)
+        return self.deployment.provider_of(new)
+
+    def report_failures(self, new: ResourceState, failures: tuple[CheckFailure, ...]) -> bool:
+        """Tell people what a provider does not allow; whether there was anything."""
+        for failure in failures:
+            subject = f"{new.type} resource '{new.name}'"
+            if failure.property:
+                shown = f"{{{go_text(new.inputs.get(failure.property))}}}"
+                text = f"{subject}: property {failure.property} value {shown} has a problem: {failure.reason}"
+            else:
+                text = f"{subject} has a problem: {failure.reason}"
+            self.deployment.error(text, new.urn)
+        return bool(failures)
+
+    def operated_on(self, urn: str) -> bool:
+        """Whether a resource of the old state, perhaps under another URN now, is still wanted."""
+        urn = self.aliases.new_of.get(urn, urn)
+        return any(
+            urn in some for some in (self.sames, self.updates, self.replaces, self.reads, self.refreshes)
+        )
+
+    def has_step(self, urn: str) -> bool:
+        """Whether a step was generated for a URN."""
+        done = (self.creates, self.sames, self.updates, self.deletes, self.replaces, self.reads)
+        return any(urn in some for some in done)
+
+
+def _triggers(old: Value, new: Value) -> bool:
+    """Whether a change of the replacement trigger forces a replacement: a value where there was none does not."""
+    old, new = values.unwrap(old), values.unwrap(new)
+    if values.has_unknown(old) or values.has_unknown(new):
+        return True
+    return old is not None and new is not None and not values.equal(old, new)
+
+
+def go_text(value: Value) -> str:
+    """A value as Go prints it, which messages of the CLI show; secrets are not."""
+    if isinstance(value, values.Secret):
+        return "[secret]"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None:
+        return "<nil>"
+    if isinstance(value, dict):
+        inner = " ".join(f"{key}:{{{go_text(item)}}}" for key, item in sorted(value.items()))
+        return f"map[{inner}]"
+    if isinstance(value, list):
+        return f"[{' '.join(f'{{{go_text(item)}}}' for item in value)}]"
+    return str(value)

@@ -1,0 +1,559 @@
+"""Steps: the smallest operations on resources, each of which the snapshot and the display hear of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import Enum, auto
+from typing import TYPE_CHECKING, ClassVar
+
+from infra.engine import values
+from infra.engine.diff import NO_CHANGES, Changes, Diff, ignoring, of_inputs
+from infra.engine.events import Op
+from infra.engine.hooks import Hook
+from infra.engine.provider import Outcome, ProviderError, Request, multi_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from infra.engine.deployment import Deployment
+    from infra.engine.events import PropertyDiff
+    from infra.engine.provider import Provider
+    from infra.engine.registration import Registration
+    from infra.engine.state import ResourceState
+
+
+class Status(Enum):
+    """How sure we are of what a failed step left."""
+
+    OK = auto()
+    PARTIAL = auto()
+    """The resource exists, but its initialisation failed."""
+    UNKNOWN = auto()
+    """The call may have had an effect."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """How a step ended; the error is None if well."""
+
+    status: Status = Status.OK
+    error: Exception | None = None
+
+
+WELL = Applied()
+
+
+class DeleteProtectedError(ProviderError):
+    """A protected resource was to be deleted."""
+
+    def __init__(self, urn: str) -> None:
+        super().__init__(
+            f'resource "{urn}" cannot be deleted\n'
+            "because it is protected. To unprotect the resource, either remove the `protect` flag from the "
+            "resource in your Pulumi program and run `pulumi up`, or use the command:\n"
+            f"`pulumi state unprotect '{urn}'`"
+        )
+
+
+def now() -> str:
+    """The time as the state keeps it."""
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
+
+
+class Step:
+    """One operation on one resource.
+
+    Attributes:
+        old: the state before, if any.
+        new: the state after, if any; filled in by `apply`.
+        registration: who waits for it.
+        keys: properties that force a replacement.
+        diffs: properties that changed.
+        detailed: path to difference.
+        operation_id: the same when it is tried again after a crash.
+    """
+
+    op: Op
+    logical: bool = True
+    has_effect: ClassVar[bool] = False
+    """Whether it may change something outside, so that its begin must be recorded first."""
+
+    def __init__(
+        self,
+        old: ResourceState | None,
+        new: ResourceState | None,
+        registration: Registration | None = None,
+        *,
+        diff: Diff = NO_CHANGES,
+    ) -> None:
+        self.old, self.new, self.registration = old, new, registration
+        self.keys: Sequence[str] = diff.replace_keys
+        self.diffs: Sequence[str] = diff.changed_keys
+        self.detailed: dict[str, PropertyDiff] | None = diff.detailed
+        self.operation_id = ""
+        self.untargeted = False
+
+    @property
+    def res(self) -> ResourceState:
+        """The state that the step is about: the new one if there is one."""
+        state = self.new or self.old
+        assert state is not None
+        return state
+
+    @property
+    def urn(self) -> str:
+        """Of what."""
+        return self.res.urn
+
+    @property
+    def result_op(self) -> Op:
+        """What it turned out to be; only a refresh does not know before."""
+        return self.op
+
+    async def apply(self, deployment: Deployment) -> Applied:
+        """Do it, or foretell it in a preview."""
+        raise NotImplementedError
+
+    def complete(self) -> None:
+        """Tell who waits."""
+        if self.registration is not None and self.new is not None:
+            self.registration.succeed(self.new)
+
+    def fail(self) -> None:
+        """Tell who waits that it failed, and the run goes on."""
+        if self.registration is not None:
+            self.registration.fail(self.res)
+
+    def skip(self) -> None:
+        """Tell who waits that it was not tried."""
+        if self.registration is not None:
+            self.registration.skip(self.res)
+
+
+class SameStep(Step):
+    """Nothing to do, but for the state's own fields (options, dependencies)."""
+
+    op = Op.SAME
+
+    def __init__(
+        self,
+        old: ResourceState | None,
+        new: ResourceState,
+        registration: Registration | None = None,
+        *,
+        untargeted: bool = False,
+        skipped_create: bool = False,
+    ) -> None:
+        super().__init__(old or new.copy(), new, registration)
+        self.untargeted, self.skipped_create = untargeted, skipped_create
+
+    async def apply(self, deployment: Deployment) -> Applied:
+        """Carry over what only the provider knows."""
+        assert self.old is not None
+        assert self.new is not None
+        self.new.id, self.new.outputs = self.old.id, self.old.outputs
+        if self.new.is_provider and not self.skipped_create and not self.untargeted:
+            # Configured with the inputs it had: nothing that counts has changed.
+            await deployment.registry.same(self.new.copy(inputs=self.old.inputs), checked=True)
+        return WELL
+
+    def complete(self) -> None:
+        """Tell who waits; of a create that was left out, nothing is known."""
+        if self.registration is not None and self.new is not None:
+            self.registration.succeed(self.new, unknown=self.skipped_create)
+
+
+class CreateStep(Step):
+    """Make a resource, perhaps in the place of an old one."""
+
+    op = Op.CREATE
+    has_effect = True
+
+    def __init__(
+        self,
+        registration: Registration | None,
+        new: ResourceState,
+        *,
+        replaced: ResourceState | None = None,
+        diff: Diff = NO_CHANGES,
+        pending_delete: bool = False,
+    ) -> None:
+        super().__init__(replaced, new, registration, diff=diff)
+        self.pending_delete = pending_delete
+        if replaced is not None:
+            self.op, self.logical = Op.CREATE_REPLACEMENT, False
+
+    async def apply(self, deployment: Deployment) -> Applied:
+        """Make it."""
+        new = self.res
+        await deployment.hooks.run(Hook.BEFORE_CREATE, new, None)
+        applied = WELL
+        if new.custom:
+            provider = deployment.provider_of(new)
+            request = Request(
+                new.urn,
+                inputs=new.inputs,
+                seconds=new.custom_timeouts.create,
+                operation_id=self.operation_id,
+                preview=deployment.preview,
+            )
+            outcome, applied = await _tried(deployment, new, "create", lambda: provider.create(request))
+            if outcome is None:
+                return applied
+            new.id, new.outputs = outcome.id, dict(outcome.outputs or {})
+            new.refresh_before_update = outcome.refresh_before_update
+        new.created = new.modified = now()
+        if self.old is not None and self.pending_delete:
+            self.old.delete = True
+        if new.custom and applied.error is None:
+            await deployment.hooks.run_after(Hook.AFTER_CREATE, new, None)
+        return applied
+
+
+class UpdateStep(Step):
+    """Change a resource in place."""
+
+    op = Op.UPDATE
+    has_effect = True
+
+    def __init__(
+        self,
+        registration: Registration | None,
+        old: ResourceState,
+        new: ResourceState,
+        *,
+        diff: Diff = NO_CHANGES,
+        ignore: Sequence[str] = (),
+    ) -> None:
+        super().__init__(old, new, registration, diff=diff)
+        self.ignore = ignore
+
+    async def apply(self, deployment: Deployment) -> Applied:
+        """Change it."""
+        old, new = self.old, self.new
+        assert old is not None
+        assert new is not None
+        new.id, new.created, new.modified = old.id, old.created, old.modified
+        await deployment.hooks.run(Hook.BEFORE_UPDATE, new, old)
+        applied = WELL
+        if new.custom:
+            provider = deployment.provider_of(new)
+            request = Request(
+                new.urn,
+                id=old.id,
+                inputs=new.inputs,
+                old_inputs=old.inputs,
+                old_outputs=old.outputs,
+                seconds=new.custom_timeouts.update,
+                ignore=self.ignore,
+                operation_id=self.operation_id,
+                preview=deployment.preview,
+            )
+            outcome, applied = await _tried(deployment, new, "update", lambda: provider.update(request), old)
+            if outcome is None:
+                return applied
+            new.outputs = dict(outcome.outputs or {})
+            new.refresh_before_update = outcome.refresh_before_update
+            new.modified = now()
+            if applied.error is None:
+                await deployment.hooks.run_after(Hook.AFTER_UPDATE, new, old)
+            else:
+                # What the provider made of the new inputs is not known: the next run must see a difference.
+                new.inputs = dict(old.inputs)
+        return applied
+
+
+class DeleteStep(Step):
+    """Remove a resource, or the old one of a replacement."""
+
+    op = Op.DELETE
+    has_effect = True
+
+    def __init__(
+        self,
+        old: ResourceState,
+        deletions: set[str],
+        *,
+        replacing: bool = False,
+        pending_replacement: bool = False,
+    ) -> None:
+        super().__init__(old, None)
+        self._deletions = deletions
+        self._pending_replacement = pending_replacement
+        self.replacing = replacing
+        if replacing:
+            self.op = Op.DISCARD_REPLACED if old.external else Op.DELETE_REPLACED
+            self.logical = False
+        elif old.external:
+            self.op = Op.READ_DISCARD
+
+    async def apply(self, deployment: Deployment) -> Applied:
+        """Remove it."""
+        old = self.res
+        await deployment.hooks.run(Hook.BEFORE_DELETE, None, old)
+        if old.protect and not self.replacing:
+            return Applied(Status.OK, DeleteProtectedError(old.urn))
+        kept = old.external or old.retain_on_delete or old.deleted_with in self._deletions
+        if old.custom and not deployment.preview and not kept:
+            provider = deployment.provider_of(old)
+            request = Request(
+                old.urn,
+                id=old.id,
+                old_inputs=old.inputs,
+                old_outputs=old.outputs,
+                seconds=old.custom_timeouts.delete,
+                operation_id=self.operation_id,
+            )
+
+            async def delete() -> Outcome:
+                await provider.delete(request)
+                return Outcome()
+
+            outcome, applied = await _tried(deployment, old, "delete", delete, old)
+            if outcome is None:
+                return applied
+        if self._pending_replacement:
+            old.pending_replacement = True
+        await deployment.hooks.run_after(Hook.AFTER_DELETE, None, old)
+        return WELL
+
+
+class RemovePendingReplaceStep(Step):
+    """Forget a resource that was deleted for a replacement which the program no longer asks for."""
+
+    op = Op.REMOVE_PENDING_REPLACE
+    logical = False
+
+    def __init__(self, old: ResourceState) -> None:
+        super().__init__(old, None)
+
+    async def apply(self, deployment: Deployment) -> Applied:  # noqa: ARG002 (there is nothing outside)
+        """Nothing but the record of it."""
+        return WELL
+
+
+class ReplaceStep(Step):
+    """That a resource is replaced, as one change to people; its parts are steps of their own."""
+
+    op = Op.REPLACE
+
+    async def apply(self, deployment: Deployment) -> Applied:  # noqa: ARG002
+        """Nothing but the record of it."""
+        return WELL
+
+    def complete(self) -> None:
+        """Its parts tell who waits."""
+
+
+class ReadStep(Step):
+    """Read a resource that is not ours."""
+
+    op = Op.READ
+
+    def __init__(
+        self,
+        registration: Registration,
+        old: ResourceState | None,
+        new: ResourceState,
+        *,
+        replacing: bool = False,
+    ) -> None:
+        super().__init__(old, new, registration)
+        self.replacing = replacing
+        if replacing:
+            self.op, self.logical = Op.READ_REPLACEMENT, False
+
+    async def apply(self, deployment: Deployment) -> Applied:
+        """Read it."""
+        new = self.res
+        applied = WELL
+        if new.id == values.UNKNOWN_TEXT:
+            new.outputs = {}
+        else:
+            provider = deployment.provider_of(new)
+            request = Request(new.urn, id=new.id, old_inputs=new.inputs, old_outputs=new.inputs)
+            outcome, applied = await _tried(deployment, new, "read", lambda: provider.read(request))
+            if outcome is None:
+                return applied
+            if outcome.outputs is None:
+                return Applied(Status.OK, ProviderError(f"resource '{new.id}' does not exist"))
+            new.outputs, new.id = dict(outcome.outputs), outcome.id or new.id
+        if self.old is not None:
+            self.old.delete = self.old.delete or self.replacing
+            new.created, new.modified = self.old.created, self.old.modified
+            same = values.equal(self.old.inputs, new.inputs) and values.equal(self.old.outputs, new.outputs)
+            new.modified = new.modified if same else now()
+        return applied
+
+
+class RefreshStep(Step):
+    """Read a resource of ours to see what became of it.
+
+    Args:
+        old: as the state has it.
+        new: whose options are in force; the old one's without a program.
+        internal: not for people to see (components, providers).
+        on_done: told the refreshed state (None if it is gone); then it is recorded in the snapshot at once.
+    """
+
+    op = Op.REFRESH
+    logical = False
+
+    def __init__(
+        self,
+        old: ResourceState,
+        new: ResourceState | None = None,
+        *,
+        internal: bool = False,
+        on_done: Callable[[ResourceState | None, Exception | None], None] | None = None,
+    ) -> None:
+        super().__init__(old, new or old)
+        self.internal, self._on_done = internal, on_done
+        self._diff = NO_CHANGES
+        self._gone = False
+
+    @property
+    def res(self) -> ResourceState:
+        """The state that was read."""
+        assert self.old is not None
+        return self.old
+
+    @property
+    def persisted(self) -> bool:
+        """Whether the snapshot takes its result at once."""
+        return self._on_done is not None
+
+    @property
+    def result_op(self) -> Op:
+        """What it found: gone, changed or the same."""
+        assert self.old is not None
+        if self._gone:
+            return Op.DELETE
+        if self.new is self.old:
+            return Op.SAME
+        if self.old.external:
+            same = self.new is not None and values.equal(self.old.outputs, self.new.outputs)
+        else:
+            same = self._diff.changes is Changes.NONE
+        return Op.SAME if same else Op.UPDATE
+
+    async def apply(self, deployment: Deployment) -> Applied:
+        """Read it and compare."""
+        try:
+            return await self._apply(deployment)
+        except ProviderError as error:
+            if self._on_done is not None:
+                self._on_done(None, error)
+            return Applied(_status(error), error)
+
+    async def _apply(self, deployment: Deployment) -> Applied:
+        old = self.res
+        assert self.new is not None
+        if not old.custom or old.is_provider or old.pending_replacement:
+            if self._on_done is not None:
+                self.new = old.copy()
+            return WELL
+        provider = deployment.provider_of(old)
+        request = Request(old.urn, id=old.id, old_inputs=old.inputs, old_outputs=old.outputs)
+        found = await provider.read(request)
+        if found.init_errors:
+            listed = "\n* ".join(found.init_errors)
+            deployment.warn(f"Refreshed resource is in an unhealthy state:\n* {listed}", old.urn)
+        if not found.id or found.outputs is None:
+            self._gone, self.new = True, None
+            return WELL
+        inputs = old.inputs if found.inputs is None else found.inputs
+        new = self.new.copy(
+            id=found.id,
+            inputs=inputs,
+            outputs=dict(found.outputs),
+            init_errors=list(found.init_errors),
+            refresh_before_update=found.refresh_before_update,
+        )
+        if not values.equal(inputs, old.inputs) or not values.equal(new.outputs, old.outputs):
+            new.modified = now()
+        if not old.external:
+            # From what is there to what the state wants, seen from the other side.
+            diff = await compared(provider, old, new, old.inputs, deployment, old.ignore_changes)
+            self._diff = diff.inverted()
+            self.diffs, self.detailed = self._diff.changed_keys, self._diff.detailed
+        self.new = new
+        return WELL
+
+    def complete(self) -> None:
+        """Tell who waits what was found."""
+        if self._on_done is not None:
+            self._on_done(self.new, None)
+
+
+async def compared(
+    provider: Provider,
+    urn_state: ResourceState,
+    old: ResourceState,
+    news: values.Properties,
+    deployment: Deployment,
+    ignore: Sequence[str],
+    *,
+    unknowns: bool | None = None,
+) -> Diff:
+    """Ask the provider what differs; where it does not say, compare the inputs.
+
+    Args:
+        provider: whom.
+        urn_state: the state under whose URN it is asked.
+        old: the state that is there.
+        news: the wanted inputs.
+        deployment: whose preview mode counts.
+        ignore: ignoreChanges.
+        unknowns: whether values may be unknown; by default in previews.
+    """
+    request = Request(
+        urn_state.urn,
+        id=old.id,
+        inputs=news,
+        old_inputs=old.inputs,
+        old_outputs=old.outputs,
+        ignore=ignore,
+        preview=deployment.preview if unknowns is None else unknowns,
+    )
+    diff = await provider.diff(request)
+    if diff.changes is not Changes.UNKNOWN:
+        return diff
+    kept, _ = ignoring(list(ignore), old.inputs, news)
+    ours = of_inputs(old.inputs, kept)
+    if ours.changes is Changes.NONE:
+        return replace(diff, changes=Changes.NONE)
+    return replace(diff, changes=Changes.SOME, changed_keys=ours.changed_keys, detailed=ours.detailed)
+
+
+def _status(error: ProviderError) -> Status:
+    return Status.UNKNOWN if error.uncertain else Status.OK
+
+
+async def _tried(
+    deployment: Deployment,
+    state: ResourceState,
+    operation: str,
+    attempt: Callable[[], object],
+    old: ResourceState | None = None,
+) -> tuple[Outcome | None, Applied]:
+    """Make a provider's call, again where an error hook asks for it.
+
+    Returns:
+        What it left (None if nothing), and how it ended.
+    """
+    failures: list[str] = []
+    while True:
+        try:
+            outcome: Outcome = await attempt()  # type: ignore[misc]
+        except ProviderError as error:
+            outcome, applied = None, Applied(_status(error), error)  # type: ignore[assignment]
+        else:
+            if not outcome.init_errors:
+                return outcome, WELL
+            state.init_errors = list(outcome.init_errors)
+            applied = Applied(Status.PARTIAL, ProviderError(multi_error(outcome.init_errors)))
+        failures.append(str(applied.error))
+        if not await deployment.hooks.retries(state, old, operation, failures):
+            return outcome, applied
