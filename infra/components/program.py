@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -14,7 +15,7 @@ from infra.components.scalable_unit import ScalableUnitArgs
 from infra.components.site import Site, SiteArgs
 from infra.components.storage_tier import StorageTierArgs
 from infra.plan import Plan, Role, machines_of, plan
-from infra.spec import load_site
+from infra.spec import catalog, load_site
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 DRIVER = "GIGASITE_DRIVER"
 """Environment variable that picks the provider's driver where the stack's configuration does not."""
-_WATTS_PER_KW = 1e3
 _WATTS_PER_MW = 1e6
 
 
@@ -65,54 +65,59 @@ def _provider(declaration: Declaration) -> Provider:
 
 
 def _declare_site(whole: Plan, opts: pulumi.ResourceOptions, *, simulated: bool) -> None:
-    declaration = whole.site
-    own = machines_of(whole, site_level=True)
-    group_of = dict(whole.own_level().server_frame.select("name", "group").iter_rows())
-    storage = [machine for machine in own if machine.role is Role.STORAGE]
+    name = whole.site.name
     # What holds data is protected, unless it is a stand-in or a simulation that is meant to be thrown away.
-    protect = declaration.stand_ins is None and not simulated
-    tiers = {
-        tier.name: StorageTierArgs(
-            servers=[machine for machine in storage if group_of[machine.name] == tier.servers],
-            protect=protect,
-        )
-        for tier in declaration.storage.tiers
-        if tier.servers is not None
-    }
-    placed = {machine.name for tier in tiers.values() for machine in tier.servers}
-    spare = [machine for machine in storage if machine.name not in placed]
-    if spare:
-        tiers["unassigned"] = StorageTierArgs(servers=spare, protect=protect)
-    site = Site(
-        declaration.name,
-        SiteArgs(
-            connection=_connection(declaration),
-            management=[machine for machine in own if machine.role is Role.MANAGEMENT],
-            storage=tiers,
-            fabrics=_fabrics(own, whole.own_level()),
-        ),
-        opts,
-    )
-    pulumi.export("site", declaration.name)
+    args = site_args(whole, protect=whole.site.stand_ins is None and not simulated)
+    site = Site(name, args, opts)
+    pulumi.export("site", name)
     pulumi.export("pods", list(whole.pods))
-    pulumi.export("shared", _shared(own))
+    pulumi.export("shared", _shared(args))
     _export_machines(site.machines)
 
 
 def _declare_pod(whole: Plan, pod: str, opts: pulumi.ResourceOptions) -> None:
-    declaration, part = whole.site, whole.pod(pod)
-    own = machines_of(whole, pod)
+    name = whole.site.name
+    args = pod_args(whole, pod)
     # Machines of a pod use the site's servers (time, storage): what those are comes from the site's stack.
-    site = pulumi.StackReference(f"{pulumi.get_organization()}/{pulumi.get_project()}/{declaration.name}")
-    made = Pod(
-        f"{declaration.name}-{pod}",
-        PodArgs(units=_units(part, own), fabrics=_fabrics(own, part)),
-        opts,
-    )
-    pulumi.export("site", declaration.name)
+    site = pulumi.StackReference(f"{pulumi.get_organization()}/{pulumi.get_project()}/{name}")
+    made = Pod(f"{name}-{pod}", args, opts)
+    pulumi.export("site", name)
     pulumi.export("pod", pod)
     pulumi.export("shared", site.get_output("shared"))
     _export_machines(made.machines)
+
+
+def site_args(whole: Plan, *, protect: bool) -> SiteArgs:
+    """What belongs to the site and to no pod.
+
+    Args:
+        whole: the plan.
+        protect: whether Pulumi refuses to delete storage servers.
+    """
+    declaration, own = whole.site, whole.own_level()
+    machines = machines_of(whole, site_level=True)
+    group_of = dict(own.server_frame.select("name", "group").iter_rows())
+    tier_of = {tier.servers: tier.name for tier in declaration.storage.tiers if tier.servers is not None}
+    storage: dict[str, list[Machine]] = {}
+    for machine in machines:
+        if machine.role is Role.STORAGE:
+            storage.setdefault(tier_of.get(group_of[machine.name], "unassigned"), []).append(machine)
+    return SiteArgs(
+        connection=_connection(declaration),
+        management=[machine for machine in machines if machine.role is Role.MANAGEMENT],
+        storage={tier: StorageTierArgs(servers=found, protect=protect) for tier, found in storage.items()},
+        fabrics=_fabrics(machines, own),
+    )
+
+
+def pod_args(whole: Plan, pod: str) -> PodArgs:
+    """What a pod is made of.
+
+    Raises:
+        infra.errors.UserError: the plan has no such pod.
+    """
+    part, machines = whole.pod(pod), machines_of(whole, pod)
+    return PodArgs(units=_units(part, machines), fabrics=_fabrics(machines, part))
 
 
 def _units(part: Plan, machines: Iterable[Machine]) -> dict[str, ScalableUnitArgs]:
@@ -121,8 +126,14 @@ def _units(part: Plan, machines: Iterable[Machine]) -> dict[str, ScalableUnitArg
     for machine in machines:
         if machine.role is Role.TRAY and machine.su is not None and machine.rack is not None:
             racks.setdefault(machine.su, {}).setdefault(machine.rack, []).append(machine)
+    declared = part.site
+    if declared.feeds is None and declared.cooling is None:
+        return {unit: ScalableUnitArgs(racks=found) for unit, found in racks.items()}
+    rows = _rows(part)
     return {
-        unit: ScalableUnitArgs(racks=found, feeds=_feeds(part, unit), cdus=_cdus(part, unit))
+        unit: ScalableUnitArgs(
+            racks=found, feeds=_feeds(declared, unit, rows[unit]), cdus=_cdus(declared, unit, rows[unit])
+        )
         for unit, found in racks.items()
     }
 
@@ -151,46 +162,75 @@ def _connection(declaration: Declaration) -> ConnectionArgs | None:
     )
 
 
-def _feeds(part: Plan, unit: str) -> tuple[FeedArgs, ...]:
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What a scalable unit draws and gives off: watts at the rack feeds, watts into liquid, flow in L/min."""
+
+    watts: float
+    liquid_w: float
+    flow_l_min: float
+
+
+def _rows(part: Plan) -> dict[str, Row]:
+    """Scalable unit → its planned load."""
+    power, cooling = (
+        table.filter(table["level"] == "scalable-unit").select("name", *columns)
+        for table, columns in (
+            (part.power, ("compute_w",)),
+            (part.cooling, ("liquid_w", "flow_l_min")),
+        )
+    )
+    joined = power.join(cooling, on="name", how="inner", maintain_order="left")
+    return {name: Row(watts, liquid, flow) for name, watts, liquid, flow in joined.iter_rows()}
+
+
+def _feeds(declaration: Declaration, unit: str, row: Row) -> tuple[FeedArgs, ...]:
     """The busways of a row, each with its share of the row's planned load."""
-    feeds = part.site.feeds
+    feeds = declaration.feeds
     if feeds is None or feeds.busway is None:
         return ()
-    load = _row_watts(part).get(unit, 0.0) / feeds.busways_per_row
     return tuple(
         FeedArgs(
-            name=f"{unit}-busway-{number:02d}", capacity_kw=_kw(feeds.busway), load_kw=_kw(load)
+            name=f"{unit}-busway-{number:02d}",
+            capacity_kw=_kilo(feeds.busway),
+            load_kw=_kilo(row.watts / feeds.busways_per_row),
         )
         for number in range(1, feeds.busways_per_row + 1)
-    )  # fmt: skip
+    )
 
 
-def _cdus(part: Plan, unit: str) -> tuple[CduArgs, ...]:
-    """The coolant distribution units of a row."""
-    del part, unit
-    return ()
+def _cdus(declaration: Declaration, unit: str, row: Row) -> tuple[CduArgs, ...]:
+    """The coolant distribution units of a row, each with its share of the row's planned heat."""
+    cooling = declaration.cooling
+    if cooling is None or cooling.cooler is None:
+        return ()
+    model, count = catalog.cooler(cooling.cooler), cooling.coolers_per_row
+    return tuple(
+        CduArgs(
+            name=f"{unit}-cdu-{number:02d}",
+            capacity_kw=_kilo(model.capacity),
+            flow_l_min=round(row.flow_l_min / count, 3),
+            load_kw=_kilo(row.liquid_w / count),
+            supply_c=cooling.supply,
+        )
+        for number in range(1, count + 1)
+    )
 
 
-def _row_watts(part: Plan) -> dict[str, float]:
-    """Scalable unit → planned watts."""
-    del part
-    return {}
+def _kilo(value: float) -> float:
+    return round(value / 1e3, 3)
 
 
-def _kw(watts: float) -> float:
-    return round(watts / _WATTS_PER_KW, 3)
-
-
-def _shared(machines: Iterable[Machine]) -> dict[str, dict[str, Any]]:
+def _shared(args: SiteArgs) -> dict[str, dict[str, Any]]:
     """Servers that pods use: host name → role, management address, loopback."""
+    servers = [*args.management, *(server for tier in args.storage.values() for server in tier.servers)]
     return {
-        machine.name: {
-            "role": str(machine.role),
-            "management_address": machine.management_address,
-            "loopback": machine.loopback,
+        server.name: {
+            "role": str(server.role),
+            "management_address": server.management_address,
+            "loopback": server.loopback,
         }
-        for machine in machines
-        if machine.role in (Role.MANAGEMENT, Role.STORAGE)
+        for server in servers
     }
 
 

@@ -92,7 +92,7 @@ def _cut_power(spec: MachineSpec) -> None:
 
     from infra.lab import session  # noqa: PLC0415
 
-    domain = session.connect().lookupByName(spec.domain_name)  # type: ignore[no-untyped-call]
+    domain = session.connect().lookupByName(spec.domain_name)
     try:
         domain.destroy()
     except libvirt.libvirtError as error:

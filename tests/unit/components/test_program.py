@@ -16,12 +16,15 @@ from pulumi.runtime import mocks, settings
 
 from infra import paths
 from infra.components import resources as declared
-from infra.components.program import declare
+from infra.components.hardware import tray_args
+from infra.components.program import declare, pod_args, site_args
 from infra.errors import UserError
+from infra.plan import machines_of, plan
 from infra.provider.plugin import Gigasite
 from infra.provider.properties import wrap_map
 from infra.provider.resources import registry
 from infra.provider.settings import Settings
+from infra.spec import load_site
 
 pytestmark = pytest.mark.unit
 
@@ -197,3 +200,51 @@ def test_the_program_imports_the_package_and_not_its_folder():
     assert "TWICE []" in done.stdout, done.stderr
     assert "RUNERROR" in done.stdout
     assert "nosuchsite" in done.stdout
+
+
+@pytest.fixture(scope="module")
+def reference():
+    return plan(load_site("reference"))
+
+
+def test_a_pod_of_the_reference_site_is_a_few_hundred_resources_at_rack_grain(reference):
+    args = pod_args(reference, "pod-17")
+    assert len(args.units) == 16
+    racks = {name: trays for unit in args.units.values() for name, trays in unit.racks.items()}
+    assert len(racks) == 128
+    assert {len(trays) for trays in racks.values()} == {18}
+    assert {fabric: len(part.switches) for fabric, part in args.fabrics.items()} == {
+        "east-west": 128 + 72,
+        "north-south": 64 + 44,
+    }
+    devices = sum(len(unit.feeds) + len(unit.cdus) for unit in args.units.values())
+    # Stack, provider, reference to the site, the pod, its two fabrics and sixteen units come on top.
+    assert 500 <= len(racks) + 308 + devices + 22 <= 700
+    unit = args.units["pod-17-su-03"]
+    # 8 racks of 119.4 kW on two busways of 1.25 MW.
+    assert [feed.name for feed in unit.feeds] == ["pod-17-su-03-busway-01", "pod-17-su-03-busway-02"]
+    assert unit.feeds[0].capacity_kw == 1250
+    assert unit.feeds[0].load_kw == pytest.approx(8 * 119.4 / 2, rel=1e-3)
+    # 87 % of the row's heat goes into liquid, half of it through each unit; 156 L/min a rack at most.
+    assert unit.cdus[1].load_kw == pytest.approx(8 * 119.4 * 0.87 / 2, rel=1e-3)
+    assert unit.cdus[1].flow_l_min <= 8 * 180 / 2
+    assert unit.cdus[1].supply_c == 40
+
+
+def test_the_reference_sites_own_stack_has_grid_core_and_storage(reference):
+    args = site_args(reference, protect=True)
+    assert args.connection is not None
+    assert (args.connection.capacity_mw, args.connection.voltage_kv) == (1000, 400)
+    assert args.connection.ramp_mw_per_min == 20
+    assert {fabric: len(part.switches) for fabric, part in args.fabrics.items()} == {"east-west": 576}
+    assert sum(len(tier.servers) for tier in args.storage.values()) == 864
+    assert all(tier.protect for tier in args.storage.values())
+    assert len(args.management) == 4
+
+
+def test_props_of_a_real_tray_have_no_stand_in_under_them(reference):
+    tray = machines_of(reference, "pod-02")[-1]
+    found = declared.properties(tray_args(tray, None))
+    assert "hardware" not in found
+    assert "on_delete" not in found
+    assert found["accelerators"] == 4
