@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from infra.plan import positions
+from infra.spec import tiers
 
 if TYPE_CHECKING:
     from infra.plan.geometry import Geometry
@@ -103,11 +104,6 @@ def pools(geometry: Geometry) -> dict[str, Pool]:
     return result
 
 
-def switch_room(geometry: Geometry) -> int:
-    """Offsets in a loopback block that are kept for switches: a power of two; nodes follow."""
-    return 1 << max(4, geometry.switches_per_pod.bit_length())
-
-
 def addresses(plan: Plan) -> pl.DataFrame:
     """See `Plan.addresses`."""
     geometry = plan.geometry
@@ -148,7 +144,7 @@ def _management(plan: Plan, pool: Pool) -> pl.DataFrame:
 
 
 def _loopbacks(plan: Plan, pool: Pool) -> pl.DataFrame:
-    address = pool.column(pl.col("pod") + 1, pl.col("node") + switch_room(plan.geometry))
+    address = pool.column(pl.col("pod") + 1, pl.col("node") + tiers.switch_room(plan.site))
     return _table("loopback", plan.node_frame, pl.col("name"), pl.lit("lo"), address)
 
 

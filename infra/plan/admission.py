@@ -112,7 +112,11 @@ def _grid_phases(plan: Plan) -> Iterator[Limit]:
     for index, phase in enumerate(plan.site.phases):
         granted = [entry.power for entry in grid.phases if entry.date <= phase.date]
         limit = max(granted, default=0.0)
-        fits = f"{math.floor(limit / each * (1 + 1e-9))} pods fit by {phase.date}" if each else "no pods are planned"
+        fits = (
+            f"{math.floor(limit / each * (1 + 1e-9))} pods fit by {phase.date}"
+            if each
+            else "no pods are planned"
+        )
         yield Limit(f"phase {phase.name}", "N", megawatts(phase.pods * each), megawatts(limit), "MW",
                     f"$.phases[{index}].pods", "the operator's connection phases", fits)  # fmt: skip
 
@@ -357,8 +361,6 @@ def _stand_in_ports(plan: Plan) -> Iterator[Limit]:
         last = stand_ins.port_base + 4 * stand_ins.limit
         yield Limit("this host", "N", last, 32768, "as the last port", "$.stand_ins.port_base",
                     "Linux: net.ipv4.ip_local_port_range", "begin lower")  # fmt: skip
-
-
 
 
 RULES: tuple[Rule, ...] = (

@@ -60,7 +60,9 @@ def _messages(plan: Plan) -> Iterator[tuple[str, str, str]]:
     if grid and grid.phases:
         full = next((entry for entry in grid.phases if entry.power >= claim.power), None)
         if full is None or full.date > claim.in_service:
-            by_then = max((entry.power for entry in grid.phases if entry.date <= claim.in_service), default=0.0)
+            by_then = max(
+                (entry.power for entry in grid.phases if entry.date <= claim.in_service), default=0.0
+            )
             when = f"on {full.date} ({full.source})" if full else "in no phase"
             yield (
                 "announced-date",

@@ -52,6 +52,8 @@ def rise_k(liquid_w: float, flow_l_min: float, specific_heat: float, density: fl
     return liquid_w / 1000 / (flow_l_min / 60 * density * specific_heat)
 
 
-def flow_m3_s_at_rise(liquid_w: float, rise: float, specific_heat: float = 4.186, density: float = 1.0) -> float:
+def flow_m3_s_at_rise(
+    liquid_w: float, rise: float, specific_heat: float = 4.186, density: float = 1.0
+) -> float:
     """Flow in m3/s at which coolant warms up by `rise` kelvin; water by default."""
     return liquid_w / 1000 / (specific_heat * density * rise) / 1000

@@ -155,5 +155,7 @@ def _server_cables(plan: Plan) -> Counter[str]:
         if server.attach and int(server.attach[4:]) - 1 in plan.scope:
             for group in catalog.platform(server.platform).node.nics:
                 if group.fabric in plan.geometry.tiers:
-                    result[group.fabric] += group.count * server.count * plan.geometry.tiers[group.fabric][0].planes
+                    result[group.fabric] += (
+                        group.count * server.count * plan.geometry.tiers[group.fabric][0].planes
+                    )
     return result

@@ -33,7 +33,9 @@ def table(plan: Plan, name: str) -> pl.DataFrame:
     if name == "materials":
         return bill(plan)
     if name not in TABLES:
-        raise UserError(f"there is no table `{name}`", hint=f"there are {', '.join((*TABLES, 'cabling', 'materials'))}")
+        raise UserError(
+            f"there is no table `{name}`", hint=f"there are {', '.join((*TABLES, 'cabling', 'materials'))}"
+        )
     frame = getattr(plan, name)
     assert isinstance(frame, pl.DataFrame)
     return frame
@@ -65,7 +67,9 @@ def _type(plan: Plan, end: str) -> pl.Expr:
         tier.frame.select("name", pl.lit(tier.tier.model.name).alias("type")) for tier in plan.tier_frames
     ]
     types = pl.concat(frames)
-    found = plan.links.select(pl.col(end).alias("name")).join(types, on="name", how="left", maintain_order="left")
+    found = plan.links.select(pl.col(end).alias("name")).join(
+        types, on="name", how="left", maintain_order="left"
+    )
     return pl.lit(found["type"])
 
 

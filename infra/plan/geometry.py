@@ -152,11 +152,7 @@ class Geometry:
     @cached_property
     def switches_per_pod(self) -> int:
         """Switches whose block lies in one pod."""
-        return sum(
-            tier.per_block * tiers.blocks_within(self.site.layout, tier.per, "pod")
-            for tier in self.every_tier
-            if tier.per in {"rack", "scalable-unit", "pod"}
-        )
+        return tiers.switches_per_pod(self.site)
 
     @cached_property
     def every_tier(self) -> tuple[ResolvedTier, ...]:

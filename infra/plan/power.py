@@ -111,7 +111,9 @@ def _balance(geometry: Geometry) -> Balance:
 
 
 def _servers(site: Site, role: str) -> float:
-    return sum(s.count * catalog.platform(s.platform).node.power.total for s in site.servers if s.role == role)
+    return sum(
+        s.count * catalog.platform(s.platform).node.power.total for s in site.servers if s.role == role
+    )
 
 
 def _declared(rack: Rack, rated: float) -> float | None:

@@ -70,7 +70,9 @@ def _switches(plan: Plan, number: Counts) -> dict[str, Any]:
         by_level = {level_name(tier.level): number.switches[fabric, tier.level] for tier in tiers}
         total = sum(by_level.values())
         # Out-of-band switches are all alike: one number, unless they come in tiers.
-        result[_key(fabric)] = by_level | {"total": total} if fabric != "out-of-band" or len(tiers) > 1 else total
+        result[_key(fabric)] = (
+            by_level | {"total": total} if fabric != "out-of-band" or len(tiers) > 1 else total
+        )
     return result
 
 
@@ -107,7 +109,13 @@ def _power(plan: Plan) -> dict[str, float]:
 
 def _cooling(plan: Plan) -> dict[str, float]:
     if not plan.scope:
-        return {"liquid_mw": 0.0, "other_mw": 0.0, "flow_m3_s": 0.0, "flow_l_min_per_rack": 0.0, "rise_k": 0.0}
+        return {
+            "liquid_mw": 0.0,
+            "other_mw": 0.0,
+            "flow_m3_s": 0.0,
+            "flow_l_min_per_rack": 0.0,
+            "rise_k": 0.0,
+        }
     table = cooling(plan)
     rows = table.filter(table["level"] == "rack")
     liquid, flow = float(rows["liquid_w"].sum()), float(rows["flow_l_min"].sum())

@@ -6,9 +6,9 @@ import difflib
 import ipaddress
 import re
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from infra.spec import catalog, forms
+from infra.spec import catalog, forms, tiers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,19 +17,29 @@ if TYPE_CHECKING:
     from infra.spec.layout import Rack
     from infra.spec.site import Site
 
-Mistake = tuple["Loc", str, str | None]
-"""Location, message, hint."""
+
+class Mistake(NamedTuple):
+    """One mistake.
+
+    Attributes:
+        loc: where.
+        message: what is wrong.
+        hint: what to do.
+        depends: places that it also follows from; when one of them is wrong itself, this is not told.
+    """
+
+    loc: Loc
+    message: str
+    hint: str | None
+    depends: tuple[Loc, ...] = ()
 
 
 def mistakes(site: Site) -> Iterator[Mistake]:
     """All mistakes of a declaration whose types are right."""
     racks: list[tuple[Loc, Rack]] = [(("layout", "rack"), site.layout.rack)]
     racks += [(("exceptions", i, "rack"), e.rack) for i, e in enumerate(site.exceptions) if e.rack]
-    sound = True
     for loc, rack in racks:
-        for mistake in _rack(loc, rack):
-            sound = False
-            yield mistake
+        yield from _rack(loc, rack)
     for index, server in enumerate(site.servers):
         yield from _known(
             ("servers", index, "platform"), "platform", server.platform, catalog.names("platforms")
@@ -42,7 +52,7 @@ def mistakes(site: Site) -> Iterator[Mistake]:
     for index, exception in enumerate(site.exceptions):
         yield from _place(("exceptions", index, "at"), exception.at, site)
         if exception.missing and "-rack-" not in exception.at:
-            yield (
+            yield Mistake(
                 ("exceptions", index, "missing"),
                 "empty slots need a rack",
                 "write `at: pod-01-su-01-rack-01`",
@@ -50,16 +60,22 @@ def mistakes(site: Site) -> Iterator[Mistake]:
     for index, phase in enumerate(site.phases):
         if phase.pods > site.layout.pods:
             message = f"{phase.pods} pods in service, but the layout has {site.layout.pods}"
-            yield ("phases", index, "pods"), message, f"at most {site.layout.pods}"
-    if sound:
-        yield from _addresses(site)
+            hint = f"at most {site.layout.pods}"
+            yield Mistake(("phases", index, "pods"), message, hint, (("layout", "pods"),))
+    power = [(loc, rack) for loc, rack in racks if rack.power == "share"]
+    if power and site.grid is None:
+        yield Mistake((*power[0][0], "power"), "a share of the grid's power needs a grid", "declare `grid`, or watts",
+                      (("grid",),))  # fmt: skip
+    yield from _addresses(_with_known_platforms(site))
 
 
-def _known(loc: Loc, kind: str, name: str, known: tuple[str, ...]) -> Iterator[Mistake]:
+def _known(
+    loc: Loc, kind: str, name: str, known: tuple[str, ...], depends: tuple[Loc, ...] = ()
+) -> Iterator[Mistake]:
     if name not in known:
         near = difflib.get_close_matches(name, known, 1)
         hint = f"did you mean `{near[0]}`?" if near else f"there are: {', '.join(known) or 'none'}"
-        yield loc, f"unknown {kind} `{name}`", hint
+        yield Mistake(loc, f"unknown {kind} `{name}`", hint, depends)
 
 
 def _rack(loc: Loc, rack: Rack) -> Iterator[Mistake]:
@@ -76,13 +92,13 @@ def _rack(loc: Loc, rack: Rack) -> Iterator[Mistake]:
             if slot in taken:
                 message = f"two trays in slot {slot}: trays[{taken[slot]}] has it already"
                 free = next(number for number in range(1, 100) if number not in taken)
-                yield (*here, "slots"), message, f"slot {free} is free"
+                yield Mistake((*here, "slots"), message, f"slot {free} is free")
             taken.setdefault(slot, index)
     if not unknown:
         form = forms.form_of(rack)
         if form.top - 1 > form.height:
             message = f"needs {form.top - 1} rack units, the rack has {form.height}"
-            yield loc, message, "take trays out"
+            yield Mistake(loc, message, "take trays out")
 
 
 _PLACE = re.compile(r"^pod-(\d+)(?:-su-(\d+)(?:-rack-(\d+))?)?$")
@@ -96,7 +112,7 @@ def _place(loc: Loc, name: str, site: Site) -> Iterator[Mistake]:
         limits.append(("racks in a scalable unit", site.layout.racks_per_scalable_unit))
     for text, (word, limit) in zip(match.groups(), limits, strict=False):
         if text is not None and not 1 <= int(text) <= limit:
-            yield loc, f"there is no `{name}`", f"the layout has {limit} {word}"
+            yield Mistake(loc, f"there is no `{name}`", f"the layout has {limit} {word}", (("layout",),))
             return
 
 
@@ -112,7 +128,7 @@ def _fabrics(site: Site) -> Iterator[Mistake]:
             loc = ("fabrics", key, "tiers", index)
             yield from _known((*loc, "switch"), "switch model", tier.switch, models)
             if tier.name in first:
-                yield (
+                yield Mistake(
                     (*loc, "name"),
                     f"two tiers are named `{tier.name}`",
                     f"the other is in {first[tier.name]}",
@@ -120,28 +136,29 @@ def _fabrics(site: Site) -> Iterator[Mistake]:
             first.setdefault(tier.name, f"fabrics.{key}")
             if index and order.index(tier.per) < order.index(fabric.tiers[index - 1].per):
                 message = f"is counted per {tier.per}, the tier below it per {fabric.tiers[index - 1].per}"
-                yield (*loc, "per"), message, "a tier's block holds the blocks of the tier below"
+                yield Mistake((*loc, "per"), message, "a tier's block holds the blocks of the tier below")
 
 
 def _references(site: Site) -> Iterator[Mistake]:
     servers = tuple(server.name for server in site.servers)
+    own: tuple[Loc, ...] = (("servers",),)
     for field in ("ntp", "dns", "registry", "monitoring"):
         name = getattr(site.services, field)
         if name is not None:
-            yield from _known(("services", field), "servers", name, servers)
+            yield from _known(("services", field), "servers", name, servers, own)
     for index, tier in enumerate(site.storage.tiers):
         if tier.servers is not None:
-            yield from _known(("storage", "tiers", index, "servers"), "servers", tier.servers, servers)
+            yield from _known(("storage", "tiers", index, "servers"), "servers", tier.servers, servers, own)
     if site.schedulers.slurm:
-        yield from _known(
-            ("schedulers", "slurm", "controller"), "servers", site.schedulers.slurm.controller, servers
-        )
+        controller = site.schedulers.slurm.controller
+        yield from _known(("schedulers", "slurm", "controller"), "servers", controller, servers, own)
     if site.cooling and site.cooling.cooler:
         yield from _known(("cooling", "cooler"), "cooler", site.cooling.cooler, catalog.names("coolers"))
     zones = tuple(zone.name for zone in site.security.zones)
+    declared: tuple[Loc, ...] = (("security", "zones"),)
     for index, allow in enumerate(site.security.allow):
-        yield from _known(("security", "allow", index, "source"), "zone", allow.source, zones)
-        yield from _known(("security", "allow", index, "target"), "zone", allow.target, zones)
+        yield from _known(("security", "allow", index, "source"), "zone", allow.source, zones, declared)
+        yield from _known(("security", "allow", index, "target"), "zone", allow.target, zones, declared)
 
 
 def _unique(site: Site) -> Iterator[Mistake]:
@@ -157,8 +174,30 @@ def _unique(site: Site) -> Iterator[Mistake]:
         seen: Counter[object] = Counter()
         for index, value in enumerate(values):
             if seen[value]:
-                yield (*loc, index, key), f"two {word} have the {key} `{value}`", "give each its own"
+                message = f"two {word} have the {key} `{value}`"
+                yield Mistake((*loc, index, key), message, "give each its own", (loc,))
             seen[value] += 1
+
+
+def _with_known_platforms(site: Site) -> Site:
+    """The site with unknown platforms replaced by the nearest known ones, so that sizes can be judged too."""
+    known = catalog.names("platforms")
+
+    def nearest(name: str) -> str:
+        return name if name in known else (difflib.get_close_matches(name, known, 1) or [known[0]])[0]
+
+    def mended(rack: Rack) -> Rack:
+        platform = nearest(rack.platform) if rack.platform else None
+        trays = tuple(entry.model_copy(update={"platform": nearest(entry.platform)}) for entry in rack.trays)
+        return rack.model_copy(update={"platform": platform, "trays": trays})
+
+    layout = site.layout.model_copy(update={"rack": mended(site.layout.rack)})
+    exceptions = tuple(
+        entry.model_copy(update={"rack": mended(entry.rack)}) if entry.rack else entry
+        for entry in site.exceptions
+    )
+    servers = tuple(entry.model_copy(update={"platform": nearest(entry.platform)}) for entry in site.servers)
+    return site.model_copy(update={"layout": layout, "exceptions": exceptions, "servers": servers})
 
 
 def _addresses(site: Site) -> Iterator[Mistake]:
@@ -175,20 +214,21 @@ def _addresses(site: Site) -> Iterator[Mistake]:
         network, prefix = ipaddress.ip_network(text), getattr(site.addresses, key)
         if prefix < network.prefixlen or prefix > network.max_prefixlen:
             message = f"/{prefix} for each pod does not lie in {network}"
-            yield ("addresses", key), message, f"/{network.prefixlen} to /{network.max_prefixlen}"
+            hint = f"give one from /{network.prefixlen + 1} to /{network.max_prefixlen}"
+            yield Mistake(("addresses", key), message, hint)
             continue
         size, blocks = 2 ** (network.max_prefixlen - prefix), 2 ** (prefix - network.prefixlen)
         if need > size:
             fits = network.max_prefixlen - (need - 1).bit_length()
             message = f"address range too small: a pod needs {need:,} addresses, /{prefix} has {size:,}"
-            yield ("addresses", key), message, f"/{fits} fits"
+            yield Mistake(("addresses", key), message, f"/{fits} fits")
         elif site.layout.pods + 1 > blocks:
             wanted = prefix - site.layout.pods.bit_length()
             message = (
                 f"address range too small: {network} has {blocks:,} blocks of /{prefix},"
                 f" {site.layout.pods} pods and the site need {site.layout.pods + 1:,}"
             )
-            yield (
+            yield Mistake(
                 ("addresses", pool),
                 message,
                 f"a /{wanted} fits" if wanted >= 0 else "make the pods' blocks smaller",
@@ -206,16 +246,10 @@ def pod_needs(site: Site) -> dict[str, int]:
         (sum(group.count for group in catalog.platform(slot.platform).node.nics)
          for form in rack_forms for slot in form.slots), default=0,
     )  # fmt: skip
-    management = max(management_ports(form) for form in rack_forms)
-    switches = 4096  # switch loopbacks have their own quarter of the block; the plan places them there
+    management = max(tiers.management_ports(form) for form in rack_forms)
     return {
-        "management": layout.scalable_units_per_pod * racks * management,
-        "loopbacks": nodes + (switches if nodes > switches else 16),
+        # The network's, the gateway's and the broadcast address besides the hosts'.
+        "management": layout.scalable_units_per_pod * racks * management + 3,
+        "loopbacks": nodes + tiers.switch_room(site),
         "links": 2 * nodes * nics + 2 * sum(server.count for server in site.servers),
     }
-
-
-def management_ports(form: forms.Form) -> int:
-    """Cables of one rack to the out-of-band network."""
-    nodes = sum(catalog.platform(slot.platform).node.management_ports for slot in form.slots)
-    return nodes + sum(companion.count * companion.management_ports for companion, _ in form.companions)

@@ -16,6 +16,8 @@ from infra.spec import checks, document
 from infra.spec.site import Site
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pydantic_core import ErrorDetails
 
     from infra.spec.document import Document, Loc
@@ -63,13 +65,21 @@ def load_document(source: Document) -> Site:
         problems += _problems(error, source, Site)
         site, distrusted = _mended(source.value, Site, error)
     if site is not None:
-        for loc, message, hint in checks.mistakes(site):
-            if not any(loc[: len(bad)] == bad or bad[: len(loc)] == loc for bad in distrusted):
-                problems.append(source.problem(loc, message, hint))
+        problems += [
+            source.problem(mistake.loc, mistake.message, mistake.hint)
+            for mistake in checks.mistakes(site)
+            if not any(_touch(loc, bad) for loc in (mistake.loc, *mistake.depends) for bad in distrusted)
+        ]
     if problems:
         raise Problems(list(dict.fromkeys(problems)))
     assert site is not None
     return site
+
+
+def _touch(one: Loc, other: Loc) -> bool:
+    """Whether one location lies in the other."""
+    shorter = min(len(one), len(other))
+    return one[:shorter] == other[:shorter]
 
 
 def validated(path: Path, model: type[Model]) -> Model:
@@ -163,7 +173,9 @@ def _words(detail: ErrorDetails, model: type[BaseModel], source: Document) -> tu
         hint = f"did you mean `{near[0]}`?" if near else f"one of {', '.join(options)}"
         return f"{detail['input']!r} is not a choice", hint
     if kind == "string_pattern_mismatch":
-        return f"{detail['input']!r} does not have the form {context.get('pattern')}", None
+        example = _hint_example(model, _real(detail["loc"], source.value))
+        hint = f"write it like `{example}`" if example else f"the form is {context.get('pattern')}"
+        return f"{detail['input']!r} does not have the right form", hint
     if kind.startswith(("greater_than", "less_than")):
         bound = context.get("ge", context.get("gt", context.get("le", context.get("lt"))))
         word = {"greater_than_equal": "less than", "greater_than": "not more than", "less_than_equal": "more than",
@@ -264,6 +276,32 @@ def _example(model: type[BaseModel], loc: Loc) -> Any:
             part.get("type")
         )
 
+    found = _walk(schema, loc, resolve)
+    if found is None:
+        return None
+    required, part = found
+    return minimal(part) if required or isinstance(loc[-1], int) else None
+
+
+def _hint_example(model: type[BaseModel], loc: Loc) -> Any:
+    """The first example that the type at a location gives."""
+    schema = model.model_json_schema()
+    definitions = schema.get("$defs", {})
+
+    def resolve(part: Any) -> Any:
+        while isinstance(part, dict) and "$ref" in part:
+            part = definitions[part["$ref"].rsplit("/", 1)[1]]
+        if isinstance(part, dict) and "anyOf" in part:
+            part = resolve(next((p for p in part["anyOf"] if p.get("type") != "null"), part["anyOf"][0]))
+        return part
+
+    found = _walk(schema, loc, resolve)
+    examples = resolve(found[1]).get("examples") if found else None
+    return examples[0] if examples else None
+
+
+def _walk(schema: Any, loc: Loc, resolve: Callable[[Any], Any]) -> tuple[bool, Any] | None:
+    """Whether a location is required, and its part of a JSON Schema."""
     required, part = False, resolve(schema)
     for step in loc:
         part = resolve(part)
@@ -276,4 +314,4 @@ def _example(model: type[BaseModel], loc: Loc) -> Any:
             required, part = False, part["additionalProperties"]
         else:
             return None
-    return minimal(part) if required or isinstance(loc[-1], int) else None
+    return required, part

@@ -155,3 +155,20 @@ def resolve(site: Site, name: str, fabric: Fabric) -> tuple[ResolvedTier, ...]:
 def resolve_all(site: Site) -> dict[str, tuple[ResolvedTier, ...]]:
     """All fabrics of a site, resolved."""
     return {name: resolve(site, name, fabric) for name, fabric in site.fabrics.named().items()}
+
+
+def switches_per_pod(site: Site) -> int:
+    """Switches whose block lies in one pod; fabrics with unknown models count none."""
+    known = catalog.names("switches")
+    return sum(
+        tier.per_block * blocks_within(site.layout, tier.per, "pod")
+        for name, fabric in site.fabrics.named().items()
+        if all(tier.switch in known for tier in fabric.tiers)
+        for tier in resolve(site, name, fabric)
+        if tier.per in {"rack", "scalable-unit", "pod"}
+    )
+
+
+def switch_room(site: Site) -> int:
+    """Loopbacks of a pod's block that are kept for switches: a power of two; nodes follow them."""
+    return int(1 << max(4, switches_per_pod(site).bit_length()))
