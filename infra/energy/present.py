@@ -38,7 +38,20 @@ class Sheet:
 
 
 def as_json(sheet: Sheet) -> dict[str, Any]:
-    """One JSON object; energies in MWh, emissions in tCO2e, heat in MWh thermal."""
+    """One JSON object; energies in MWh, emissions in tCO2e, heat in MWh thermal; nine significant digits."""
+    found: dict[str, Any] = _rounded(_json(sheet))
+    return found
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _rounded(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_rounded(inner) for inner in value]
+    return float(f"{value:.9g}") if isinstance(value, float) else value
+
+
+def _json(sheet: Sheet) -> dict[str, Any]:
     last = sheet.site.steps[-1]
     return {
         "site": sheet.site.name,
@@ -114,6 +127,13 @@ def _year(year: Year) -> dict[str, Any]:
             }
             for claim in year.claims
         ],
+        "carbon_free": {
+            "yearly_sums": year.matching.yearly_share,
+            "step_by_step": year.matching.share,
+            "without_profile": list(year.matching.without_profile),
+        }
+        if year.matching
+        else None,
         "uncontracted_mwh": year.market.rest_mwh,
         "phases": [
             {

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from infra.energy import balance, carbon, heat, indicators
-from infra.energy.inputs import Instrument, Technology
+from infra.energy import balance, carbon, heat, hourly, indicators
+from infra.energy.inputs import Instrument
+from infra.energy.notes import notes
 from infra.errors import UserError
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Year:
         claims: contracts counted.
         months: heat by month.
         water_m3: water input, None if unknown.
+        matching: how much contracts cover step by step; None without a whole year of éCO2mix.
         notes: what a reader must know to judge the figures.
     """
 
@@ -62,6 +64,7 @@ class Year:
     claims: tuple[carbon.Claim, ...]
     months: tuple[heat.HeatMonth, ...]
     water_m3: float | None
+    matching: hourly.Matching | None
     notes: tuple[str, ...]
 
     @property
@@ -156,9 +159,10 @@ def compute(site: SiteEnergy, year: int, mix: Eco2mix | None = None) -> Year:
         found,
         heat.months(site.sales, parts, year),
         water,
+        hourly.matching(site, parts, mix),
         (),
     )
-    return _noted(result, site)
+    return replace(result, notes=notes(result, site))
 
 
 def _phases(
@@ -184,39 +188,3 @@ def _phases(
             )
         )
     return tuple(found)
-
-
-def _noted(result: Year, site: SiteEnergy) -> Year:
-    notes = []
-    if any(claim.used_mwh for claim in result.claims):
-        notes.append(
-            "market-based tonnes are a contractual claim: for the same energy the grid that feeds the site"
-            " emits the location-based tonnes"
-        )
-    yearly = [c.contract.name for c in result.claims if c.used_mwh and not c.contract.hourly]
-    if yearly:
-        notes.append(f"matched by yearly sums only, not hour by hour: {', '.join(yearly)}")
-    unused = [c.contract.name for c in result.claims if c.offered_mwh > c.used_mwh + 1e-6]
-    if unused:
-        notes.append(
-            f"contracts offer more than the year's use, the rest is not counted: {', '.join(unused)}"
-        )
-    supply = carbon.renewable_by_instrument(result.claims)[Instrument.SUPPLY]
-    if supply:
-        notes.append(
-            f"{supply:,.0f} MWh of renewable supply without own guarantees of origin do not count in REF"
-        )
-    if any(claim.used_mwh and claim.contract.technology is Technology.MIX for claim in result.claims):
-        notes.append("energy of unstated mix does not count in REF")
-    declared = site.declared_ref
-    complete = {part.phase for part in result.parts} == {max(site.steps, key=lambda step: step.start).phase}
-    if declared is not None and complete and abs(declared - result.ref) > 0.005:
-        notes.append(
-            f"declared renewable share {declared:.3f}, but contracts that count give REF {result.ref:.3f}"
-        )
-    if any(sale.heat_pump for sale in site.sales):
-        notes.append("the electricity of heat pumps is not in the plan's facility power")
-    short = sum(d.short_mwh for month in result.months for d in month.deliveries)
-    if short > 1e-6:
-        notes.append(f"{short:,.0f} MWh of promised heat cannot be delivered")
-    return replace(result, notes=tuple(notes))

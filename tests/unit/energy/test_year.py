@@ -234,3 +234,47 @@ def test_sums_conserve_energy_heat_and_mass(*, powers, days, load, sales, contra
     assert 0 <= result.erf <= result.erf_ceiling + 1e-9 <= 1 + 1e-9
     assert 0 <= result.ref <= 1
     assert result.pue >= 1 - 1e-9
+
+
+def shaped_year(year: int, shape) -> eco2mix.Eco2mix:
+    """Half-hourly data of a year whose solar and nuclear generation is shape(hour of day)."""
+    begin = datetime(year - 1, 12, 31, 23, tzinfo=UTC)
+    lines = ["date_heure;nucleaire;solaire;taux_co2"]
+    for step in range(365 * 48):
+        when = begin + timedelta(minutes=30 * step)
+        lines.append(f"{when.isoformat()};40000;{shape((when.hour + 1) % 24)};20")
+    return eco2mix.parse("\n".join(lines).encode(), "shaped.csv")
+
+
+def test_step_by_step_the_sun_covers_only_the_day() -> None:
+    mix = shaped_year(2027, lambda hour: 10000 if 6 <= hour < 18 else 0)
+    solar = contract(7.884e6, Technology.SOLAR)  # as much as the site uses in the year
+    year = compute(reference(contracts=(solar,)), 2027, mix)
+    assert year.market.tonnes == pytest.approx(0)
+    assert year.matching is not None
+    assert year.matching.yearly_share == pytest.approx(1)
+    assert year.matching.share == pytest.approx(0.5)
+    assert any(
+        "100.0% of the use in yearly sums, but 50.0% of it step by step" in note for note in year.notes
+    )
+
+
+def test_a_flat_profile_covers_the_same_either_way() -> None:
+    mix = shaped_year(2025, lambda hour: hour)  # another year's shape serves a coming one
+    year = compute(reference(contracts=(contract(3.942e6), contract(1e6, Technology.MIX))), 2027, mix)
+    assert year.matching is not None
+    assert year.matching.share == pytest.approx(year.matching.yearly_share) == pytest.approx(0.5)
+    assert year.matching.without_profile == ("mix-1e+06",)
+
+
+def test_matching_needs_a_whole_year_and_carbon_free_contracts() -> None:
+    few = eco2mix.parse(open_data([("2027-06-01T00:00:00Z", 100)]), "x.csv")
+    assert compute(reference(contracts=(contract(1e6),)), 2027, few).matching is None
+    assert compute(reference(contracts=(contract(1e6),)), 2027).matching is None
+    whole = shaped_year(2027, lambda hour: hour)
+    assert compute(reference(contracts=(contract(1e6, gco2_per_kwh=5.0),)), 2027, whole).matching is None
+    # A contract that has not begun covers nothing.
+    late = contract(7.884e6, start=date(2027, 7, 1))
+    found = compute(reference(contracts=(late,)), 2027, whole).matching
+    assert found is not None
+    assert found.share == pytest.approx((184 * 24 + 1) / 8760)
