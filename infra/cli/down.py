@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 # What `up` leaves in .gigasite/SITE: keys, passwords, logs and caches of machines that are gone now. Anything
 # else there was put by somebody else and stays.
 OURS = (
-    "ca.key", "ca.pem", "credentials.yaml", "command.lock", "identity.lock", "machines", "passphrase",
-    "runner", "secrets", "ssh", "ssh_config",
+    "ca.key", "ca.pem", "credentials.yaml", "command.lock", "identity.lock", "locks", "machines",
+    "passphrase", "runner", "secrets", "simulated.db*", "ssh", "ssh_config",
 )  # fmt: skip
 
 
@@ -62,8 +62,8 @@ def _clean(run: Run) -> str:
     if run.declared.stand_ins is not None:
         _close_connections(run.site)
     state = paths.state(run.site)
-    for name in OURS:
-        _remove(state / name)
+    for path in (found for pattern in OURS for found in state.glob(pattern)):
+        _remove(path)
     left = sorted(item.name for item in state.iterdir())
     if left:
         words.append(f"left in {state.relative_to(paths.ROOT)}, not ours: {', '.join(left)}")

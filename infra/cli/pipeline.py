@@ -127,24 +127,31 @@ class Run:
         self._log = folder / f"{step.name}.log"
         self._log.write_text("", encoding="utf-8")
         self.parts = []
-        started = StepRecord(name=step.name, outcome=Outcome.RUNNING, started=datetime.now(UTC))
-        self.note(steps=(*self.record.steps, started))
+        self._put(StepRecord(name=step.name, outcome=Outcome.RUNNING, started=datetime.now(UTC)))
         self.progress.start(step.name)
 
-    def end(self, outcome: Outcome, seconds: float, summary: str, changes: int | None = None) -> None:
+    def end(self, name: str, outcome: Outcome, seconds: float, done: Done) -> None:
         """Put the step's end into the record."""
-        *others, current = self.record.steps
-        ended = current.model_copy(
-            update={
-                "outcome": outcome,
-                "seconds": round(seconds, 2),
-                "summary": summary,
-                "changes": changes,
-                "parts": tuple(self.parts),
-            }
+        running = self.record.step(name)
+        assert running is not None
+        self._put(
+            running.model_copy(
+                update={
+                    "outcome": outcome,
+                    "seconds": round(seconds, 2),
+                    "summary": done.summary,
+                    "changes": done.changes,
+                    "parts": tuple(self.parts),
+                }
+            )
         )
-        self.note(steps=(*others, ended))
-        self.progress.finish(ended.name, outcome, seconds, summary.splitlines()[0] if summary else "")
+        lines = done.summary.splitlines()
+        self.progress.finish(name, outcome, seconds, lines[0] if lines else "")
+
+    def _put(self, step: StepRecord) -> None:
+        """Into its place if an earlier run has it, else at the end."""
+        steps = {old.name: old for old in self.record.steps}
+        self.note(steps=tuple({**steps, step.name: step}.values()))
 
 
 def execute(run: Run, steps: Sequence[Step]) -> None:
@@ -174,13 +181,14 @@ def _one(run: Run, step: Step) -> None:
         interrupted = isinstance(error, KeyboardInterrupt)
         run.log(f"{type(error).__name__}: {error}")
         run.end(
+            step.name,
             Outcome.INTERRUPTED if interrupted else Outcome.FAILED,
             time.monotonic() - began,
-            "interrupted" if interrupted else str(error),
+            Done("interrupted" if interrupted else str(error)),
         )
         raise
     outcome = Outcome.SKIPPED if done.skipped else Outcome.DONE
-    run.end(outcome, time.monotonic() - began, done.summary, done.changes)
+    run.end(step.name, outcome, time.monotonic() - began, done)
 
 
 @contextmanager
@@ -208,9 +216,15 @@ def only_one(site: str) -> Iterator[None]:
         os.close(descriptor)
 
 
-def new_record(site: str, command: Sequence[str]) -> RunRecord:
-    """The record of a run that starts now."""
-    return RunRecord(
+def new_record(site: str, command: Sequence[str], *, goes_on: bool = False) -> RunRecord:
+    """The record of a run that starts now.
+
+    Args:
+        site: the site's name.
+        command: the command line.
+        goes_on: it runs some steps only; the others stay as the latest run left them.
+    """
+    fresh = RunRecord(
         site=site,
         command=tuple(command),
         started=datetime.now(UTC),
@@ -222,6 +236,11 @@ def new_record(site: str, command: Sequence[str]) -> RunRecord:
             python=platform.python_version(),
         ),
     )
+    latest = records.load(site) if goes_on else None
+    if latest is None:
+        return fresh
+    kept = {"command": fresh.command, "started": fresh.started, "version": fresh.version, "host": fresh.host}
+    return latest.model_copy(update=kept)
 
 
 def _system() -> str:

@@ -123,7 +123,9 @@ def report(run: Run) -> Done:
 
     if run.planned is None:  # the declaration itself was refused: there is nothing to report
         return Done("nothing was declared", skipped=True)
-    written = page.write(run.record, run.planned)
+    # The page cannot time its own writing: it shows the steps before it.
+    steps = tuple(step for step in run.record.steps if step.name != "report")
+    written = page.write(run.record.model_copy(update={"steps": steps}), run.planned)
     return Done(str(written.relative_to(paths.ROOT)))
 
 

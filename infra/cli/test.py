@@ -52,7 +52,7 @@ def _pytest(folder: str, *more: str) -> tuple[str, ...]:
 CHECKS = (
     Check("ruff check", Part.LINT, ("ruff", "check", ".")),
     Check("ruff format", Part.LINT, ("ruff", "format", "--check", ".")),
-    Check("import-linter", Part.LINT, ("lint-imports",)),
+    Check("import-linter", Part.LINT, ("lint-imports", "--no-logo")),
     Check("ansible-lint", Part.LINT, ("ansible-lint", "--offline", "playbooks")),
     Check("mypy", Part.TYPES, ("mypy",)),
     Check("unit tests", Part.UNIT, _pytest("unit", "--numprocesses=2")),

@@ -66,7 +66,8 @@ def command(
             simulate=simulate,
             limit=limit or None,
             progress=progress,
-            record=pipeline.new_record(site, ["gigasite", *sys.argv[1:]]),
+            record=pipeline.new_record(site, ["gigasite", *sys.argv[1:]], goes_on=wanted < set(TITLES)),
+            recorded=not dry_run,
         )
         try:
             pipeline.execute(run, chosen)
