@@ -22,8 +22,8 @@ def notes(year: Year, site: SiteEnergy) -> tuple[str, ...]:
 def _claims(year: Year) -> Iterator[str]:
     if any(claim.used_mwh for claim in year.claims):
         yield (
-            "market-based tonnes are a contractual claim: for the same energy the grid that feeds the site emits"
-            " the location-based tonnes"
+            "market-based tonnes are a contractual claim: for the same energy the grid that feeds the site"
+            " emits the location-based tonnes"
         )
     if year.matching is not None:
         yield (

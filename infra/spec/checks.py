@@ -9,6 +9,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from infra.spec import catalog, forms, tiers
+from infra.spec.energy_checks import energy_mistakes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,6 +50,7 @@ def mistakes(site: Site) -> Iterator[Mistake]:
     yield from _fabrics(site)
     yield from _references(site)
     yield from _unique(site)
+    yield from (Mistake(*mistake) for mistake in energy_mistakes(site))
     for index, exception in enumerate(site.exceptions):
         yield from _place(("exceptions", index, "at"), exception.at, site)
         if exception.missing and "-rack-" not in exception.at:
