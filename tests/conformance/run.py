@@ -5,7 +5,7 @@
 A line for each scenario, with its first difference; at the end `N passed, N failed`. Exits 1 if any failed.
 """
 
-# ruff: noqa: T201, PLC0415 (a command that prints; its modules lie beside it)
+# ruff: noqa: PLC0415 (a command that prints; its modules lie beside it)
 from __future__ import annotations
 
 import argparse

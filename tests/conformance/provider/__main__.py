@@ -31,6 +31,10 @@ for _name in ("pulumi", "pulumi.runtime"):
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2  # noqa: E402
 
 FOLDER = Path(os.environ["CONF_DIR"])
+# With CONF_OPERATIONS=1 the provider knows operation ids: what it did once under one, it does not do again.
+# This is no part of the recorded contract; the crash tests use it.
+KNOWS_OPERATIONS = os.environ.get("CONF_OPERATIONS") == "1"
+OPERATION_ID = "x-pulumi-operation-id"
 SIGNATURE = "4dabf18193072939515e22adb298388d"
 SECRET = "1b47061264138c4ac30d75fd1eb44270"
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
@@ -148,6 +152,14 @@ class Cloud:
         count = self.content["seq"][name] = self.content["seq"].get(name, 0) + 1
         return count
 
+    def had_effect(self, kind: str, identity: str, state: Properties) -> None:
+        """Note, together with the effect, that the present operation had it, and count it."""
+        operation = getattr(CURRENT, "operation", None)
+        if operation:
+            self.content.setdefault("operations", {})[operation] = {"id": identity, "state": state}
+            effects = self.content.setdefault("effects", {})
+            effects[f"{kind} {identity}"] = effects.get(f"{kind} {identity}", 0) + 1
+
     def log(self, record: Properties) -> None:
         with (FOLDER / "calls.jsonl").open("a") as file:
             file.write(json.dumps(record) + "\n")
@@ -220,9 +232,8 @@ def logged(call: Any) -> Any:
             cloud.log({"at": "start", "call": number} | record)
         end: Properties = {"at": "end", "call": number}
         try:
-            response, end["reply"] = call(
-                self, request, record.get("urn", record.get("tok", "")).split("::")[-1]
-            )
+            name = record.get("urn", record.get("tok", "")).split("::")[-1]
+            response, end["reply"] = once(method, request, context, lambda: call(self, request, name))
         except CallError as failure:
             end["error"] = failure.message
             if failure.detail is not None:
@@ -239,6 +250,31 @@ def logged(call: Any) -> Any:
         return response
 
     return run
+
+
+CURRENT = threading.local()  # the operation whose effect this thread is about to have
+
+
+def once(method: str, request: Any, context: Any, do: Any) -> Any:
+    """Do a call; if it was done before under the same operation id, answer as then."""
+    operation = dict(context.invocation_metadata()).get(OPERATION_ID) if KNOWS_OPERATIONS else None
+    if operation is None or getattr(request, "preview", False):
+        return do()
+    context.set_trailing_metadata(((OPERATION_ID, operation),))
+    with Cloud() as cloud:
+        before = cloud.content.setdefault("operations", {}).get(operation)
+    if before is None:
+        CURRENT.operation = operation
+        try:
+            return do()
+        finally:
+            CURRENT.operation = None
+    if method == "Delete":
+        return empty_pb2.Empty(), {"again": True}
+    properties = to_struct(before["state"])
+    if method == "Update":
+        return provider_pb2.UpdateResponse(properties=properties), {"again": True}
+    return provider_pb2.CreateResponse(id=before["id"], properties=properties), {"again": True}
 
 
 def with_digest(inputs: Properties) -> Properties:
@@ -362,6 +398,7 @@ class Conf(provider_pb2_grpc.ResourceProviderServicer):
                 identity = f"{name}-{cloud.number(name)}"
                 state |= {"serial": f"S-{identity}", "rev": 1}
                 cloud.objects[identity] = {"inputs": inputs, "state": state}
+                cloud.had_effect("create", identity, state)
             if reasons:
                 raise half_made(identity, state, inputs, reasons)
         response = provider_pb2.CreateResponse(id=identity, properties=to_struct(state))
@@ -379,6 +416,7 @@ class Conf(provider_pb2_grpc.ResourceProviderServicer):
             state["rev"] = (strip(olds.get("rev")) or 0) + 1
             with Cloud() as cloud:
                 cloud.objects[request.id] = {"inputs": inputs, "state": state}
+                cloud.had_effect("update", request.id, state)
             if reasons:
                 raise half_made(request.id, state, inputs, reasons)
         return provider_pb2.UpdateResponse(properties=to_struct(state)), {"properties": show(state)}
@@ -403,11 +441,20 @@ class Conf(provider_pb2_grpc.ResourceProviderServicer):
         fault("delete", name)
         with Cloud() as cloud:
             cloud.objects.pop(request.id, None)
+            cloud.had_effect("delete", request.id, {})
         return empty_pb2.Empty(), {}
+
+
+def end_with_parent(parent: int) -> None:
+    """End when the process that started us is gone: an engine that was killed cannot tell us."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(0)
 
 
 def main() -> None:
     """Serve on a free port of the loopback, and print it as every plugin does."""
+    threading.Thread(target=end_with_parent, args=(os.getppid(),), daemon=True).start()
     unlimited = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=32), options=unlimited)
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(Conf(), server)
