@@ -1,0 +1,67 @@
+"""What the machine must have for stand-ins, as data: `gigasite doctor` shows it, `up` and `test` install it."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Debian keeps administrators' programs off an ordinary user's PATH.
+_SYSTEM = "/usr/local/sbin:/usr/sbin:/sbin"
+
+
+def program(name: str) -> Path | None:
+    """Where a program lies, also among the administrators' programs; None if it is not installed."""
+    found = shutil.which(name) or shutil.which(name, path=_SYSTEM)
+    return Path(found) if found else None
+
+
+def _program(name: str) -> Callable[[], bool]:
+    return lambda: program(name) is not None
+
+
+def _file(*patterns: str) -> Callable[[], bool]:
+    return lambda: any(any(Path("/").glob(pattern)) for pattern in patterns)
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One thing that the system must bring.
+
+    Attributes:
+        name: a program or file.
+        check: whether it is here; looks only, changes nothing.
+        needed_by: what does not work without it.
+        apt: the Debian package that brings it.
+    """
+
+    name: str
+    check: Callable[[], bool] = field(repr=False, compare=False)
+    needed_by: str
+    apt: str
+
+
+REQUIREMENTS: tuple[Requirement, ...] = (
+    Requirement("qemu-system-x86_64", _program("qemu-system-x86_64"), "stand-in machines", "qemu-system-x86"),
+    Requirement("qemu-img", _program("qemu-img"), "disks of stand-ins", "qemu-utils"),
+    Requirement("libvirtd", _program("libvirtd"), "stand-in machines", "libvirt-daemon"),
+    Requirement(
+        "libvirt's QEMU driver",
+        _file(
+            "usr/lib/*/libvirt/connection-driver/libvirt_driver_qemu.so",
+            "usr/lib64/libvirt/connection-driver/*qemu*",
+        ),
+        "stand-in machines",
+        "libvirt-daemon-driver-qemu",
+    ),
+    Requirement("virsh", _program("virsh"), "looking at stand-ins by hand", "libvirt-clients"),
+    Requirement("mmdebstrap", _program("mmdebstrap"), "the stand-ins' image", "mmdebstrap"),
+    Requirement("mke2fs", _program("mke2fs"), "the stand-ins' image", "e2fsprogs"),
+    Requirement("ssh", _program("ssh"), "Ansible and the checks", "openssh-client"),
+    Requirement("ssh-keygen", _program("ssh-keygen"), "keys of the stand-ins", "openssh-client"),
+)
+"""Everything beyond Python and the packages of requirements.txt, in the order it is needed."""
