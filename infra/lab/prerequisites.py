@@ -1,4 +1,4 @@
-"""What the machine must have for stand-ins, as data: `gigasite doctor` shows it, `up` and `test` install it."""
+"""What the machine must have for stand-ins, as data: `doctor` shows it, `up` and `test` install it."""
 
 from __future__ import annotations
 
