@@ -37,6 +37,8 @@ def with_hashes(value: Value, folder: Path) -> Value:
                 )
             except OSError as error:
                 raise EngineError(f"failed to compute asset hash: {error}") from error
+        for inner in (item.assets or {}).values() if isinstance(item, Archive) else ():
+            fill(inner)
         return False
 
     values.contains(value, fill)

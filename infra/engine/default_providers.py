@@ -6,19 +6,21 @@ import asyncio
 import base64
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from infra.engine.errors import EngineError
 from infra.engine.goal import Goal
 from infra.engine.provider_registry import INTERNAL
 from infra.engine.registration import Registration
-from infra.engine.urn import PROVIDER_TYPE
+from infra.engine.urn import PROVIDER_TYPE, package_of
+from infra.engine.values import unwrap
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from infra.engine.registration import Registered
+    from infra.engine.state import ResourceState
     from infra.engine.values import Properties
 
 _SEMVER: Final = re.compile(r"(\d+)\.(\d+)\.(\d+)(?:-([0-9A-Za-z.-]+))?(?:\+([0-9A-Za-z.-]+))?")
@@ -89,15 +91,18 @@ class DefaultProviders:
     Args:
         config: a package's configuration.
         register: registers a provider resource and answers with its state.
+        versions: the version of a package where a resource names none.
     """
 
     def __init__(
         self,
         config: Callable[[str], Properties],
         register: Callable[[Registration], Awaitable[Registered]],
+        versions: Mapping[str, str],
     ) -> None:
-        self._config, self._register = config, register
+        self._config, self._register, self.versions = config, register, versions
         self._references: dict[ProviderRequest, asyncio.Task[str]] = {}
+        self._waiting: dict[ProviderRequest, list[asyncio.Future[None]]] = {}
 
     async def reference(self, request: ProviderRequest, token: str) -> str:
         """The reference of the default provider for a request.
@@ -113,10 +118,24 @@ class DefaultProviders:
             raise EngineError(
                 f"Default provider for '{request.package}' disabled. '{token}' must use an explicit provider."
             )
-        task = self._references.get(request)
-        if task is None:
-            task = self._references[request] = asyncio.ensure_future(self._make(request))
-        return task.result() if task.done() else await asyncio.shield(task)
+        if not request.version and request.package in self.versions:
+            request = replace(request, version=self.versions[request.package])
+        made = self._references.get(request)
+        if made is None:
+            made = self._references[request] = asyncio.ensure_future(self._make(request))
+            made.add_done_callback(lambda _: self._release(request))
+        if not made.done():
+            turn = asyncio.get_running_loop().create_future()
+            self._waiting.setdefault(request, []).append(turn)
+            await turn
+        return made.result()
+
+    def _release(self, request: ProviderRequest) -> None:
+        """Let go on who waited; the last first, as the CLI does, which numbered names show."""
+        waiting = self._waiting.pop(request, [])
+        for turn in waiting[-1:] + waiting[:-1]:
+            if not turn.done():
+                turn.set_result(None)
 
     def _denied(self, package: str) -> bool:
         listed = self._config("pulumi").get("disable-default-providers")
@@ -128,6 +147,26 @@ class DefaultProviders:
     async def _make(self, request: ProviderRequest) -> str:
         inputs = dict(self._config(request.package))
         request.put_into(inputs)
+        if request.version:
+            inputs.setdefault(INTERNAL, {})
         goal = Goal(type=PROVIDER_TYPE + request.package, name=request.name, custom=True, properties=inputs)
         answer = await self._register(Registration(goal))
         return answer.state.provider_reference
+
+
+def known_versions(resources: Iterable[ResourceState]) -> dict[str, str]:
+    """The highest version of each package that a state has providers of."""
+    found: dict[str, str] = {}
+    for state in resources:
+        version = unwrap(state.inputs.get("version")) if state.is_provider else None
+        if isinstance(version, str) and _SEMVER.fullmatch(version):
+            package = package_of(state.type)
+            found[package] = max(found.get(package, version), version, key=_ordering)
+    return found
+
+
+def _ordering(version: str) -> tuple[int, int, int, bool, str]:
+    found = _SEMVER.fullmatch(version)
+    assert found is not None
+    major, minor, patch, before, _ = found.groups()
+    return int(major), int(minor), int(patch), before is None, before or ""

@@ -51,7 +51,7 @@ class DeletePlanner:
             if state.delete:
                 steps.append(DeleteStep(state, generator.deletes))
             else:
-                if state.protect:
+                if state.protect and not deployment.options.ignore_protect:
                     generator.saw_error = True
                     text = (
                         f'unable to replace resource "{state.urn}" as part of replacing "{urn}" as it is currently '

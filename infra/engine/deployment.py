@@ -48,6 +48,7 @@ class DeploymentOptions:
     exclude_dependents: bool = False
     replace_targets: Targets = field(default_factory=Targets)
     continue_on_error: bool = False
+    ignore_protect: bool = False
     refresh: bool = False
     """Read everything before."""
     refresh_only: bool = False
@@ -84,7 +85,7 @@ class Deployment:
         self.preview = options.preview
         self._emit = emit
         self.reporter = Reporter(
-            emit, preview=options.preview, refresh=options.refresh or options.refresh_only
+            emit, preview=options.preview, refresh=options.refresh, only=options.refresh_only
         )
         self.hooks = Hooks(preview=options.preview, warn=self.warn, report=self.error)
         self.registry = ProviderRegistry(host, BuiltinProvider(stack_outputs, self.find))
@@ -154,12 +155,6 @@ class Deployment:
                 await self.registry.same(state, checked=False)
                 return
         raise EngineError(f"could not find provider {reference}")
-
-    def adopt(self, states: list[ResourceState]) -> None:
-        """Take resources into the old state that an earlier run made without recording it."""
-        resources = [*self.resources, *states]
-        self._index(resources)
-        self.snapshot.rebuilt({}, resources)
 
     def info(self, message: str, urn: str = "") -> None:
         """Say something."""

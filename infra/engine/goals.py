@@ -222,7 +222,10 @@ class GoalReader:
         if request.packageRef and wanted is None:
             raise EngineError(f"unknown provider package '{request.packageRef}'")
         package = package_of(request.type)
-        wanted = wanted or ProviderRequest(package, options.version, options.plugin_download_url)
+        version = options.version
+        if not version and not options.plugin_download_url:
+            version = self._monitor.defaults.versions.get(package, "")
+        wanted = wanted or ProviderRequest(package, version, options.plugin_download_url)
         wanted.put_into(inputs)
         if request.envVarMappings:
             inputs.setdefault("__internal", {})["envVarMappings"] = dict(request.envVarMappings)

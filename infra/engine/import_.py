@@ -9,7 +9,6 @@ from infra.engine.default_providers import ProviderRequest
 from infra.engine.executor import StepExecutor
 from infra.engine.import_step import ImportStep
 from infra.engine.provider import ProviderError, Request
-from infra.engine.registration import Outputs
 from infra.engine.state import ResourceState
 from infra.engine.step_generator import BailError
 from infra.engine.steps import CreateStep, SameStep
@@ -86,9 +85,6 @@ class _Importer:
             await self._executor.execute_parallel(steps.pop(urn) for urn in ready)
             if self._executor.failure is not None:
                 return
-        if not any(state.urn == stack for state in deployment.resources):
-            await self._executor.register_outputs(Outputs(stack, {}))
-            await self._executor.finish_stack(failed=False)
 
     async def _do(self, step: SameStep | CreateStep) -> None:
         await self._executor.execute_parallel([step])

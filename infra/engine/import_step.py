@@ -69,7 +69,7 @@ class ImportStep(Step):
             if type_of(new.parent) != STACK_TYPE and new.parent not in deployment.news:
                 raise ProviderError(f"unknown parent '{new.parent}' for resource '{new.urn}'")
         provider = deployment.provider_of(new)
-        found = await provider.read(Request(new.urn, id=new.import_id, old_inputs=None, old_outputs={}))
+        found = await provider.read(Request(new.urn, id=new.import_id, old_inputs=None, old_outputs=None))
         if found.outputs is None:
             raise ProviderError(f"resource '{new.id or new.import_id}' does not exist")
         if found.inputs is None:

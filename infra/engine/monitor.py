@@ -13,7 +13,12 @@ from pulumi.runtime.proto import provider_pb2, resource_pb2, resource_pb2_grpc
 
 from infra.engine import assets, values
 from infra.engine.callbacks import Callbacks
-from infra.engine.default_providers import DefaultProviders, Parameterization, ProviderRequest
+from infra.engine.default_providers import (
+    DefaultProviders,
+    Parameterization,
+    ProviderRequest,
+    known_versions,
+)
 from infra.engine.errors import EngineError
 from infra.engine.goal import Goal, ReadGoal
 from infra.engine.goals import GoalReader, positions, trace, upgraded
@@ -107,7 +112,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         self.address = ""
         self.known: dict[str, _Known] = {}
         self.packages: dict[str, ProviderRequest] = {}
-        self.defaults = DefaultProviders(config, self._register)
+        self.defaults = DefaultProviders(config, self._register, known_versions(deployment.resources))
         self.stack_transforms: list[Any] = []
         self._invoke_transforms: list[Any] = []
         self._open: set[asyncio.Future[Any]] = set()

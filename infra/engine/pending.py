@@ -8,27 +8,20 @@ from infra.engine.state import PendingKind
 
 if TYPE_CHECKING:
     from infra.engine import Options
-    from infra.engine.deployment import Deployment
     from infra.engine.snapshot import SnapshotManager
 
 
-async def settle_pending(deployment: Deployment, manager: SnapshotManager, options: Options) -> None:
-    """Before a refresh: forget or take over pending creates as asked; forget all others, which it will read.
+def settle_pending(manager: SnapshotManager, options: Options) -> None:
+    """Before a refresh: forget pending creates where that was asked for.
 
-    Raises:
-        EngineError: the provider of a create that is to be taken over cannot be started.
+    Creates that are said to have happened (`--import-pending-creates`) become imports, and pending operations
+    other than creates end with the refresh that follows; so does the CLI.
     """
-    ids = dict(options.import_pending_creates)
-    kept, taken = [], []
-    for operation in manager.base.pending_operations:
-        if operation.type is not PendingKind.CREATING:
-            continue
-        id_ = ids.get(operation.resource.urn)
-        if id_ is not None:
-            # The refresh that follows reads what it really is.
-            taken.append(operation.resource.copy(id=id_, outputs={}))
-        elif not options.clear_pending_creates:
-            kept.append(operation)
-    manager.base.pending_operations = kept
-    if taken:
-        deployment.adopt(taken)
+    imported = {urn for urn, _ in options.import_pending_creates}
+    manager.base.pending_operations = [
+        operation
+        for operation in manager.base.pending_operations
+        if operation.type is PendingKind.CREATING
+        and not options.clear_pending_creates
+        and operation.resource.urn not in imported
+    ]

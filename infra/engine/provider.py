@@ -88,8 +88,8 @@ class Request:
         urn: the resource.
         id: its id, once it has one.
         inputs: the new inputs.
-        old_inputs: the inputs it had; None where there are none to speak of (a read).
-        old_outputs: its state.
+        old_inputs: the inputs it had; None where there are none to speak of (an import).
+        old_outputs: its state; None likewise.
         ignore: property paths of ignoreChanges.
         seconds: how long it may take; 0 means the provider's own limit.
         seed: random bytes for names, the same in preview and update of a plan.
@@ -101,7 +101,7 @@ class Request:
     id: str = ""
     inputs: Properties = field(default_factory=dict)
     old_inputs: Properties | None = field(default_factory=dict)
-    old_outputs: Properties = field(default_factory=dict)
+    old_outputs: Properties | None = field(default_factory=dict)
     ignore: Sequence[str] = ()
     seconds: float = 0
     seed: bytes = b""

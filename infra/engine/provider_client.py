@@ -91,7 +91,7 @@ class PluginProvider(Provider):
         message = provider_pb2.DiffRequest(
             **_names(request.urn),
             old_inputs=wire.struct(request.old_inputs or {}),
-            olds=wire.struct(request.old_outputs),
+            olds=wire.struct(request.old_outputs or {}),
             news=wire.struct(request.inputs),
             ignoreChanges=request.ignore,
         )
@@ -183,7 +183,7 @@ class PluginProvider(Provider):
             **_names(request.urn),
             id=request.id,
             old_inputs=wire.struct(request.old_inputs or {}),
-            olds=wire.struct(request.old_outputs),
+            olds=wire.struct(request.old_outputs or {}),
             news=wire.struct(request.inputs),
             ignoreChanges=request.ignore,
         )
@@ -224,7 +224,7 @@ class PluginProvider(Provider):
         message = provider_pb2.ReadRequest(
             **_names(request.urn),
             id=request.id,
-            properties=self._lean.struct(request.old_outputs),
+            properties=None if request.old_outputs is None else self._lean.struct(request.old_outputs),
             inputs=None if request.old_inputs is None else self._lean.struct(request.old_inputs),
         )
         outcome = await self._change(self._stub.Read, message, request)
@@ -243,7 +243,7 @@ class PluginProvider(Provider):
         message = provider_pb2.UpdateRequest(
             **_names(request.urn),
             id=request.id,
-            olds=self._lean.struct(request.old_outputs),
+            olds=self._lean.struct(request.old_outputs or {}),
             news=(self._full if request.preview else self._known).struct(request.inputs),
             old_inputs=self._lean.struct(request.old_inputs or {}),
             timeout=request.seconds,
@@ -261,7 +261,7 @@ class PluginProvider(Provider):
         message = provider_pb2.DeleteRequest(
             **_names(request.urn),
             id=request.id,
-            properties=self._lean.struct(request.old_outputs),
+            properties=self._lean.struct(request.old_outputs or {}),
             old_inputs=self._lean.struct(request.old_inputs or {}),
             timeout=request.seconds,
         )

@@ -49,6 +49,7 @@ class ProviderRegistry(Provider):
         self._host, self._builtins = host, builtins
         self._providers: dict[ProviderReference, Provider] = {}
         self._aliases: dict[str, str] = {}
+        self._configured: list[Provider] = []
 
     def get(self, reference: str) -> Provider | None:
         """The configured provider that a reference names."""
@@ -60,6 +61,7 @@ class ProviderRegistry(Provider):
             self._aliases[urn] = alias
 
     def _put(self, urn: str, id_: str, provider: Provider) -> None:
+        self._configured.append(provider)
         self._providers[ProviderReference(urn, id_)] = provider
         if urn in self._aliases:
             self._providers[ProviderReference(self._aliases[urn], id_)] = provider
@@ -174,5 +176,5 @@ class ProviderRegistry(Provider):
 
     async def close(self) -> None:
         """Wait for configurations that are under way."""
-        for provider in self._providers.values():
+        for provider in self._configured:
             await provider.close()

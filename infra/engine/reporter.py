@@ -31,15 +31,16 @@ class Reporter:
     Args:
         emit: takes the events.
         preview: whether the run only plans.
-        refresh: whether it is a refresh, so that what it finds counts.
+        refresh: whether it reads everything first.
+        only: whether it does nothing else, so that what it finds counts.
 
     Attributes:
         changes: steps by operation.
         maybe_corrupt: a failed step may have left something that the state does not know.
     """
 
-    def __init__(self, emit: Callable[[Event], None], *, preview: bool, refresh: bool) -> None:
-        self._emit, self._preview, self._refresh = emit, preview, refresh
+    def __init__(self, emit: Callable[[Event], None], *, preview: bool, refresh: bool, only: bool) -> None:
+        self._emit, self._preview, self._refresh, self._only = emit, preview, refresh, only
         self.changes: Counter[Op] = Counter()
         self.maybe_corrupt = False
 
@@ -53,7 +54,7 @@ class Reporter:
             self._failed(step, applied)
             return
         op, counts = step.op, step.logical
-        if op is Op.REFRESH and self._refresh:
+        if op is Op.REFRESH and self._only:
             op, counts = step.result_op, True
         if op is Op.READ:
             counts = _read_changed(step)

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,16 @@ from infra.engine.backend import FileBackend, StackRef, UpdateInfo, encode_check
 from infra.engine.deployment import Deployment, DeploymentOptions
 from infra.engine.engine_service import EngineService
 from infra.engine.errors import EngineError
-from infra.engine.events import CancelEvent, DiagnosticEvent, Op, PreludeEvent, Severity, SummaryEvent
+from infra.engine.events import (
+    CancelEvent,
+    DiagnosticEvent,
+    Op,
+    PreludeEvent,
+    Severity,
+    StdoutEvent,
+    SummaryEvent,
+)
+from infra.engine.graph import DependencyGraph
 from infra.engine.import_ import import_resources
 from infra.engine.journal import Journal
 from infra.engine.monitor import Monitor, RunInfo
@@ -94,6 +104,16 @@ class Session:
             crypter = crypter_for(checkpoint.deployment.get("secrets_providers"), settings.encryption_salt)
             snapshot = Snapshot.from_json(checkpoint.deployment, crypter)
             self._check_targets(snapshot)
+            if self._options.exclude_protected:
+                kept = protected(snapshot)
+                if kept and len(kept) == len(snapshot.resources):
+                    text = (
+                        f"There were no unprotected resources to destroy. There are still {len(kept)} protected "
+                        "resources associated with this stack."
+                    )
+                    self._emit(StdoutEvent(text))
+                    return Result(None, {})
+                self._options = replace(self._options, excludes=(*self._options.excludes, *kept))
             return await self._run(checkpoint, snapshot, config, crypter, begun)
 
     def _check_targets(self, snapshot: Snapshot) -> None:
@@ -254,7 +274,7 @@ class Session:
             if self._operation is Operation.IMPORT:
                 return await import_resources(deployment, self._options.imports, self._package_config)
             if self._operation is Operation.REFRESH:
-                await settle_pending(deployment, manager, self._options)
+                settle_pending(manager, self._options)
             return await deployment.run(start)
         except BailError:
             return False
@@ -308,6 +328,7 @@ class Session:
             exclude_dependents=options.exclude_dependents,
             replace_targets=Targets((*options.replace, *options.target_replace)),
             continue_on_error=options.continue_on_error,
+            ignore_protect=options.ignore_protect,
             refresh=refresh and operation is not Operation.IMPORT,
             refresh_only=operation is Operation.REFRESH,
             mode=mode,
@@ -330,3 +351,14 @@ class Session:
         other = crypter if ref == self._ref else crypter_for(deployment.get("secrets_providers"))
         found = Snapshot.from_json(deployment, other).stack_resource
         return found.outputs if found else {}
+
+
+def protected(snapshot: Snapshot) -> list[str]:
+    """The URNs of protected resources and of what they rest upon."""
+    graph = DependencyGraph(snapshot.resources)
+    found: dict[str, None] = {}
+    for state in snapshot.resources:
+        if state.protect:
+            found[state.urn] = None
+            found |= {other.urn: None for other in graph.transitive_dependencies_of(state)}
+    return list(found)

@@ -20,6 +20,8 @@ from infra.engine.steps import (
     UpdateStep,
 )
 
+from infra.engine.urn import ProviderReference
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -32,6 +34,7 @@ _KINDS: Final = {
     UpdateStep: PendingKind.UPDATING,
     DeleteStep: PendingKind.DELETING,
 }
+_FEW: Final = 8
 # What a step that changes nothing for the provider may still change in the state.
 _COMPARED: Final = tuple(
     name
@@ -74,7 +77,11 @@ class SnapshotManager:
         step.operation_id = carried or uuid.uuid4().hex
         self._pending[step.operation_id] = PendingOperation(step.res, kind)
         self._journal.begin(step.operation_id, kind, step.res.to_json(self._crypter))
-        await self._journal.durable()
+        if len(self._pending) <= _FEW:
+            # Sooner done than handed to a thread, and what little there is starts in the order it came.
+            self._journal.sync()
+        else:
+            await self._journal.durable()
 
     def acknowledge(self, step: Step) -> None:
         """The provider knows operation ids: a create that was uncertain is not any more."""
@@ -221,6 +228,7 @@ class SnapshotManager:
         resources += [state for state in self.base.resources if state not in self._done]
         if self._is_refresh:
             resources = undangled(resources)
+        _follow_aliases(resources)
         made = {state.urn for state in resources if not state.delete}
         kept = [
             operation
@@ -248,6 +256,28 @@ def _keep(old: ResourceState, new: ResourceState) -> None:
     values.keep_ciphertexts(old.outputs, new.outputs)
 
 
+def _follow_aliases(resources: list[ResourceState]) -> None:
+    """Let references name their targets by their present URNs; then nobody needs the old ones any more."""
+    renamed = {alias: state.urn for state in resources for alias in state.aliases}
+    if not renamed:
+        return
+
+    def now(urn: str) -> str:
+        return renamed.get(urn, urn)
+
+    for state in resources:
+        if state.provider:
+            reference = ProviderReference.parse(state.provider)
+            state.provider = str(ProviderReference(now(reference.urn), reference.id))
+        state.parent, state.deleted_with = now(state.parent), now(state.deleted_with)
+        state.dependencies = [now(urn) for urn in state.dependencies]
+        state.property_dependencies = {
+            key: [now(urn) for urn in urns] for key, urns in state.property_dependencies.items()
+        }
+        state.replace_with = [now(urn) for urn in state.replace_with]
+        state.aliases = []
+
+
 def _ordered(resources: list[ResourceState]) -> list[ResourceState]:
     """The resources in topological order; as they are if that is one."""
     seen: set[str] = set()
@@ -273,11 +303,14 @@ def undangled(resources: list[ResourceState]) -> list[ResourceState]:
             changes["parent"] = parent
         if any(urn not in there for urn in state.dependencies):
             changes["dependencies"] = [urn for urn in state.dependencies if urn in there]
-        if any(urn not in there for urns in state.property_dependencies.values() for urn in urns):
-            changes["property_dependencies"] = {
+        if any(
+            not urns or any(urn not in there for urn in urns) for urns in state.property_dependencies.values()
+        ):
+            left = {
                 key: [urn for urn in urns if urn in there]
                 for key, urns in state.property_dependencies.items()
             }
+            changes["property_dependencies"] = {key: urns for key, urns in left.items() if urns}
         if state.deleted_with and state.deleted_with not in there:
             changes["deleted_with"] = ""
         if any(urn not in there for urn in state.replace_with):

@@ -426,7 +426,7 @@ class StepGenerator:
         seed: bytes,
     ) -> list[Step]:
         deployment, urn = self.deployment, new.urn
-        if old.protect and new.protect:
+        if old.protect and new.protect and not deployment.options.ignore_protect:
             self.saw_error = True
             text = deployment.error(
                 f'unable to replace resource "{urn}"\n'

@@ -292,7 +292,7 @@ class DeleteStep(Step):
         """Remove it."""
         old = self.res
         await deployment.hooks.run(Hook.BEFORE_DELETE, None, old)
-        if old.protect and not self.replacing:
+        if old.protect and not self.replacing and not deployment.options.ignore_protect:
             return Applied(Status.OK, DeleteProtectedError(old.urn))
         kept = old.external or old.retain_on_delete or old.deleted_with in self._deletions
         if old.custom and not deployment.preview and not kept:
