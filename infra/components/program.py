@@ -39,13 +39,16 @@ def declare(stack: str) -> None:
     """
     name, _, pod = stack.partition(".")
     declaration = load_site(name)
+    if _driver(pulumi.Config("gigasite")) == "simulated":
+        # A simulated machine needs no virtual machine under it.
+        declaration = declaration.model_copy(update={"stand_ins": None})
     whole = plan(declaration)
     provider = _provider(declaration)
     opts = pulumi.ResourceOptions(providers=[provider])
     if pod:
         _declare_pod(whole, pod, opts)
     else:
-        _declare_site(whole, opts, simulated=_driver(pulumi.Config("gigasite")) == "simulated")
+        _declare_site(whole, opts)
 
 
 def _driver(config: pulumi.Config) -> str:
@@ -64,8 +67,9 @@ def _provider(declaration: Declaration) -> Provider:
     return Provider(declaration.name, args)
 
 
-def _declare_site(whole: Plan, opts: pulumi.ResourceOptions, *, simulated: bool) -> None:
+def _declare_site(whole: Plan, opts: pulumi.ResourceOptions) -> None:
     name = whole.site.name
+    simulated = _driver(pulumi.Config("gigasite")) == "simulated"
     # What holds data is protected, unless it is a stand-in or a simulation that is meant to be thrown away.
     args = site_args(whole, protect=whole.site.stand_ins is None and not simulated)
     site = Site(name, args, opts)

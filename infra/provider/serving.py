@@ -43,7 +43,7 @@ def _plain_errors(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaita
         try:
             return await method(self, request, context)
         except NotImplementedError:
-            raise
+            await _unimplemented(self, request, context)
         except Exception as error:  # noqa: BLE001 (the border of the process)
             cause = error.__context__ if type(error) is Exception and error.__context__ else error
             trailing: tuple[tuple[str, bytes], ...] = ()
@@ -60,9 +60,21 @@ def _plain_errors(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaita
     return answer
 
 
+async def _unimplemented(self: Servicer, request: Any, context: Any) -> Any:
+    """Answers what we do not serve; the generated base class would print a traceback as well."""
+    del self, request
+    await context.abort(grpc.StatusCode.UNIMPLEMENTED, "the provider gigasite does not implement this")
+
+
 class Servicer(ProviderServicer):
     """The SDK's servicer with messages that a user can read, and what it leaves out."""
 
+    # Without a handshake, engines take what we accept from the answer to Configure.
+    Handshake = _unimplemented
+    Attach = _unimplemented
+    GetMapping = _unimplemented
+    GetMappings = _unimplemented
+    List = _unimplemented
     Parameterize = _plain_errors(ProviderServicer.Parameterize)
     Invoke = _plain_errors(ProviderServicer.Invoke)
     GetSchema = _plain_errors(ProviderServicer.GetSchema)

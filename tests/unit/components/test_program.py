@@ -148,6 +148,7 @@ def test_the_driver_comes_from_the_stacks_configuration():
         pulumi.runtime.set_all_config({})
     made = recorder.of("pulumi:providers:gigasite")["lab"]
     assert made == {"site": "lab", "driver": "simulated", "latency": 0.5}
+    assert not recorder.of("gigasite:standin:Machine")
 
 
 @pytest.mark.parametrize(
