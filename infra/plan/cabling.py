@@ -46,7 +46,7 @@ def host_links(geometry: Geometry, tier: TierFrame, ends: pl.DataFrame, pods: ra
     ordinal = (pl.col("plane") * spec.sets + pl.col("rail")) * spec.count + index
     result = ends.select(
         "a", "a_port",
-        (block * spec.per_block + ordinal + tier.offset).cast(pl.Int32).alias("z"),
+        (block * spec.per_block + ordinal).cast(pl.Int32).alias("z"),
         (pl.col("position") % spec.down).cast(pl.Int32).alias("z_index"),
         "pod", "rail", "plane",
         (pl.col("gbit") / spec.planes).cast(pl.Float32).alias("gbit"),
@@ -78,9 +78,9 @@ def uplinks(geometry: Geometry, lower: TierFrame, upper: TierFrame, pods: range)
         within, each = pl.col("set") * below.count + pl.col("index"), below.sets * below.count
     position, block = _block(geometry, below, above, pods)
     frame = lower.frame.select(
-        (pl.int_range(0, pl.len(), dtype=pl.Int32) + lower.offset).alias("a"),
+        pl.int_range(0, pl.len(), dtype=pl.Int32).alias("a"),
         "pod", "plane",
-        (block * above.per_block + (pl.col("plane") * above.sets + target) * above.count + upper.offset)
+        (block * above.per_block + (pl.col("plane") * above.sets + target) * above.count)
         .cast(pl.Int32).alias("first"),
         ((position * each + within) * below.up).cast(pl.Int32).alias("w"),
         (pl.col("set") if below.level == 0 else pl.lit(None, pl.Int32)).cast(pl.Int32).alias("rail"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -11,17 +12,24 @@ from infra.errors import UserError
 from infra.plan import addressing, cabling, positions, switching
 from infra.plan.counts import step_name
 from infra.plan.geometry import Geometry
+from infra.plan.template import Template, template_for
 from infra.spec import catalog
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from infra.plan.findings import Finding
     from infra.plan.switching import TierFrame
     from infra.spec.site import Site
+    from infra.spec.tiers import ResolvedTier
 
 LINK_COLUMNS = (
     "fabric", "tier", "pod", "rail", "plane", "gbit", "a", "a_port", "a_rack", "a_unit", "z", "z_port", "z_rack",
     "z_unit", "length",
 )  # fmt: skip
+
+FABRICS = pl.Enum(["east-west", "north-south", "out-of-band"])
+STEPS = pl.Enum([step_name(level) for level in range(8)])
 
 
 class Plan:
@@ -65,6 +73,12 @@ class Plan:
         index = int(number) - 1
         return Plan(
             self.site, range(index, index + 1), site_level=False, geometry=self.geometry, phase=self.phase
+        )
+
+    def alike(self) -> Plan:
+        """Another plan of the same scope."""
+        return Plan(
+            self.site, self.scope, site_level=self.site_level, geometry=self.geometry, phase=self.phase
         )
 
     def own_level(self) -> Plan:
@@ -122,17 +136,16 @@ class Plan:
         return switching.tier_frames(self.geometry, self.rack_frame, self.scope, above)
 
     @cached_property
-    def device_frame(self) -> pl.DataFrame:
-        """All that has ports, in row order: trays, companions, servers, switches: name, rack_name, unit, x, y."""
+    def host_frame(self) -> pl.DataFrame:
+        """What is cabled to first tiers, in row order: trays, companions, servers: name, rack_name, unit, x, y."""
         columns = ["name", "rack_name", "unit", "x", "y"]
         frames = [self.node_frame, self.companion_frame, self.server_frame]
-        frames += [tier.frame for tier in self.tier_frames]
-        return pl.concat([frame.select(columns) for frame in frames], rechunk=True)
+        return pl.concat([frame.select(columns) for frame in frames])
 
     @cached_property
-    def first_switch(self) -> int:
-        """Row of the first switch in `device_frame`."""
-        return self.node_frame.height + self.companion_frame.height + self.server_frame.height
+    def template(self) -> Template | None:
+        """What this slice is a copy of, if it is a single pod without exceptions; see `infra.plan.template`."""
+        return template_for(self)
 
     # Tables
 
@@ -146,6 +159,8 @@ class Plan:
     @cached_property
     def racks(self) -> pl.DataFrame:
         """Racks: name, kind (compute, network, servers), pod, su, platform, pool, x, y (metres)."""
+        if self.template:
+            return self.template.table(self, "racks")
         names = [form.platform for form in self.geometry.forms]
         forms = pl.DataFrame({"form": range(len(names)), "platform": names},
                              schema={"form": pl.Int16, "platform": pl.String})  # fmt: skip
@@ -177,6 +192,8 @@ class Plan:
     @cached_property
     def nodes(self) -> pl.DataFrame:
         """Trays and servers: name, role, pod, su, rack, slot (from 1), unit, platform, accelerators, pool."""
+        if self.template:
+            return self.template.table(self, "nodes")
         counts = pl.DataFrame(
             [(name, catalog.platform(name).node.accelerators) for name in self._platforms],
             schema={"platform": pl.String, "accelerators": pl.Int32}, orient="row",
@@ -201,6 +218,8 @@ class Plan:
     @cached_property
     def companions(self) -> pl.DataFrame:
         """NVLink switch trays, power shelves and the like: name, kind, pod, su, rack, unit."""
+        if self.template:
+            return self.template.table(self, "companions")
         return self.companion_frame.select(
             "name", "kind", pl.col("pod_name").alias("pod"), pl.col("row").alias("su"),
             pl.col("rack_name").alias("rack"), "unit",
@@ -209,6 +228,8 @@ class Plan:
     @cached_property
     def nics(self) -> pl.DataFrame:
         """Data interfaces: node, interface, fabric, rail, gbit, pod."""
+        if self.template:
+            return self.template.table(self, "nics")
         frame = positions.nic_frame(set(self._platforms))
         rails = {name: fabric.rails for name, fabric in self.site.fabrics.named().items()}
         frame = frame.with_columns(
@@ -225,6 +246,8 @@ class Plan:
     @cached_property
     def switches(self) -> pl.DataFrame:
         """Switches: name, fabric, tier, level, model, pod, su, plane, set, rack, unit, ports, watts."""
+        if self.template:
+            return self.template.table(self, "switches")
         frames = []
         for tier in self.tier_frames:
             spec = tier.tier
@@ -244,23 +267,27 @@ class Plan:
     @cached_property
     def links(self) -> pl.DataFrame:
         """Cables, hosts first: `LINK_COLUMNS`; a is the lower end, z the upper; length in metres."""
-        frames = []
+        if self.template:
+            return self.template.links(self)
+        frames = [part for _, part in self.link_parts()]
+        return pl.concat(frames) if frames else pl.DataFrame(schema=dict.fromkeys(LINK_COLUMNS, pl.String))
+
+    def link_parts(self) -> Iterator[tuple[ResolvedTier, pl.DataFrame]]:
+        """Cables by the tier that they go up to."""
+        frames = {(frame.tier.fabric, frame.tier.level): frame for frame in self.tier_frames}
         for fabric in self.geometry.tiers.values():
-            tiers = [tier for tier in self.tier_frames if tier.tier in fabric]
+            tiers = [frames[tier.fabric, tier.level] for tier in fabric]
             host = cabling.host_links(self.geometry, tiers[0], self._ends(tiers[0]), self.scope)
-            frames.append(self._named(host, tiers[0], None))
-            for lower, upper in zip(tiers, tiers[1:], strict=False):
-                frames.append(
-                    self._named(cabling.uplinks(self.geometry, lower, upper, self.scope), upper, lower)
-                )
-        if not frames:
-            return pl.DataFrame(schema=dict.fromkeys(LINK_COLUMNS, pl.String))
-        return pl.concat(frames)
+            yield fabric[0], self.named(host, tiers[0], None)
+            for lower, upper in pairwise(tiers):
+                if self.site_level or lower.tier.per in switching.INSIDE:
+                    links = cabling.uplinks(self.geometry, lower, upper, self.scope)
+                    yield upper.tier, self.named(links, upper, lower)
 
     def _ends(self, tier: TierFrame) -> pl.DataFrame:
         if tier.tier.fabric == "out-of-band":
             first = self.node_frame.height + self.companion_frame.height
-            devices = self.device_frame.head(first).select("name").with_row_index("a")
+            devices = self.host_frame.head(first).select("name").with_row_index("a")
             devices = devices.with_columns(pl.col("a").cast(pl.Int32))
             return cabling.management_ends(self.geometry, tier.tier, self.rack_frame, devices)
         ends = cabling.nic_ends(self.geometry, tier.tier, self.rack_frame, self.node_frame, self.scope)
@@ -292,20 +319,18 @@ class Plan:
                   "nic": pl.Int32, "gbit": pl.Float64, "a": pl.Int32, "a_port": pl.String}  # fmt: skip
         return pl.DataFrame(rows, schema=schema, orient="row")
 
-    def _named(self, links: pl.DataFrame, upper: TierFrame, lower: TierFrame | None) -> pl.DataFrame:
+    def named(self, links: pl.DataFrame, upper: TierFrame, lower: TierFrame | None) -> pl.DataFrame:
         """Links by index → links with names, places and lengths."""
-        devices = self.device_frame
-        a_rows = links["a"] if lower is None else links["a"] + self.first_switch
-        a = devices.select(pl.all().gather(a_rows))
-        z = devices.select(pl.all().gather(links["z"] + self.first_switch))
+        ends = ["name", "rack_name", "unit", "x", "y"]
+        below = self.host_frame if lower is None else lower.frame.select(ends)
+        a = below.select(pl.all().gather(links["a"]))
+        z = upper.frame.select(ends).select(pl.all().gather(links["z"]))
         a_port = links["a_port"] if lower is None else _ports(lower, links["a_index"])
-        step = step_name(upper.tier.level)
+        pods = pl.Series(self.geometry.pod_names, dtype=pl.String)
         return links.select(
-            pl.lit(upper.tier.fabric).cast(pl.Categorical).alias("fabric"),
-            pl.lit(step).cast(pl.Categorical).alias("tier"),
-            pl.lit(None, pl.String).alias("pod")
-            if links["pod"].is_null().all()
-            else pl.Series(self.geometry.pod_names, dtype=pl.String).gather(links["pod"]).alias("pod"),
+            pl.lit(upper.tier.fabric).cast(FABRICS).alias("fabric"),
+            pl.lit(step_name(upper.tier.level)).cast(STEPS).alias("tier"),
+            pods.gather(links["pod"].cast(pl.UInt32)).alias("pod"),
             pl.col("rail").cast(pl.Int16), pl.col("plane").cast(pl.Int16), "gbit",
             a["name"].alias("a"), a_port.alias("a_port"), a["rack_name"].alias("a_rack"), a["unit"].alias("a_unit"),
             z["name"].alias("z"), _ports(upper, links["z_index"]).alias("z_port"),

@@ -24,12 +24,10 @@ class TierFrame:
         tier: what they are.
         frame: block (global index), local (index of the block in the scope), ordinal, plane, set, index, name,
             rack_name, unit, x, y and pod, su (indices; None above).
-        offset: row of the first one among all switches of the scope.
     """
 
     tier: ResolvedTier
     frame: pl.DataFrame
-    offset: int
 
 
 @lru_cache(maxsize=64)
@@ -57,19 +55,39 @@ def tier_frames(geometry: Geometry, rack_frame: pl.DataFrame, pods: range, above
         pods: the scope.
         above: pods whose halls, buildings and site are meant by tiers above pods.
     """
+    by_level = peers(geometry)
+    inside = [per for per in by_level if per in INSIDE]
+    blocks = {per: _blocks(geometry, rack_frame, pods, per) for per in inside}
+    return [
+        TierFrame(tier, _tier(geometry, tier, by_level[tier.per], blocks[tier.per]))
+        if tier.per in INSIDE
+        else upper_frame(geometry, tier, above)
+        for tier in geometry.every_tier
+    ]
+
+
+INSIDE = ("rack", "scalable-unit", "pod")
+"""Levels of tiers that lie in a pod."""
+
+
+def peers(geometry: Geometry) -> dict[str, list[ResolvedTier]]:
+    """Tiers by level: those of a level share its network racks."""
     by_level: dict[str, list[ResolvedTier]] = {}
     for tier in geometry.every_tier:
         by_level.setdefault(tier.per, []).append(tier)
-    inside = {"rack", "scalable-unit", "pod"}
-    blocks = {per: _blocks(geometry, rack_frame, pods if per in inside else above, per) for per in by_level}
-    result, offset = [], 0
-    for tier in geometry.every_tier:
-        peers = by_level[tier.per]
-        block = blocks[tier.per]
-        frame = _tier(geometry, tier, peers, block)
-        result.append(TierFrame(tier, frame, offset))
-        offset += frame.height
-    return result
+    return by_level
+
+
+def upper_frame(geometry: Geometry, tier: ResolvedTier, pods: range) -> TierFrame:
+    """A tier above pods: the blocks that these pods are in. Kept, because every slice asks for them."""
+    size = geometry.blocks_per(tier.per)
+    key = f"tier {tier.fabric} {tier.level} {pods.start // size} {(pods.stop - 1) // size}"
+    known = geometry.memo.get(key)
+    if not isinstance(known, TierFrame):
+        blocks = _blocks(geometry, pl.DataFrame(), pods, tier.per)
+        known = TierFrame(tier, _tier(geometry, tier, peers(geometry)[tier.per], blocks))
+        geometry.memo[key] = known
+    return known
 
 
 def _blocks(geometry: Geometry, rack_frame: pl.DataFrame, pods: range, per: str) -> pl.DataFrame:
