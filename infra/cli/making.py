@@ -15,10 +15,15 @@ from infra.errors import UserError
 from infra.report.record import StackRecord
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from infra.cli.stacks import StackRun
     from infra.plan import Plan
 
 INTERRUPTED = 130
+SIGNS = (" + ", " - ", " ~ ", " +-", " ++", " --")
+MOST_LINES = 24
+"""Resource lines of one stack that a plain (not live) display prints; a pod of a big site has 500."""
 UNCHANGING = frozenset({"same", "read", "refresh"})
 STARTS = {
     "fast": "from a template's saved memory (fast start)",
@@ -27,17 +32,24 @@ STARTS = {
 }
 
 
-def stacks(planned: Plan) -> tuple[str, ...]:
-    """Names of a site's stacks, the site's own first: pods refer to its outputs."""
+def stacks(planned: Plan, pods: Container[str] = ()) -> tuple[str, ...]:
+    """Names of a site's stacks, the site's own first: pods refer to its outputs.
+
+    Args:
+        planned: the site.
+        pods: only these; all if empty.
+    """
     name = planned.site.name
-    return (name, *(f"{name}.{pod}" for pod in planned.pods))
+    return (name, *(f"{name}.{pod}" for pod in planned.pods if not pods or pod in pods))
 
 
 def preview(run: Run) -> Done:
     """Say what would change; on real hardware, ask."""
+    if run.simulate and not run.dry_run:
+        return Done("simulated devices: nothing to confirm", skipped=True)
     counts: Counter[str] = Counter()
     changes = 0
-    for stack in stacks(run.planned):
+    for stack in stacks(run.planned, run.pods):
         with run.part(stack):
             found = _operate(run, "preview", stack)
         counts.update(found.changes)
@@ -55,20 +67,49 @@ def preview(run: Run) -> Done:
 
 
 def make(run: Run) -> Done:
-    """Make what is declared."""
-    changes = 0
-    for stack in stacks(run.planned):
+    """Make what is declared: the site's own level, then its pods in waves that keep within the ramp limit."""
+    from infra.cli.waves import waves  # noqa: PLC0415 (polars is slow to import)
+
+    changes = _make_one(run, run.site)
+    planned = waves(run.planned, run.pods)
+    for number, wave in enumerate(planned, start=1):
         began = time.monotonic()
-        with run.part(stack):
-            # Stand-ins may have lost their power since (the computer was restarted): ask their BMCs first.
-            found = _operate(run, "up", stack, refresh=run.declared.stand_ins is not None)
-        changes += _changed(found.changes)
-        run.stack_done(
-            StackRecord(stack=stack, counts=found.changes, seconds=round(time.monotonic() - began, 2))
-        )
-        run.say(f"{stack}: {_words(found.changes)}")
+        rising = 0
+        for pod in wave.pods:
+            rising += _make_one(run, f"{run.site}.{pod}")
+        changes += rising
+        if wave.minutes:
+            words = f"wave {number} of {len(planned)}: {', '.join(wave.pods)}, {wave.watts / 1e6:.1f} MW"
+            run.say(
+                f"{words} in {wave.minutes} min" + (" (simulated: not waited for)" if run.simulate else "")
+            )
+        last = number == len(planned)
+        if rising and wave.minutes and not run.simulate and not last:
+            _let_rise(run, wave.minutes * 60 - (time.monotonic() - began))
     _note_starts(run)
-    return Done(f"{changes} changes in {len(stacks(run.planned))} stacks", changes=changes)
+    words = f"{changes} changes in {len(stacks(run.planned, run.pods))} stacks"
+    minutes = sum(wave.minutes for wave in planned)
+    if minutes:
+        words += f", {len(planned)} waves, {minutes} min at the ramp limit"
+    return Done(words + (", all simulated" if run.simulate else ""), changes=changes)
+
+
+def _make_one(run: Run, stack: str) -> int:
+    began = time.monotonic()
+    with run.part(stack):
+        # Stand-ins may have lost their power since (the computer was restarted): ask their BMCs first.
+        found = _operate(run, "up", stack, refresh=run.declared.stand_ins is not None)
+    seconds = round(time.monotonic() - began, 2)
+    run.stack_done(StackRecord(stack=stack, counts=found.changes, seconds=seconds))
+    run.say(f"{stack}: {_words(found.changes)}")
+    return _changed(found.changes)
+
+
+def _let_rise(run: Run, seconds: float) -> None:
+    """Wait out the rest of a wave's time: the grid connection may take no steeper rise."""
+    if seconds > 0:
+        run.say(f"waiting {seconds:.0f} s for the ramp limit")
+        time.sleep(seconds)
 
 
 def unmake(run: Run) -> int:
@@ -94,9 +135,17 @@ def _operate(run: Run, operation: str, stack: str, *, refresh: bool = False) -> 
     if run.simulate:
         os.environ["GIGASITE_DRIVER"] = "simulated"  # where the program looks if the stack does not say
 
+    shown = 0
+
     def tell(line: str) -> None:
+        nonlocal shown
         # What is worth a glance begins with its sign; headings, outputs and counts are for the log.
-        if line.startswith((" + ", " - ", " ~ ", " +-", " ++", " --", "engine: ")):
+        if line.startswith(SIGNS):
+            shown += 1
+            run.say(line.strip(), brief=shown > MOST_LINES)
+            if shown > MOST_LINES and shown % 100 == 0:
+                run.say(f"{stack}: {shown} steps so far")
+        elif line.startswith("engine: "):
             run.say(line.strip())
         elif line.strip():
             run.log(line.rstrip())

@@ -67,6 +67,7 @@ class Run:
         dry_run: stop before anything changes.
         simulate: devices are simulated by the provider; no machine is made.
         limit: machines and groups that step `configure` works on; None for all.
+        pods: pods that are previewed and made; all if empty.
         progress: the display.
         record: the run's record; replaced as the run goes on.
         declared: the site's declaration, once step `declare` has read it.
@@ -86,13 +87,14 @@ class Run:
     declared: Any = None
     planned: Any = None
     recorded: bool = True
+    pods: tuple[str, ...] = ()
     parts: list[tuple[str, float]] = field(default_factory=list)
     _log: Path | None = None
 
-    def say(self, text: str) -> None:
-        """Tell the person, and the step's log."""
+    def say(self, text: str, *, brief: bool = False) -> None:
+        """Tell the person, and the step's log; what is brief shows on a live display only."""
         self.log(text)
-        self.progress.say(text)
+        self.progress.say(text, brief=brief)
 
     def log(self, text: str) -> None:
         """Tell the step's log only."""

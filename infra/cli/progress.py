@@ -76,10 +76,10 @@ class Progress:
         if not self._live:
             self._console.print(f"==> {self._titles[name]}", markup=False)
 
-    def say(self, text: str) -> None:
-        """What the step is doing now."""
+    def say(self, text: str, *, brief: bool = False) -> None:
+        """What the step is doing now; if brief, only where the next word replaces it."""
         self._message = text
-        if not self._live:
+        if not self._live and not brief:
             self._console.print(
                 f"    {time.monotonic() - self._began:6.1f} s  {text}", markup=False, overflow="ignore"
             )

@@ -25,6 +25,8 @@ def declare(run: Run) -> Done:
     with run.part("plan"):
         run.planned = plan.plan(run.declared)
         findings = tuple(run.planned.findings)
+    if strange := [pod for pod in run.pods if pod not in run.planned.pods]:
+        raise UserError(f"site {run.site} has no pod {strange[0]}", hint=f"it has {_range(run.planned.pods)}")
     refused = [finding for finding in findings if finding.severity == "error"]
     for finding in findings:
         run.log(f"{finding.severity}: {finding.path}: {finding.message}")
@@ -127,6 +129,10 @@ def report(run: Run) -> Done:
     steps = tuple(step for step in run.record.steps if step.name != "report")
     written = page.write(run.record.model_copy(update={"steps": steps}), run.planned)
     return Done(str(written.relative_to(paths.ROOT)))
+
+
+def _range(names: tuple[str, ...]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
 
 
 def _machines(run: Run) -> tuple[Machine, ...]:

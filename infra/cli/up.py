@@ -38,6 +38,9 @@ def command(
         typer.Option("--step", metavar="NAME[,NAME…]", help="Only these steps.", autocompletion=_names),
     ] = None,
     engine: Engine = EngineName.EMBEDDED,
+    pod: Annotated[
+        list[str] | None, typer.Option("--pod", metavar="POD", help="Preview and make only these pods.")
+    ] = None,
     limit: Annotated[
         str, typer.Option("--limit", "-l", metavar="PATTERN", help="Step configure: only these machines.")
     ] = "",
@@ -68,6 +71,7 @@ def command(
             progress=progress,
             record=pipeline.new_record(site, ["gigasite", *sys.argv[1:]], goes_on=wanted < set(TITLES)),
             recorded=not dry_run,
+            pods=tuple(pod or ()),
         )
         try:
             pipeline.execute(run, chosen)
