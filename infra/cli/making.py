@@ -90,7 +90,7 @@ def make(run: Run) -> Done:
     words = f"{changes} changes in {len(stacks(run.planned, run.pods))} stacks"
     minutes = sum(wave.minutes for wave in planned)
     if minutes:
-        words += f", {len(planned)} waves, {minutes} min at the ramp limit"
+        words += f", {len(planned)} wave{'s' * (len(planned) > 1)}, {minutes} min at the ramp limit"
     return Done(words + (", all simulated" if run.simulate else ""), changes=changes)
 
 
@@ -161,9 +161,9 @@ def _operate(run: Run, operation: str, stack: str, *, refresh: bool = False) -> 
     if not found.succeeded:
         if found.exit_code == INTERRUPTED:
             raise KeyboardInterrupt
-        shown = "\n".join(f"  {message}" for message in found.messages)
+        said = "\n".join(f"  {message}" for message in found.messages)
         raise UserError(
-            f"{operation} of stack {stack} failed:\n{shown}",
+            f"{operation} of stack {stack} failed:\n{said}",
             hint=f"see {paths.out(run.site).relative_to(paths.ROOT)}/logs/{run.record.steps[-1].name}.log",
         )
     return found

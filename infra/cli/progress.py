@@ -27,7 +27,9 @@ def console(*, json: bool = False) -> Console:
     """Where progress goes: standard output, or standard error when that is for data."""
     from rich.console import Console  # noqa: PLC0415 (slow to import, not needed for --help)
 
-    return Console(stderr=json, highlight=False, soft_wrap=True)
+    # Into a file or a pipe, tables are as wide as they need: nobody looks at 80 columns there.
+    wide = None if (sys.stderr if json else sys.stdout).isatty() else 200
+    return Console(stderr=json, highlight=False, soft_wrap=True, width=wide)
 
 
 def duration(seconds: float) -> str:
