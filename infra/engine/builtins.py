@@ -36,11 +36,11 @@ class BuiltinProvider(Provider):
     ) -> None:
         self._stack_outputs, self._resources = stack_outputs, resources
 
-    async def check_config(self, request: Request) -> Checked:
+    async def check_config(self, request: Request) -> Checked:  # noqa: ARG002
         """It has no configuration."""
         return Checked({})
 
-    async def diff_config(self, request: Request) -> Diff:
+    async def diff_config(self, request: Request) -> Diff:  # noqa: ARG002
         """It has no configuration."""
         return NO_CHANGES
 
@@ -75,7 +75,7 @@ class BuiltinProvider(Provider):
     async def update(self, request: Request) -> Outcome:
         """A stash shows the new input and keeps the first value."""
         return Outcome(
-            outputs={"input": request.inputs["input"], "output": request.old_outputs.get("output")}
+            outputs={"input": request.inputs["input"], "output": (request.old_outputs or {}).get("output")}
         )
 
     async def delete(self, request: Request) -> None:

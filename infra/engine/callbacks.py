@@ -1,4 +1,4 @@
-"""Callbacks: functions of the program that the engine calls (transforms, hooks), through the program's own server."""
+"""Callbacks: the program's own functions (transforms, hooks), called through the server it runs for that."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def _states(new: ResourceState | None, old: ResourceState | None) -> dict[str, A
 
 def _options(state: ResourceState) -> resource_pb2.ResourceOptions:
     """A resource's options as hooks see them; fields that this SDK's messages lack are left out."""
-    wanted = {
+    wanted: dict[str, Any] = {
         "parent": state.parent,
         "depends_on": state.dependencies,
         "protect": state.protect,

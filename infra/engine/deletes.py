@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from infra.engine.diff import with_replace_on_changes
 from infra.engine.graph import DependencyGraph
 from infra.engine.steps import DeleteStep, RefreshStep, RemovePendingReplaceStep, SameStep, Step, compared
-from infra.engine.targets import Targets
 from infra.engine.urn import ProviderReference
 from infra.engine.values import UNKNOWN
 
 if TYPE_CHECKING:
     from infra.engine.state import ResourceState
     from infra.engine.step_generator import StepGenerator
+    from infra.engine.targets import Targets
 
 
 class DeletePlanner:
@@ -54,9 +54,9 @@ class DeletePlanner:
                 if state.protect and not deployment.options.ignore_protect:
                     generator.saw_error = True
                     text = (
-                        f'unable to replace resource "{state.urn}" as part of replacing "{urn}" as it is currently '
-                        "marked for protection. To unprotect the resource, remove the `protect` flag from the "
-                        "resource in your Pulumi program and run `pulumi up`, or use the command:\n"
+                        f'unable to replace resource "{state.urn}" as part of replacing "{urn}" as it is '
+                        "currently marked for protection. To unprotect the resource, remove the `protect` flag "
+                        "from the resource in your Pulumi program and run `pulumi up`, or use the command:\n"
                         f"`pulumi state unprotect '{state.urn}'`"
                     )
                     raise BailError(deployment.error(text, urn))
@@ -122,7 +122,7 @@ class DeletePlanner:
 
     # ------------------------------------------------------------ at the end
 
-    async def at_the_end(self) -> tuple[list[Step], list[Step]]:
+    async def at_the_end(self) -> tuple[list[Step], list[Step]]:  # noqa: C901 (one case per fate)
         """The steps for what the program did not ask for: those that stay, and the deletes.
 
         Raises:

@@ -71,7 +71,7 @@ class Deployment:
         stack_outputs: reads another stack's outputs.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 (named by its one caller)
         self,
         project: str,
         stack: str,
@@ -87,7 +87,7 @@ class Deployment:
         self.reporter = Reporter(
             emit, preview=options.preview, refresh=options.refresh, only=options.refresh_only
         )
-        self.hooks = Hooks(preview=options.preview, warn=self.warn, report=self.error)
+        self.hooks = Hooks(preview=options.preview, warn=self.warn, report=self._report)
         self.registry = ProviderRegistry(host, BuiltinProvider(stack_outputs, self.find))
         self.policy: Policy | None = None
         self.news: dict[str, ResourceState] = {}
@@ -169,6 +169,9 @@ class Deployment:
         self._emit(DiagnosticEvent(message, Severity.ERROR, urn))
         return message
 
+    def _report(self, message: str, urn: str) -> None:
+        self.error(message, urn)
+
     def cancel(self) -> None:
         """People want it to stop: finish what is in flight, start nothing more."""
         self._cancelled = True
@@ -177,7 +180,7 @@ class Deployment:
 
     # ------------------------------------------------------------ running
 
-    async def run(self, start: Callable[[], None]) -> bool:
+    async def run(self, start: Callable[[], None]) -> bool:  # noqa: C901, PLR0911 (a run has many ends)
         """Run with a program (or with nothing, for a destroy) as the source.
 
         Args:

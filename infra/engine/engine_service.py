@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from google.protobuf import empty_pb2
+from google.protobuf.empty_pb2 import Empty  # type: ignore[attr-defined]
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
 
 from infra.engine.events import DiagnosticEvent, Severity
@@ -45,7 +45,7 @@ class EngineService(engine_pb2_grpc.EngineServicer):
 
     async def Log(self, request: Any, context: Any) -> Any:  # noqa: ARG002, D102, N802
         self.log(request)
-        return empty_pb2.Empty()
+        return Empty()
 
     async def GetRootResource(self, request: Any, context: Any) -> Any:  # noqa: ARG002, D102, N802
         return engine_pb2.GetRootResourceResponse(urn=self._root)
@@ -55,7 +55,7 @@ class EngineService(engine_pb2_grpc.EngineServicer):
         return engine_pb2.SetRootResourceResponse()
 
     async def StartDebugging(self, request: Any, context: Any) -> Any:  # noqa: ARG002, D102, N802
-        return empty_pb2.Empty()
+        return Empty()
 
     async def RequirePulumiVersion(self, request: Any, context: Any) -> Any:  # noqa: ARG002, D102, N802
         return engine_pb2.RequirePulumiVersionResponse()

@@ -1,4 +1,4 @@
-"""The step executor: runs chains of steps at once, tells the snapshot and the display, stops when one fails."""
+"""The step executor: runs chains of steps, tells the snapshot and the display, stops when one fails."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from infra.engine import values
 from infra.engine.errors import EngineError
 from infra.engine.events import Op
+from infra.engine.hooks import Hook
 from infra.engine.provider import ProviderError
 from infra.engine.steps import Applied, CreateStep, DeleteProtectedError, SameStep, Status, Step, UpdateStep
-from infra.engine.hooks import Hook
 from infra.engine.urn import STACK_TYPE, type_of
 
 if TYPE_CHECKING:
@@ -50,13 +50,16 @@ class StepExecutor:
             return None
         if self._slots is not None:
             await self._slots.acquire()
-        if self.cancelled:
+        if self._stopped():  # meanwhile
             self._release()
             return None
         task = asyncio.ensure_future(self._run(chain))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+    def _stopped(self) -> bool:
+        return self.cancelled
 
     def _release(self) -> None:
         if self._slots is not None:

@@ -163,8 +163,8 @@ class GoalReader:
             replace_with=request.replace_with,
             additional_secret_outputs=request.additionalSecretOutputs,
             hide_diff=request.hideDiffs,
-            **{"import": request.importId},
         )
+        setattr(options, "import", request.importId)
         if request.HasField("protect"):
             options.protect = request.protect
         if request.HasField("retainOnDelete"):
@@ -268,9 +268,9 @@ class GoalReader:
             message.customTimeouts.update = times.update
             message.customTimeouts.delete = times.delete
         for hook, field in _HOOKS.items():
-            names = goal.resource_hooks.get(hook)
-            if names and hasattr(message.resource_hooks, field):
-                getattr(message.resource_hooks, field).extend(names)
+            named = goal.resource_hooks.get(hook)
+            if named and hasattr(message.resource_hooks, field):
+                getattr(message.resource_hooks, field).extend(named)
         return message
 
 

@@ -87,7 +87,7 @@ class DependencyGraph:
         return self._dependents
 
     def dependencies_of(self, state: ResourceState) -> Iterator[ResourceState]:
-        """What must outlive a state (with repeats): its dependencies, their children if components, its parent."""
+        """What must outlive a state (with repeats): dependencies, their children if components, parent."""
         at = self._index[state]
         for urn in dict.fromkeys(_plain_edges(state)):
             for index in self._by_urn.get(urn, ()):

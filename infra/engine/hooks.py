@@ -88,7 +88,7 @@ class Hooks:
                 raise
 
     async def run_after(self, hook: Hook, new: ResourceState | None, old: ResourceState | None) -> None:
-        """Run what a resource has for a moment after its operation; a failure fails the run, not the resource."""
+        """Run what a resource has for after its operation; a failure fails the run, not the resource."""
         state = new or old
         assert state is not None
         if hook not in state.resource_hooks:

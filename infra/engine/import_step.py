@@ -113,8 +113,8 @@ class ImportStep(Step):
                 else f"This is almost certainly a bug in the `{package_of(new.type)}` provider."
             )
             deployment.warn(
-                f"One or more imported inputs failed to validate. {reason} The import will still proceed, but you "
-                "will need to edit the generated code after copying it into your program.",
+                f"One or more imported inputs failed to validate. {reason} The import will still proceed, "
+                "but you will need to edit the generated code after copying it into your program.",
                 new.urn,
             )
             for failure in checked.failures:
@@ -124,13 +124,8 @@ class ImportStep(Step):
                 )
 
     def complete(self) -> None:
-        """Tell who compares, or who waits."""
+        """Tell who compares what was read with what is wanted, or who waits."""
         if self._on_done is not None:
-            self._on_done(self.old_read, None)
+            self._on_done(self.new, None)
         else:
             super().complete()
-
-    @property
-    def old_read(self) -> ResourceState | None:
-        """The state as it was read, which what is wanted is compared with; the snapshot holds it as the new."""
-        return self.new

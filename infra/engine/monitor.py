@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
-from google.protobuf import empty_pb2
+from google.protobuf.empty_pb2 import Empty  # type: ignore[attr-defined]
 from pulumi.runtime.proto import provider_pb2, resource_pb2, resource_pb2_grpc
 
 from infra.engine import assets, values
@@ -147,9 +147,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         answer: Registered = await self._answer(registration.answer)
         return answer
 
-    async def _serve(
-        self, handler: Callable[[Any], Awaitable[Any]], request: Any, context: grpc.aio.ServicerContext
-    ) -> Any:
+    async def _serve(self, handler: Callable[[Any], Awaitable[Any]], request: Any, context: Any) -> Any:
         try:
             return await handler(request)
         except Refused as refused:
@@ -185,11 +183,11 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
 
     async def RegisterStackTransform(self, request: Any, context: Any) -> Any:  # noqa: ARG002, D102, N802
         self.stack_transforms.append(request)
-        return empty_pb2.Empty()
+        return Empty()
 
     async def RegisterStackInvokeTransform(self, request: Any, context: Any) -> Any:  # noqa: ARG002, D102, N802
         self._invoke_transforms.append(request)
-        return empty_pb2.Empty()
+        return Empty()
 
     async def RegisterResourceHook(self, request: Any, context: Any) -> Any:  # noqa: D102, N802
         return await self._serve(self.register_hook, request, context)
@@ -227,18 +225,18 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         self.signalled = True
         self.deployment.push(Finished())
         await self._shutdown.wait()
-        return empty_pb2.Empty()
+        return Empty()
 
     async def register_hook(self, request: resource_pb2.RegisterResourceHookRequest) -> Any:
         """Take a resource hook in."""
         function = self.callbacks.hook(request.callback)
         self.deployment.hooks.register(request.name, function, in_preview=request.on_dry_run)
-        return empty_pb2.Empty()
+        return Empty()
 
     async def register_error_hook(self, request: Any) -> Any:
         """Take an error hook in."""
         self.deployment.hooks.register_error(request.name, self.callbacks.error_hook(request.callback))
-        return empty_pb2.Empty()
+        return Empty()
 
     def register_package(self, request: resource_pb2.RegisterPackageRequest) -> Any:
         """Take in a package, perhaps one that a parameter makes out of another."""
@@ -262,7 +260,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
             raise _shut_down()
         self.deployment.push(outputs)
         await self._answer(outputs.answer)
-        return empty_pb2.Empty()
+        return Empty()
 
     async def register_resource(self, request: resource_pb2.RegisterResourceRequest) -> Any:
         """A resource that the program wants."""
@@ -445,7 +443,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
 
 
 # The numbers are the protocol's; this SDK's messages do not name the last one.
-_RESULTS: Final = {
+_RESULTS: Final[dict[ResultKind, Any]] = {
     ResultKind.SUCCESS: 0,
     ResultKind.FAILED: 1,
     ResultKind.SKIPPED: 2,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
-from google.protobuf import empty_pb2
+from google.protobuf.empty_pb2 import Empty  # type: ignore[attr-defined]
 from pulumi.runtime.proto import analyzer_pb2_grpc, provider_pb2, provider_pb2_grpc
 
 from infra.engine import yamlfile
@@ -41,8 +41,8 @@ STOP_LIMIT: Final = 2.0
 """Seconds between asking a plugin to end and ending it."""
 OPERATION_ID: Final = "x-pulumi-operation-id"
 """gRPC metadata key of Create, Update and Delete: an id of the operation that stays the same when it is tried
-again after a crash, so that a provider that knows it can answer with what it did the first time. Providers that
-do not know it do not see it."""
+again after a crash, so that a provider that knows it can answer with what it did the first time. Such a
+provider says so by the same key and value in its reply's trailing metadata; others do not see it."""
 PYTHON_DYNAMIC: Final = "pulumi-python"
 """The package of dynamic providers; their provider comes with the SDK."""
 
@@ -122,8 +122,8 @@ class Finder:
             python = python_of(folder, options, self._python)
             return Command(name, (python, "-u", str(folder)))
         raise EngineError(
-            f"the plugin {folder} is written for the runtime {runtime!r}; this engine runs Python source plugins "
-            "and executables",
+            f"the plugin {folder} is written for the runtime {runtime!r}; this engine runs Python source "
+            "plugins and executables",
             hint="build it as an executable, or use `--engine pulumi`",
         )
 
@@ -316,7 +316,7 @@ class Plugin:
     async def cancel(self) -> None:
         """Ask it to give up what it is doing."""
         with _quiet():
-            await self.provider_stub.Cancel(empty_pb2.Empty(), timeout=1)
+            await self.provider_stub.Cancel(Empty(), timeout=1)
 
     async def close(self) -> None:
         """End it."""
@@ -432,7 +432,7 @@ class PluginHost:
 
 
 def _attached_port(name: str) -> int | None:
-    """The port of a provider that is being debugged: PULUMI_DEBUG_PROVIDERS=NAME:PORT,…"""
+    """The port of a provider that is being debugged (`PULUMI_DEBUG_PROVIDERS=NAME:PORT,…`)."""
     for entry in os.environ.get("PULUMI_DEBUG_PROVIDERS", "").split(","):
         package, _, port = entry.strip().partition(":")
         if package == name and port.isdecimal():

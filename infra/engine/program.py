@@ -90,7 +90,7 @@ class ProgramProcess:
         except EngineError as error:
             push(Finished(str(error)))
             return
-        if self._stopping or self._monitor.signalled and code == 0:
+        if self._stopping or (self._monitor.signalled and code == 0):
             return
         if code == 0:
             push(Finished())

@@ -107,7 +107,7 @@ def reset(path: Path, old: Properties, new: Properties) -> bool:
     return _reset(path, old, new, secret=False)
 
 
-def _reset(path: Path, old: Value, new: Value, *, secret: bool) -> bool:
+def _reset(path: Path, old: Value, new: Value, *, secret: bool) -> bool:  # noqa: PLR0911
     """`secret`: the old value lies under a secret mark that the new one lacks, so it must keep its own."""
     if not path:
         return False
@@ -149,7 +149,7 @@ def _reset_item(index: int, path: Path, old: Value, new: Value, *, secret: bool)
     return _reset(path[1:], old[index], new[index], secret=secret)
 
 
-def _reset_all(path: Path, old: Value, new: Value, *, secret: bool) -> bool:
+def _reset_all(path: Path, old: Value, new: Value, *, secret: bool) -> bool:  # noqa: PLR0911
     if len(path) == 1:
         if isinstance(new, dict):
             if isinstance(old, dict):

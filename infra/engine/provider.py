@@ -51,8 +51,8 @@ class Checked:
 class Outcome:
     """What a create, read or update left.
 
-    `outputs` None means that there is nothing (a read of what does not exist). With `init_errors` the resource
-    exists but is not well.
+    `outputs` None means that there is nothing (a read of what does not exist). With `init_errors` the
+    resource exists but is not well.
     """
 
     id: str = ""

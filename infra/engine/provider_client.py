@@ -29,7 +29,7 @@ from infra.engine.provider import (
 from infra.engine.values import Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from infra.engine.plugins import Plugin
     from infra.engine.values import Properties
@@ -373,11 +373,11 @@ _UNCERTAIN: Final = (
 )
 
 
-def _names(urn: str) -> dict[str, str]:
+def _names(urn: str) -> dict[str, Any]:
     return {"urn": urn, "name": urns.name_of(urn), "type": urns.type_of(urn)}
 
 
-def _failure(error: grpc.RpcError) -> ProviderError:
+def _failure(error: Any) -> ProviderError:
     code = error.code()
     uncertain = code in (grpc.StatusCode.INTERNAL, grpc.StatusCode.DATA_LOSS, grpc.StatusCode.UNKNOWN)
     return ProviderError(
@@ -385,14 +385,16 @@ def _failure(error: grpc.RpcError) -> ProviderError:
     )
 
 
-def _details(error: grpc.RpcError) -> list[Any]:
+def _details(error: Any) -> list[Any]:
     for key, value in error.trailing_metadata() or ():
         if key == "grpc-status-details-bin":
-            return list(status_pb2.Status.FromString(value).details)
+            status = status_pb2.Status()
+            status.ParseFromString(value)  # type: ignore[no-untyped-call]
+            return list(status.details)
     return []
 
 
-def _init_failure(error: grpc.RpcError) -> provider_pb2.ErrorResourceInitFailed | None:
+def _init_failure(error: Any) -> provider_pb2.ErrorResourceInitFailed | None:
     for detail in _details(error):
         failure = provider_pb2.ErrorResourceInitFailed()
         if detail.Unpack(failure):
@@ -400,7 +402,7 @@ def _init_failure(error: grpc.RpcError) -> provider_pb2.ErrorResourceInitFailed 
     return None
 
 
-def _configure_failure(error: grpc.RpcError) -> ProviderError:
+def _configure_failure(error: Any) -> ProviderError:
     lines = []
     for detail in _details(error):
         missing = provider_pb2.ConfigureErrorMissingKeys()
@@ -413,7 +415,7 @@ def _configure_failure(error: grpc.RpcError) -> ProviderError:
     return ProviderError(multi_error(lines)) if lines else _failure(error)
 
 
-def _unimplemented(error: grpc.RpcError, method: str) -> bool:
+def _unimplemented(error: Any, method: str) -> bool:
     """Whether the plugin has no such call; old SDKs say so in words only."""
     if error.code() is grpc.StatusCode.UNIMPLEMENTED:
         return True

@@ -95,7 +95,7 @@ class ProviderRegistry(Provider):
         request = replace(request, old_inputs=without_internal(request.old_inputs or {}), inputs=news)
         diff = await provider.diff_config(request)
         if diff.changes is Changes.UNKNOWN:
-            same = not diff_of_inputs(request.old_outputs, news).changed_keys
+            same = not diff_of_inputs(request.old_outputs or {}, news).changed_keys
             diff = replace(diff, changes=Changes.NONE if same else Changes.SOME)
         return diff
 
@@ -143,7 +143,7 @@ class ProviderRegistry(Provider):
         """Let go of it."""
         self._providers.pop(ProviderReference(request.urn, request.id), None)
 
-    async def read(self, request: Request) -> Outcome:
+    async def read(self, request: Request) -> Outcome:  # noqa: ARG002
         """Provider resources are nowhere but in the state."""
         raise ProviderError("provider resources may not be read")
 

@@ -51,13 +51,13 @@ def linear_wait() -> bool:
     wait = getattr(stack, "wait_for_rpcs", None)
     if wait is None or "return_when=asyncio.FIRST_COMPLETED" not in inspect.getsource(wait):
         return False
-    if getattr(stack, "asyncio", None) is not asyncio:
+    if vars(stack).get("asyncio") is not asyncio:
         return False
     # The module sees an asyncio whose FIRST_COMPLETED means "all, or the first that fails".
     own = types.ModuleType("asyncio")
     own.__dict__.update(asyncio.__dict__)
     own.FIRST_COMPLETED = asyncio.FIRST_EXCEPTION  # type: ignore[attr-defined]
-    stack.asyncio = own
+    vars(stack)["asyncio"] = own
     return True
 
 

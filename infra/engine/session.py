@@ -7,8 +7,8 @@ import os
 import signal
 import sys
 import time
-from dataclasses import replace
 from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -108,8 +108,8 @@ class Session:
                 kept = protected(snapshot)
                 if kept and len(kept) == len(snapshot.resources):
                     text = (
-                        f"There were no unprotected resources to destroy. There are still {len(kept)} protected "
-                        "resources associated with this stack."
+                        f"There were no unprotected resources to destroy. There are still {len(kept)} "
+                        "protected resources associated with this stack."
                     )
                     self._emit(StdoutEvent(text))
                     return Result(None, {})

@@ -19,7 +19,6 @@ from infra.engine.steps import (
     SameStep,
     UpdateStep,
 )
-
 from infra.engine.urn import ProviderReference
 
 if TYPE_CHECKING:
@@ -101,7 +100,9 @@ class SnapshotManager:
         if step.operation_id or names or put:
             self._journal.end(step.operation_id, remove=[name for name in names if name not in put], put=put)
 
-    def _effects(self, step: Step) -> tuple[list[ResourceState], list[ResourceState]]:
+    def _effects(  # noqa: C901, PLR0911 (one case per kind of step)
+        self, step: Step
+    ) -> tuple[list[ResourceState], list[ResourceState]]:
         """Take a step's result in.
 
         Returns:

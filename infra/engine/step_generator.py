@@ -183,7 +183,7 @@ class StepGenerator:
 
         return RefreshStep(old, new, internal=not goal.custom or new.is_provider, on_done=done)
 
-    async def _after_refresh(
+    async def _after_refresh(  # noqa: PLR0911 (each mode has its own ends)
         self,
         registration: Registration,
         goal: Goal,
@@ -219,7 +219,7 @@ class StepGenerator:
                     self._import_first(registration, goal, old, new, provider, invalid=invalid)
                 )
         steps = await self._decide(
-            registration, goal, old, new, provider, invalid=invalid, recreating=recreating, imported=False
+            registration, goal, old, new, provider, invalid=invalid, recreating=recreating
         )
         return self.targeting.validated(steps)
 
@@ -270,7 +270,7 @@ class StepGenerator:
 
     # ------------------------------------------------------------ deciding
 
-    async def _decide(
+    async def _decide(  # noqa: C901, PLR0912 (the order of the questions is the protocol)
         self,
         registration: Registration,
         goal: Goal,
@@ -280,7 +280,6 @@ class StepGenerator:
         *,
         invalid: bool,
         recreating: bool,
-        imported: bool,
     ) -> list[Step]:
         urn = new.urn
         inputs = new.inputs
@@ -414,7 +413,7 @@ class StepGenerator:
         )
         return (await provider.diff_config(request)).replaces
 
-    async def _replace(
+    async def _replace(  # noqa: PLR0917 (named by its one caller)
         self,
         registration: Registration,
         goal: Goal,
@@ -516,7 +515,7 @@ class StepGenerator:
 
 
 def _triggers(old: Value, new: Value) -> bool:
-    """Whether a change of the replacement trigger forces a replacement: a value where there was none does not."""
+    """Whether a change of the replacement trigger replaces: a value where there was none does not."""
     old, new = values.unwrap(old), values.unwrap(new)
     if values.has_unknown(old) or values.has_unknown(new):
         return True

@@ -487,7 +487,7 @@ class RefreshStep(Step):
             self._on_done(self.new, None)
 
 
-async def compared(
+async def compared(  # noqa: PLR0917 (whom, about what, against what)
     provider: Provider,
     urn_state: ResourceState,
     old: ResourceState,

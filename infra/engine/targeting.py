@@ -101,7 +101,10 @@ class Targeting:
                 continue
             for urn in step.new.edges():
                 if urn in generator.skipped_creates:
-                    text = f"Resource '{step.urn}' depends on '{urn}' which was was not specified in --target list."
+                    text = (
+                        f"Resource '{step.urn}' depends on '{urn}' "
+                        "which was was not specified in --target list."
+                    )
                     generator.deployment.error(text, step.urn)
                     generator.saw_error = True
                     if not generator.deployment.preview:
@@ -128,8 +131,8 @@ class Targeting:
                     deployment.error(f"could not find provider {reference} in old state", new.urn)
                 )
             text = (
-                f"provider {reference} for resource {new.urn} has not been registered yet, this is due to a change "
-                "of providers mixed with --target. Change your program back to the original providers"
+                f"provider {reference} for resource {new.urn} has not been registered yet, this is due to a "
+                "change of providers mixed with --target. Change your program back to the original providers"
             )
             raise BailError(deployment.error(text, new.urn))
         steps: list[Step] = []
