@@ -177,6 +177,9 @@ def _note_starts(run: Run) -> None:
     """Put into the record how the machines came up, from the stacks' outputs."""
     from infra.rollout.outputs import machine_outputs  # noqa: PLC0415 (see above)
 
+    if run.simulate:
+        run.note(start_mode="not at all: the devices are simulated, no machine was made")
+        return
     counts = Counter(str(output.get("started", "")) for output in machine_outputs(run.site).values())
     words = [f"{count} {STARTS[how]}" for how, count in counts.items() if how in STARTS]
     if words:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -153,7 +154,15 @@ def _flat(summary: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, s
         if isinstance(value, dict):
             yield from _flat(value, f"{name}: ")
         elif isinstance(value, bool | int | float | str) and value not in (0, "", None):
-            yield name, f"{value:,}" if isinstance(value, int) else str(value)
+            yield name, _number(value)
+
+
+def _number(value: float | str) -> str:
+    """With thousands separators, and no more digits than anybody reads."""
+    if isinstance(value, float):
+        digits = max(0, 3 - int(math.log10(abs(value) or 1))) if abs(value) < 1000 else 0
+        return f"{value:,.{digits}f}".rstrip("0").rstrip(".") if digits else f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) else value
 
 
 def _machine(machine: Machine, outputs: Mapping[str, Any]) -> MachineRow:
