@@ -55,8 +55,8 @@ class DeletePlanner:
                     generator.saw_error = True
                     text = (
                         f'unable to replace resource "{state.urn}" as part of replacing "{urn}" as it is '
-                        "currently marked for protection. To unprotect the resource, remove the `protect` flag "
-                        "from the resource in your Pulumi program and run `pulumi up`, or use the command:\n"
+                        "currently marked for protection. To unprotect the resource, remove the `protect` "
+                        "flag from the resource in your Pulumi program and run `pulumi up`, or use the command:\n"
                         f"`pulumi state unprotect '{state.urn}'`"
                     )
                     raise BailError(deployment.error(text, urn))

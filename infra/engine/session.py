@@ -155,7 +155,7 @@ class Session:
         result = manager.snapshot()
         if journal is not None:
             self._save(result, crypter, checkpoint, journal)
-            self._remember(started, outcome, changes, config)
+            self._remember(started, outcome, changes)
         self._emit(CancelEvent())
         outputs = result.stack_resource.outputs if result.stack_resource else {}
         return Result(outcome, changes, outputs, self._exit_code(changes, went_well=went_well), failure)
@@ -180,7 +180,7 @@ class Session:
             deployment["resources"], _ = integrity.repair(records)
         self._backend.finish(self._ref, journal, encode_checkpoint(self._ref, deployment, base.features))
 
-    def _remember(self, started: float, outcome: str, changes: dict[Op, int], config: Configuration) -> None:
+    def _remember(self, started: float, outcome: str, changes: dict[Op, int]) -> None:
         """Keep a line in the stack's history."""
         info = UpdateInfo(
             kind=_KINDS.get(self._operation, str(self._operation)),

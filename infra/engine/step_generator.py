@@ -258,7 +258,6 @@ class StepGenerator:
                     provider,
                     invalid=invalid,
                     recreating=recreating,
-                    imported=True,
                 )
                 return self.targeting.validated(steps)
 
