@@ -272,3 +272,21 @@ def test_any_bytes_are_read_or_refused_but_never_crash(raw: bytes) -> None:
         except UserError:
             continue
         assert isinstance(data.frame, pl.DataFrame)
+
+
+def test_within_a_file_definitive_data_is_not_overwritten_by_real_time_data() -> None:
+    sure = "France;Données définitives;;;2026-01-05T00:00:00Z;50000;40000;40"
+    live = "France;Données temps réel;;;2026-01-05T00:00:00Z;50000;40000;50"
+    for rows in ((sure, live), (live, sure)):
+        data = eco2mix.parse("\n".join([HEADER, *rows]).encode(), "x.csv")
+        assert data.frame["gco2_per_kwh"].to_list() == [40]
+        assert kinds(data) == {Oddity.CONFLICT: 1}
+
+
+def test_steps_of_two_lengths_never_share_a_half_hour() -> None:
+    halves = eco2mix.parse(open_data([("2026-01-05T00:00:00Z", 10)], "inconnue"), "halves.csv")
+    quarters = eco2mix.parse(
+        open_data([("2026-01-05T00:00:00Z", 20), ("2026-01-05T00:15:00Z", 30)], "inconnue"), "quarters.csv"
+    )
+    assert eco2mix.merge((halves, quarters)).frame["gco2_per_kwh"].to_list() == [20, 30]
+    assert eco2mix.merge((quarters, halves)).frame.select("gco2_per_kwh", "minutes").rows() == [(10, 30)]
