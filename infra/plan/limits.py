@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from infra.plan.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +25,7 @@ class Limit:
         source: of the limit.
         fits: what would fit, in words.
         at_least: the value must reach the limit instead of keeping below it.
+        count: places with the same value; `place` is the first of them.
     """
 
     place: str
@@ -30,6 +37,7 @@ class Limit:
     source: str
     fits: str
     at_least: bool = False
+    count: int = 1
 
     @property
     def holds(self) -> bool:
@@ -51,3 +59,29 @@ def number(value: float) -> str:
 def megawatts(watts: float) -> float:
     """Watts as MW."""
     return watts / 1e6
+
+
+def cases(count: int, spare: int) -> list[tuple[str, int]]:
+    """Cases to check: everything working, and the declared number of spares out."""
+    return [("N", count)] + ([(f"N-{spare}", count - spare)] if spare else [])
+
+
+def facility_w(plan: Plan) -> float:
+    """Watts at the connection point of what is in scope."""
+    table = plan.power
+    return float(table.item(0, "facility_w")) if table.height else 0.0
+
+
+def distinct(frame: pl.DataFrame, column: str) -> list[tuple[str, float, int]]:
+    """Values of a column with the first place that has each and how many have it; most places are alike."""
+    rounded = frame.select("name", pl.col(column).round(3).alias("value"), pl.col(column).alias("exact"))
+    return rounded.group_by("value", maintain_order=True).agg(
+        pl.col("name").first(), pl.col("exact").first(), pl.len()
+    ).select("name", "exact", "len").rows()  # fmt: skip
+
+
+def form_path(plan: Plan, form: int) -> str:
+    for index, exception in enumerate(plan.site.exceptions):
+        if exception.rack is plan.geometry.declared[form]:
+            return f"$.exceptions[{index}].rack"
+    return "$.layout.rack"

@@ -18,7 +18,6 @@ from infra.spec import catalog
 if TYPE_CHECKING:
     from infra.plan.geometry import Geometry
     from infra.plan.plan import Plan
-    from infra.spec.layout import Rack
     from infra.spec.site import Site
 
 
@@ -91,18 +90,17 @@ def _balance(geometry: Geometry) -> Balance:
     other = sum(switches.values()) + storage + management
     pue = pue_of(site)
     cap = site.grid.power if site.grid else math.inf
-    fixed, shared = 0.0, 0.0
+    # Every place has its part of what the grid leaves, whatever stands in other places: an exception in one row
+    # changes that row only, and the site may then draw a little less (or more, which admission sees).
+    share = (cap / pue - other) / max(geometry.pods * geometry.sus * _racks_by_rule(geometry), 1e-9)
+    forms = tuple(
+        share if rack.power == "share" else form.rated_w if rack.power == "rated" else float(rack.power)
+        for rack, form in zip(geometry.declared, geometry.forms, strict=True)
+    )
+    if geometry.default_form(geometry.racks - 1) and geometry.site.layout.rack.power != "rated":
+        part = len(geometry.forms[1].slots) / len(geometry.forms[0].slots)
+        forms = (forms[0], forms[0] * part, *forms[2:])
     weights = _weights(geometry)
-    watts: list[float | None] = []
-    for index, (rack, form) in enumerate(zip(geometry.declared, geometry.forms, strict=True)):
-        each = _declared(rack, form.rated_w)
-        watts.append(each)
-        if each is None:
-            shared += weights[index]
-        else:
-            fixed += each * weights[index]
-    share = (cap / pue - other - fixed) / shared if shared else 0.0
-    forms = tuple(share if each is None else each for each in watts)
     compute = sum(each * weights[index] for index, each in enumerate(forms))
     return Balance(
         compute, switches["east-west"], switches["north-south"], switches["out-of-band"], storage, management,
@@ -116,11 +114,10 @@ def _servers(site: Site, role: str) -> float:
     )
 
 
-def _declared(rack: Rack, rated: float) -> float | None:
-    """Watts of a full rack, or None if it takes a share of what the grid leaves."""
-    if rack.power == "share":
-        return None
-    return rated if rack.power == "rated" else float(rack.power)
+def _racks_by_rule(geometry: Geometry) -> float:
+    """Racks in a scalable unit by the rule; the last counts for the part of it that is filled."""
+    last = len(geometry.forms[geometry.default_form(geometry.racks - 1)].slots)
+    return geometry.racks - 1 + last / max(len(geometry.forms[0].slots), 1)
 
 
 def _weights(geometry: Geometry) -> dict[int, float]:

@@ -6,10 +6,10 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from infra.plan import schedulers
-from infra.plan.cooling import cooling, rise_k
+from infra.plan.cooling import rise_k
 from infra.plan.counts import Counts, counts, level_name
 from infra.plan.power import balance, pue_of
-from infra.plan.storage import checkpoint, storage
+from infra.plan.storage import checkpoint
 
 if TYPE_CHECKING:
     from infra.plan.plan import Plan
@@ -116,7 +116,7 @@ def _cooling(plan: Plan) -> dict[str, float]:
             "flow_l_min_per_rack": 0.0,
             "rise_k": 0.0,
         }
-    table = cooling(plan)
+    table = plan.cooling
     rows = table.filter(table["level"] == "rack")
     liquid, flow = float(rows["liquid_w"].sum()), float(rows["flow_l_min"].sum())
     loop = plan.site.cooling
@@ -131,7 +131,7 @@ def _cooling(plan: Plan) -> dict[str, float]:
 
 
 def _storage(plan: Plan) -> dict[str, Any]:
-    table = storage(plan)
+    table = plan.storage
     result: dict[str, Any] = {"local_eb": 0.0, "hot_eb": 0.0, "object_eb": 0.0}
     names = {"local": "local_eb", "nfs": "hot_eb", "parallel": "hot_eb", "object": "object_eb"}
     for row in table.iter_rows(named=True):

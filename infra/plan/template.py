@@ -44,14 +44,21 @@ class Template:
         self.pod = plan.scope.start
         self.prefix = plan.pods[0]
         self.tables = {name: getattr(plan, name) for name in NAMED}
-        self.tiers = {(frame.tier.fabric, frame.tier.level): frame for frame in plan.tier_frames if frame.tier.per in switching.INSIDE}
+        self.tiers = {
+            (frame.tier.fabric, frame.tier.level): frame
+            for frame in plan.tier_frames
+            if frame.tier.per in switching.INSIDE
+        }
         parts = list(plan.link_parts())
         inside = [frame for upper, frame in parts if upper.per in switching.INSIDE]
         columns = [frame[column] for frame in inside for column in ("a", "z", "a_rack", "z_rack")]
-        self.names = pl.concat(columns).unique(maintain_order=True) if columns else pl.Series([], dtype=pl.String)
+        self.names = (
+            pl.concat(columns).unique(maintain_order=True) if columns else pl.Series([], dtype=pl.String)
+        )
         rows = pl.DataFrame({"name": self.names}).with_row_index("row")
         self.parts = [
-            Part(upper, _rows(frame, rows) if upper.per in switching.INSIDE else None) for upper, frame in parts
+            Part(upper, _rows(frame, rows) if upper.per in switching.INSIDE else None)
+            for upper, frame in parts
         ]
 
     def table(self, plan: Plan, name: str) -> pl.DataFrame:
@@ -83,7 +90,10 @@ class Template:
             if part.frame is None
             else part.frame.with_columns(
                 pl.lit(plan.pods[0]).alias("pod"),
-                *(renamed.gather(part.frame[column]).alias(column) for column in ("a", "a_rack", "z", "z_rack")),
+                *(
+                    renamed.gather(part.frame[column]).alias(column)
+                    for column in ("a", "a_rack", "z", "z_rack")
+                ),
             )
             for part in self.parts
         ]
@@ -117,7 +127,9 @@ def _corner(geometry: Geometry) -> tuple[pl.Expr, pl.Expr]:
 def _rows(frame: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     """Names of both ends as rows of the template's names."""
     for column in ("a", "a_rack", "z", "z_rack"):
-        found = frame.select(pl.col(column).alias("name")).join(rows, on="name", how="left", maintain_order="left")
+        found = frame.select(pl.col(column).alias("name")).join(
+            rows, on="name", how="left", maintain_order="left"
+        )
         frame = frame.with_columns(found["row"].alias(column))
     return frame
 

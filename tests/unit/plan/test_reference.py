@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from infra.plan import plan
-from infra.plan.admission import current
+from infra.plan.rules.power import current
 from infra.plan.cooling import flow_m3_s_at_rise
 from infra.plan.fit import fit
 from infra.plan.storage import mtbf_s

@@ -1,0 +1,99 @@
+"""`gigasite diff`: what a change of the declaration does, across all layers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from infra.cli import arguments
+from infra.errors import UserError
+
+if TYPE_CHECKING:
+    from infra.plan.diff import Change
+
+
+def command(
+    before: Annotated[
+        str, typer.Argument(metavar="A", help="A site, a site.yaml, REVISION:SITE, or a git revision of B.")
+    ],
+    after: Annotated[
+        str | None, typer.Argument(metavar="[B]", help="The same; without it, A's working tree against HEAD.")
+    ] = None,
+    phase: Annotated[str | None, typer.Option(help="Compare what is in service by the end of this phase.")] = None,
+    as_json: arguments.Json = False,
+) -> None:
+    """What a change of the declaration does: racks, power, coolant, cables, optics, addresses, storage, carbon.
+
+    Examples: `gigasite diff reference reference-hgx`, `gigasite diff HEAD~1 reference`, `gigasite diff reference`.
+    """
+    from infra.plan import plan  # noqa: PLC0415 (polars is slow to import)
+    from infra.plan.diff import diff  # noqa: PLC0415
+    from infra.spec import sources  # noqa: PLC0415
+
+    if after is None:
+        before, after = f"HEAD:{before}", before
+    elif not sources.is_site(before):
+        before = f"{before}:{after}"
+    elif not sources.is_site(after):
+        after = f"{after}:{before}"
+    if before.count(":") > 1 or after.count(":") > 1:
+        raise UserError("a git revision needs a site's name at its other side", hint="as in `HEAD~1 reference`")
+    changes = diff(plan(sources.named(before), phase), plan(sources.named(after), phase))
+    if as_json:
+        rows = [{**asdict(change), "delta": change.delta} for change in changes]
+        print(json.dumps({"before": before, "after": after, "changes": rows}, indent=1, ensure_ascii=False))
+    else:
+        _show(before, after, changes)
+
+
+def _show(before: str, after: str, changes: tuple[Change, ...]) -> None:
+    from rich.box import SIMPLE_HEAD  # noqa: PLC0415
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    console = Console(highlight=False)
+    if not changes:
+        console.print(f"{before} and {after} plan the same.")
+        return
+    table = Table("layer", "what", before, after, "change", "times", "where", box=SIMPLE_HEAD, pad_edge=False)
+    for index in (2, 3, 4, 5):
+        table.columns[index].justify = "right"
+    last = ""
+    for change in changes:
+        if change.layer == "findings":
+            continue
+        count = f"{change.count:,}" if change.count > 1 else ""
+        table.add_row(
+            change.layer if change.layer != last else "",
+            change.item + (f" ({change.unit})" if change.unit else ""),
+            _text(change.before),
+            _text(change.after),
+            _delta(change),
+            count,
+            change.where,
+        )
+        last = change.layer
+    console.print(table)
+    for change in changes:
+        if change.layer == "findings":
+            for sign, text in (("-", change.before), ("+", change.after)):
+                if text:
+                    console.print(f"{sign} {change.item}: {text} [{change.where}]", markup=False, soft_wrap=True)
+
+
+def _text(value: float | str | None) -> str:
+    from infra.plan.limits import number  # noqa: PLC0415
+
+    return "" if value is None else value if isinstance(value, str) else number(value)
+
+
+def _delta(change: Change) -> str:
+    from infra.plan.limits import number  # noqa: PLC0415
+
+    delta = change.delta
+    if delta is None or change.before is None or change.after is None:
+        return ""
+    return ("+" if delta > 0 else "") + number(delta)

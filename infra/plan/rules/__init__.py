@@ -1,0 +1,1 @@
+"""Admission rules by subject; `infra.plan.admission` has the list of them."""
