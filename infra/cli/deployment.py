@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.cli import stacks
 from infra.engine import integrity, values
-from infra.engine.backend import CHECKPOINT_VERSION
+from infra.engine.backend import VERSIONS, versioned
 from infra.engine.secrets import crypter_for
 from infra.errors import UserError
 
@@ -26,7 +26,7 @@ def exported(ref: StackRef, *, show_secrets: bool = False) -> dict[str, Any]:
         with stacks.environment(stacks.site_of(ref.stack)):
             crypter = crypter_for(deployment.get("secrets_providers"))
             deployment = _opened(deployment, crypter)
-    return {"version": CHECKPOINT_VERSION, "deployment": deployment}
+    return versioned(deployment) | {"deployment": deployment}
 
 
 def _opened(value: Any, crypter: values.Crypter) -> Any:
@@ -71,8 +71,8 @@ def imported(ref: StackRef, text: str, *, force: bool = False) -> int:
         foreign = [one["urn"] for one in resources if not one["urn"].startswith(f"urn:pulumi:{ref.stack}::")]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"this is no exported deployment ({error})") from error
-    if version != CHECKPOINT_VERSION:
-        raise UserError(f"this deployment is of version {version}, not {CHECKPOINT_VERSION}")
+    if version not in VERSIONS:
+        raise UserError(f"this deployment is of version {version}; this engine knows {VERSIONS[-1]}")
     if foreign and not force:
         raise UserError(
             f"{foreign[0]} is of another stack than {ref.stack}", hint="use --force if you mean it"
@@ -81,6 +81,6 @@ def imported(ref: StackRef, text: str, *, force: bool = False) -> int:
     state = stacks.backend()
     with state.locked(ref), stacks.environment(stacks.site_of(ref.stack)):
         deployment = _sealed(deployment, crypter_for(deployment.get("secrets_providers")))
-        state.write(ref, deployment, tuple(whole.get("features") or ()))
+        state.write(ref, deployment)
         state.journal_path(ref).unlink(missing_ok=True)
     return len(resources)

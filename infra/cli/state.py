@@ -32,7 +32,7 @@ def edited(stack: str) -> Iterator[list[Resource]]:
         checkpoint = state.read(ref)
         resources = list(checkpoint.resources)
         yield resources
-        state.write(ref, checkpoint.deployment | {"resources": resources}, checkpoint.features)
+        state.write(ref, checkpoint.deployment | {"resources": resources})
     print(f"changed the state of {stack}; the one before is {state.backup_path(ref)}")
 
 
@@ -155,5 +155,5 @@ def repair(stack: flags.Stack, yes: Yes = False) -> None:
     integrity.check(mended, "even after that the state")
     flags.confirm(f"Write the repaired state of {stack}", yes=yes)
     with state.locked(ref):
-        state.write(ref, deployment | {"resources": mended}, tuple(whole.get("features") or ()))
+        state.write(ref, deployment | {"resources": mended})
     print(f"repaired; the state before is {state.backup_path(ref)}")

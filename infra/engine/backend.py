@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from infra.engine.locks import Lock
 
 ORGANIZATION: Final = "organization"
-CHECKPOINT_VERSION: Final = 3
+VERSIONS: Final = (3, 4)
+"""Versions of a checkpoint; 4 is 3 with a list of features that its reader must know."""
 LAYOUT_VERSION: Final = 1
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 
@@ -76,11 +77,13 @@ class Checkpoint:
     Attributes:
         content: the file's bytes; empty if the stack has none yet.
         deployment: `latest`: manifest, secrets_providers, resources, pending_operations, metadata.
-        features: what the file asks of its reader, kept.
+        version: of its format.
+        features: what the file asks of its reader.
     """
 
     content: bytes
     deployment: dict[str, Any]
+    version: int = 3
     features: tuple[str, ...] = ()
 
     @property
@@ -270,13 +273,12 @@ class FileBackend:
                 return f"the last good state is in {path}: copy it over the damaged file"
         return "there is no backup of it"
 
-    def write(self, ref: StackRef, deployment: Mapping[str, Any], features: tuple[str, ...] = ()) -> bytes:
+    def write(self, ref: StackRef, deployment: Mapping[str, Any]) -> bytes:
         """Put a new checkpoint into place; the old one stays as the backup.
 
         Args:
             ref: the stack.
             deployment: as `Checkpoint.deployment`.
-            features: as `Checkpoint.features`.
 
         Returns:
             the file's new content.
@@ -286,7 +288,7 @@ class FileBackend:
             integrity.IntegrityError: the resources contradict each other; nothing was written.
         """
         integrity.check(deployment.get("resources") or (), f"the new state of {ref}")
-        content = encode_checkpoint(ref, deployment, features)
+        content = encode_checkpoint(ref, deployment)
         self._put(ref, content)
         return content
 
@@ -373,32 +375,46 @@ class FileBackend:
                 hint=f"its journal is now {aside}; run `refresh`, then the operation again",
             )
         if told.deployment is not None:
-            self._settle(ref, path, checkpoint, told)
+            self._settle(ref, path, told)
         if not told.begun:
             path.unlink(missing_ok=True)
         return told
 
-    def _settle(self, ref: StackRef, path: Path, checkpoint: Checkpoint, told: journal.Recovery) -> None:
+    def _settle(self, ref: StackRef, path: Path, told: journal.Recovery) -> None:
         """Write the recovered state, with what is uncertain as pending operations."""
         deployment = dict(told.deployment or {})
         pending = [{"resource": one.resource, "type": one.type} for one in told.begun if not one.carried]
         if pending:
             deployment["pending_operations"] = (deployment.get("pending_operations") or []) + pending
-        new = encode_checkpoint(ref, deployment, checkpoint.features)
+        new = encode_checkpoint(ref, deployment)
         # After a crash between any two of these, doing it again comes to the same end.
         journal.mark_saved(path, new)
         self._put(ref, new)
         journal.Journal(path, new, told.begun).close()
 
-    def finish(self, ref: StackRef, running: journal.Journal, content: bytes) -> None:
-        """Put the last checkpoint of an operation into place, and end its journal.
+    def finish(self, ref: StackRef, running: journal.Journal, deployment: Mapping[str, Any]) -> None:
+        """Put the last state of an operation into place, and end its journal.
+
+        Operations that are still pending in it keep their ids, in a fresh journal, for when they are tried
+        again.
 
         Raises:
             EngineError: it cannot be written; the journal stays and has all of it.
         """
+        content = encode_checkpoint(ref, deployment)
         running.saved(content)
         self._put(ref, content)
-        running.discard()
+        pending = {
+            (one["type"], one["resource"]["urn"]) for one in deployment.get("pending_operations") or ()
+        }
+        begun = [
+            one for one in running.open_operations.values() if (one.type, one.resource["urn"]) in pending
+        ]
+        if begun:
+            running.close()
+            journal.Journal(running.path, content, begun).close()
+        else:
+            running.discard()
 
     # History
 
@@ -434,12 +450,31 @@ def empty_manifest() -> dict[str, str]:
     return {"time": "0001-01-01T00:00:00Z", "magic": "", "version": ""}
 
 
-def encode_checkpoint(ref: StackRef, deployment: Mapping[str, Any], features: tuple[str, ...] = ()) -> bytes:
+# What a resource makes its checkpoint ask of a reader.
+_FEATURES: Final = {
+    "refreshBeforeUpdate": "refreshBeforeUpdate",
+    "viewOf": "views",
+    "resourceHooks": "hooks",
+    "taint": "taint",
+    "replaceWith": "replaceWith",
+}
+
+
+def features_of(deployment: Mapping[str, Any]) -> list[str]:
+    """What a reader of this deployment must know, by name."""
+    resources = deployment.get("resources") or ()
+    return sorted({word for one in resources for key, word in _FEATURES.items() if one.get(key)})
+
+
+def versioned(deployment: Mapping[str, Any]) -> dict[str, Any]:
+    """The version of a deployment's format, and the features it needs."""
+    features = features_of(deployment)
+    return {"version": 4, "features": features} if features else {"version": 3}
+
+
+def encode_checkpoint(ref: StackRef, deployment: Mapping[str, Any]) -> bytes:
     """A checkpoint file's content."""
-    whole: dict[str, Any] = {"version": CHECKPOINT_VERSION}
-    if features:
-        whole["features"] = list(features)
-    whole["checkpoint"] = {"stack": str(ref), "latest": deployment}
+    whole = versioned(deployment) | {"checkpoint": {"stack": str(ref), "latest": deployment}}
     return json.dumps(whole, separators=(",", ":"), ensure_ascii=False).encode(errors="surrogatepass")
 
 
@@ -456,19 +491,18 @@ def parse_checkpoint(content: bytes, path: Path, rescue: str = "") -> Checkpoint
     """
     try:
         whole = json.loads(content)
-        version, checkpoint = whole["version"], whole.get("checkpoint") or {}
+        version, checkpoint = int(whole["version"]), whole.get("checkpoint") or {}
         deployment = checkpoint.get("latest") or {}
         features = tuple(whole.get("features") or ())
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise EngineError(f"the checkpoint {path} is damaged ({error})", hint=rescue) from error
-    if version != CHECKPOINT_VERSION:
-        age = "newer" if version > CHECKPOINT_VERSION else "older"
+    if version not in VERSIONS:
+        age = "newer" if version > VERSIONS[-1] else "older"
         raise EngineError(
-            f"the checkpoint {path} is of the {age} version {version}; this engine knows "
-            f"{CHECKPOINT_VERSION}",
+            f"the checkpoint {path} is of the {age} version {version}; this engine knows {VERSIONS[-1]}",
             hint="use the Pulumi CLI that wrote it (`--engine pulumi`)",
         )
-    if unknown := [feature for feature in features if feature not in _FEATURES]:
+    if unknown := [feature for feature in features if feature not in _FEATURES.values()]:
         raise EngineError(
             f"the checkpoint {path} needs {', '.join(unknown)}, which this engine lacks",
             hint="use the Pulumi CLI (`--engine pulumi`)",
@@ -480,11 +514,7 @@ def parse_checkpoint(content: bytes, path: Path, rescue: str = "") -> Checkpoint
             raise EngineError(f"the checkpoint {path} is damaged (its magic number is wrong)", hint=rescue)
     if problems := integrity.deployment_problems(deployment):
         raise integrity.IntegrityError(problems, f"the checkpoint {path}")
-    return Checkpoint(content, deployment, features)
-
-
-# Features of a checkpoint that need nothing of a reader that keeps fields it does not know.
-_FEATURES = frozenset({"refreshBeforeUpdate", "views", "hooks", "taint"})
+    return Checkpoint(content, deployment, version, features)
 
 
 def _is_sound(content: bytes) -> bool:

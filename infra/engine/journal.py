@@ -113,9 +113,12 @@ class Journal:
 
     def __init__(self, path: Path, base: bytes, begun: Iterable[Begun] = ()) -> None:
         self.path = path
-        self.open_operations: dict[str, None] = {}
+        self.open_operations: dict[str, Begun] = {one.operation: one for one in begun}
         header = _encode({"kind": "journal", "version": VERSION, "base": digest(base)})
-        carried = [_begin_record(one.operation, one.type, one.resource) | {"carried": True} for one in begun]
+        carried = [
+            _begin_record(one.operation, one.type, one.resource) | {"carried": True}
+            for one in self.open_operations.values()
+        ]
         files.write(path, header + b"".join(map(_encode, carried)))
         try:
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND)
@@ -133,7 +136,7 @@ class Journal:
 
     def begin(self, operation: str, type_: str, resource: Record) -> None:
         """Record that an operation starts; await `durable` before doing it."""
-        self.open_operations[operation] = None
+        self.open_operations[operation] = Begun(operation, type_, resource)
         self._append(_begin_record(operation, type_, resource))
 
     def end(

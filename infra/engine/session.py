@@ -15,7 +15,7 @@ import grpc
 from pulumi.runtime.proto import engine_pb2_grpc, resource_pb2_grpc
 
 from infra.engine import Operation, Options, Result, backend, integrity
-from infra.engine.backend import FileBackend, StackRef, UpdateInfo, encode_checkpoint
+from infra.engine.backend import FileBackend, StackRef, UpdateInfo
 from infra.engine.deployment import Deployment, DeploymentOptions
 from infra.engine.engine_service import EngineService
 from infra.engine.errors import EngineError
@@ -154,7 +154,7 @@ class Session:
         self._emit(SummaryEvent(self._dry, int(time.time() - started), changes, outcome, corrupt))
         result = manager.snapshot()
         if journal is not None:
-            self._save(result, crypter, checkpoint, journal)
+            self._save(result, crypter, journal)
             self._remember(started, outcome, changes)
         self._emit(CancelEvent())
         outputs = result.stack_resource.outputs if result.stack_resource else {}
@@ -168,7 +168,7 @@ class Session:
         unexpected = self._options.expect_no_changes and any(op is not Op.SAME for op in changes)
         return 7 if unexpected else 0
 
-    def _save(self, result: Snapshot, crypter: PassphraseCrypter, base: Checkpoint, journal: Journal) -> None:
+    def _save(self, result: Snapshot, crypter: PassphraseCrypter, journal: Journal) -> None:
         """Put the new state into place."""
         if not crypter.is_new:
             result.secrets_provider = SecretsProvider(crypter.state["type"], crypter.state["state"])
@@ -178,7 +178,7 @@ class Session:
         records = deployment.get("resources") or []
         if any(True for _ in integrity.problems_of(records)):
             deployment["resources"], _ = integrity.repair(records)
-        self._backend.finish(self._ref, journal, encode_checkpoint(self._ref, deployment, base.features))
+        self._backend.finish(self._ref, journal, deployment)
 
     def _remember(self, started: float, outcome: str, changes: dict[Op, int]) -> None:
         """Keep a line in the stack's history."""

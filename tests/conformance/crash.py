@@ -146,9 +146,14 @@ class World:
     def calls(self) -> int:
         return (self.cloud / "calls.jsonl").read_text().count("\n")
 
-    def wait_for_call(self, child: subprocess.Popen[str]) -> None:
+    def changes(self) -> bool:
+        """Whether the provider has begun to change something."""
+        log = (self.cloud / "calls.jsonl").read_text()
+        return any(f'"method": "{method}"' in log for method in ("Create", "Update", "Delete"))
+
+    def wait_for_change(self, child: subprocess.Popen[str]) -> None:
         began = time.monotonic()
-        while not self.calls() and child.poll() is None and time.monotonic() - began < LIMIT:
+        while not self.changes() and child.poll() is None and time.monotonic() - began < LIMIT:
             time.sleep(0.005)
 
     def state(self) -> dict[str, Any]:
@@ -224,7 +229,7 @@ class Reference:
             self.before[phase] = world.copy(self.folder / f"before-{phase}")
             world.prepare(phase)
             with world.started(phase) as running:
-                world.wait_for_call(running)
+                world.wait_for_change(running)
                 began = time.monotonic()
                 if running.wait(timeout=LIMIT):
                     raise AssertionError(f"{phase} failed without a kill:\n{world.said()}")
@@ -253,7 +258,7 @@ def kill_once(reference: Reference, phase: str, chance: random.Random, folder: P
     world.prepare(phase)
     moment = chance.uniform(0, reference.seconds[phase])
     with world.started(phase) as running:
-        world.wait_for_call(running)
+        world.wait_for_change(running)
         time.sleep(moment)
         outcome = Outcome(phase, moment, world.calls(), running.poll() is not None)
         family = world.descendants(running.pid)

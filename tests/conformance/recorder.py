@@ -145,7 +145,8 @@ class Recorder:
         }
 
     def state(self, ref: StackRef) -> dict[str, Any]:
-        latest = dict(self.backend.read(ref).deployment)
+        checkpoint = self.backend.read(ref)
+        latest = dict(checkpoint.deployment)
         crypter = crypter_for(latest.pop("secrets_providers", None), SALT)
         latest.pop("manifest", None)
         if not latest.get("metadata"):
@@ -156,7 +157,9 @@ class Recorder:
                 self.name_id(one["id"], one["urn"].rpartition("::")[2])
         plain = [plain_resource(one, crypter) for one in resources]
         plain.sort(key=lambda one: (one["urn"], one.get("delete", False), one.get("id", "")))
-        out = {"version": 3, "resources": plain}
+        out: dict[str, Any] = {"version": checkpoint.version, "resources": plain}
+        if checkpoint.features:
+            out["features"] = list(checkpoint.features)
         pending = latest.pop("pending_operations", None) or []
         if pending:
             out["pending_operations"] = [

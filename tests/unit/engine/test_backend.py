@@ -152,16 +152,23 @@ def test_a_wrong_magic_number_is_damage(backend: FileBackend) -> None:
 
 def test_a_newer_checkpoint_is_left_alone(backend: FileBackend) -> None:
     path = backend.checkpoint_path(REF)
-    path.write_text('{"version":4,"checkpoint":{}}')
-    with pytest.raises(EngineError, match=r"newer version 4.*--engine pulumi"):
+    path.write_text('{"version":5,"checkpoint":{}}')
+    with pytest.raises(EngineError, match=r"newer version 5.*--engine pulumi"):
         backend.read(REF)
-    assert path.read_text() == '{"version":4,"checkpoint":{}}'
+    assert path.read_text() == '{"version":5,"checkpoint":{}}'
 
 
 def test_unknown_features_are_refused_and_known_ones_kept(backend: FileBackend) -> None:
-    backend.write(REF, deployment("a"), ("refreshBeforeUpdate",))
-    assert backend.read(REF).features == ("refreshBeforeUpdate",)
-    backend.write(REF, deployment("a"), ("timeTravel",))
+    special = deployment("a", "b")
+    special["resources"][1] |= {"taint": True, "refreshBeforeUpdate": True}
+    special["resources"][2] |= {"replaceWith": [special["resources"][1]["urn"]]}
+    backend.write(REF, special)
+    whole = json.loads(backend.checkpoint_path(REF).read_bytes())
+    assert whole["version"] == 4
+    assert whole["features"] == ["refreshBeforeUpdate", "replaceWith", "taint"]
+    assert backend.read(REF).deployment == special
+    whole["features"].append("timeTravel")
+    backend.checkpoint_path(REF).write_text(json.dumps(whole))
     with pytest.raises(EngineError, match="timeTravel"):
         backend.read(REF)
 
@@ -365,7 +372,7 @@ def test_a_finished_operation_leaves_no_journal(backend: FileBackend) -> None:
     base = backend.write(REF, deployment("a"))
     log = Journal(backend.journal_path(REF), base)
     log.end("1", put={"n1": resource("b")})
-    backend.finish(REF, log, encode_checkpoint(REF, deployment("a", "b")))
+    backend.finish(REF, log, deployment("a", "b"))
     assert not backend.journal_path(REF).exists()
     assert backend.recover(REF) is None
     assert names(backend) == ["a", "b"]

@@ -1,0 +1,26 @@
+"""The engine killed at random moments; the whole two hundred are `python tests/conformance/crash.py`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.conformance
+
+HERE = Path(__file__).resolve().parent
+
+
+@pytest.mark.parametrize("arguments", [["--moments", "10", "--seed", "7"], ["--moments", "5", "--foreign"]])
+def test_a_kill_loses_nothing_and_does_nothing_twice(arguments: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, HERE / "crash.py", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-3000:]
+    assert f"{arguments[1]} passed, 0 failed" in done.stdout
