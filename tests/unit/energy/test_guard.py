@@ -45,6 +45,8 @@ def test_the_zone_of_now_does_not_matter() -> None:
     guard = GridGuard(max_ecowatt_level=2, max_gco2_per_kwh=20)
     there = GREEN.astimezone(timezone(timedelta(hours=-7)))
     assert gates(guard, there, SIGNALS, MIX) == gates(guard, GREEN, SIGNALS, MIX)
+    before = GREEN - timedelta(days=9)
+    assert gates(guard, before.astimezone(there.tzinfo), SIGNALS, MIX) == gates(guard, before, SIGNALS, MIX)
     with pytest.raises(ValueError, match="time zone"):
         gates(guard, GREEN.replace(tzinfo=None), SIGNALS, MIX)
 

@@ -85,6 +85,14 @@ def test_both_claims_are_shown_and_nuclear_earns_no_ref() -> None:
     assert any("more than the year's use" in note for note in year.notes)
 
 
+def test_energy_matched_hour_by_hour_counts_before_renewable_energy() -> None:
+    contracts = (contract(5e6, Technology.WIND), contract(5e6, hourly=True))
+    assert [claim.used_mwh for claim in compute(reference(contracts=contracts), 2027).claims] == [
+        2_884_000,
+        5e6,
+    ]
+
+
 def test_what_no_contract_covers_has_the_residual_mix() -> None:
     year = compute(reference(contracts=(contract(6e6),), residual=Factor(40, "declared")), 2027)
     assert year.market.tonnes == pytest.approx(1_884_000 * 40 / 1000)
