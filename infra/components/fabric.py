@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pulumi
 
-from infra.components.hardware import output_record, server_args, stand_in
+from infra.components.hardware import Records, server_args, stand_in
 from infra.components.resources import Switch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from infra.plan.machines import Machine
 
@@ -26,15 +26,14 @@ class FabricArgs:
 class Fabric(pulumi.ComponentResource):
     """The switches of one fabric (`east-west`, `north-south`) that belong to a pod or to the site's core."""
 
-    machines: Mapping[str, pulumi.Output[dict[str, Any]]]
-    """Host name → output record of the switch."""
+    records: Records
+    """Entries of its machines for the output `machines` of the stack."""
 
     def __init__(self, name: str, args: FabricArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("gigasite:network:Fabric", name, None, opts)
-        machines = {}
+        self.records = Records()
         for switch in args.switches:
             under = stand_in(switch, self)
             made = Switch(switch.name, server_args(switch, under), pulumi.ResourceOptions(parent=self))
-            machines[switch.name] = output_record(switch, under, made.machine)
-        self.machines = machines
+            self.records.add_one(switch, under, made.machine)
         self.register_outputs({"switches": len(args.switches)})

@@ -17,7 +17,7 @@ from infra.components.resources import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from infra.plan.machines import Machine
 
@@ -73,35 +73,83 @@ def server_args(machine: Machine, under: StandIn | None) -> ServerArgs:
     return ServerArgs(name=machine.name, **_common(machine, under))
 
 
-def output_record(
-    machine: Machine, under: StandIn | None, found: pulumi.Input[Mapping[str, str]]
-) -> pulumi.Output[dict[str, Any]]:
-    """A machine's entry in the stack's output `machines`.
+class Records:
+    """Entries of the stack's output `machines`, gathered from the outputs of many resources.
 
-    Args:
-        machine: the machine of the plan.
-        under: its stand-in, if it has one.
-        found: the output record of its resource.
-
-    Returns:
-        `{role, serial, uuid, model, power_state, bmc, ssh: {address, port}, started}`; `started` is `fast` or
-        `boot` for a stand-in and `real` otherwise.
+    `Output.all` would turn every value inside of what it is given into an output of its own, which takes
+    seconds for the thousands of machines of a pod. So each resource's output puts its entries here, and only
+    its name goes on.
     """
-    address = machine.management_address
-    ssh = {"address": address, "port": SSH_PORT} if under is None else under.ssh
-    started = "real" if under is None else under.started
 
-    def merge(values: dict[str, Any]) -> dict[str, Any]:
-        seen = values["found"] or {}
-        return {
-            "role": str(machine.role),
-            "serial": seen.get("serial"),
-            "uuid": seen.get("uuid"),
-            "model": seen.get("model"),
-            "power_state": seen.get("power_state"),
-            "bmc": seen.get("bmc_url"),
-            "ssh": values["ssh"],
-            "started": values["started"],
-        }
+    def __init__(self) -> None:
+        self._found: dict[str, dict[str, Any]] = {}
+        self._parts = [self._found]
+        self._pending: list[pulumi.Output[str]] = []
 
-    return pulumi.Output.all(found=found, ssh=ssh, started=started).apply(merge)
+    def add_one(self, machine: Machine, under: StandIn | None, found: pulumi.Output[Any]) -> None:
+        """Note the single machine of a resource; `found` is its output record."""
+        self.add({machine.name: (machine, under)}, found, lambda seen: {machine.name: seen})
+
+    def add(
+        self,
+        machines: Mapping[str, tuple[Machine, StandIn | None]],
+        found: pulumi.Output[Any],
+        pick: Callable[[Any], Mapping[str, Mapping[str, str]]],
+    ) -> None:
+        """Note the machines of one resource.
+
+        Args:
+            machines: host name → machine of the plan and its stand-in, if it has one.
+            found: an output of the resource.
+            pick: host name → output record, from that output's value.
+        """
+
+        def note(seen: Any, started: Mapping[str, str]) -> str:
+            records = pick(seen or {})
+            for name, (machine, _) in machines.items():
+                self._found[name] = _entry(machine, records.get(name) or {}, started.get(name, "real"))
+            return next(iter(machines), "")
+
+        starts = {name: under.started for name, (_, under) in machines.items() if under is not None}
+        if starts:
+            self._pending.append(
+                pulumi.Output.all(found=found, **starts).apply(
+                    lambda values: note(values["found"], {name: values[name] for name in starts})
+                )
+            )
+        else:
+            self._pending.append(found.apply(lambda seen: note(seen, {})))
+
+    def include(self, others: Records) -> None:
+        """Have another component's entries among these."""
+        self._pending += others._pending
+        self._parts += others._parts
+
+    @property
+    def output(self) -> pulumi.Output[dict[str, dict[str, Any]]]:
+        """Host name → entry, of all machines; see `_entry`."""
+
+        def gather(_names: object) -> dict[str, dict[str, Any]]:
+            return {name: entry for part in self._parts for name, entry in sorted(part.items())}
+
+        return pulumi.Output.all(*self._pending).apply(gather)
+
+
+def _entry(machine: Machine, seen: Mapping[str, str], started: str) -> dict[str, Any]:
+    """`{role, serial, uuid, model, power_state, bmc, ssh: {address, port}, started}`.
+
+    `started` is `fast` or `boot` for a stand-in and `real` otherwise.
+    """
+    return {
+        "role": str(machine.role),
+        "serial": seen.get("serial"),
+        "uuid": seen.get("uuid"),
+        "model": seen.get("model"),
+        "power_state": seen.get("power_state"),
+        "bmc": seen.get("bmc_url"),
+        "ssh": {
+            "address": machine.management_address,
+            "port": SSH_PORT if machine.stand_in is None else machine.stand_in.ssh_port,
+        },
+        "started": started,
+    }

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pulumi
 
 from infra.components.fabric import Fabric, FabricArgs
+from infra.components.hardware import Records
 from infra.components.scalable_unit import ScalableUnit, ScalableUnitArgs
 
 if TYPE_CHECKING:
@@ -30,16 +31,15 @@ class PodArgs:
 class Pod(pulumi.ComponentResource):
     """A pod of a site."""
 
-    machines: Mapping[str, pulumi.Output[dict[str, Any]]]
-    """Host name → output record, for all of the pod's machines."""
+    records: Records
+    """Entries of its machines for the output `machines` of the stack."""
 
     def __init__(self, name: str, args: PodArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("gigasite:site:Pod", name, None, opts)
+        self.records = Records()
         child = pulumi.ResourceOptions(parent=self)
-        machines: dict[str, pulumi.Output[dict[str, Any]]] = {}
         for fabric, fabric_args in args.fabrics.items():
-            machines |= Fabric(f"{name}-{fabric}", fabric_args, child).machines
+            self.records.include(Fabric(f"{name}-{fabric}", fabric_args, child).records)
         for unit, unit_args in args.units.items():
-            machines |= ScalableUnit(unit, unit_args, child).machines
-        self.machines = machines
+            self.records.include(ScalableUnit(unit, unit_args, child).records)
         self.register_outputs({"units": list(args.units), "fabrics": list(args.fabrics)})

@@ -18,7 +18,7 @@ from infra.plan import Plan, Role, machines_of, plan
 from infra.spec import catalog, load_site
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from infra.plan import Machine
     from infra.spec.site import Site as Declaration
@@ -76,7 +76,7 @@ def _declare_site(whole: Plan, opts: pulumi.ResourceOptions) -> None:
     pulumi.export("site", name)
     pulumi.export("pods", list(whole.pods))
     pulumi.export("shared", _shared(args))
-    _export_machines(site.machines)
+    pulumi.export("machines", site.records.output)
 
 
 def _declare_pod(whole: Plan, pod: str, opts: pulumi.ResourceOptions) -> None:
@@ -88,7 +88,7 @@ def _declare_pod(whole: Plan, pod: str, opts: pulumi.ResourceOptions) -> None:
     pulumi.export("site", name)
     pulumi.export("pod", pod)
     pulumi.export("shared", site.get_output("shared"))
-    _export_machines(made.machines)
+    pulumi.export("machines", made.records.output)
 
 
 def site_args(whole: Plan, *, protect: bool) -> SiteArgs:
@@ -236,7 +236,3 @@ def _shared(args: SiteArgs) -> dict[str, dict[str, Any]]:
         }
         for server in servers
     }
-
-
-def _export_machines(machines: Mapping[str, pulumi.Output[dict[str, Any]]]) -> None:
-    pulumi.export("machines", pulumi.Output.all(**machines) if machines else {})

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pulumi
 
-from infra.components.hardware import output_record, stand_in, tray_args
+from infra.components.hardware import Records, stand_in, tray_args
 from infra.components.resources import Cdu, CduArgs, Feed, FeedArgs, Rack, RackArgs
 
 if TYPE_CHECKING:
@@ -34,15 +34,15 @@ class ScalableUnitArgs:
 class ScalableUnit(pulumi.ComponentResource):
     """A row of racks. Racks get power after what feeds and cools them."""
 
-    machines: Mapping[str, pulumi.Output[dict[str, Any]]]
-    """Host name → output record of the tray."""
+    records: Records
+    """Entries of its machines for the output `machines` of the stack."""
 
     def __init__(self, name: str, args: ScalableUnitArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("gigasite:site:ScalableUnit", name, None, opts)
+        self.records = Records()
         child = pulumi.ResourceOptions(parent=self)
         supply: list[pulumi.Resource] = [Feed(str(feed.name), feed, child) for feed in args.feeds]
         supply += [Cdu(str(cdu.name), cdu, child) for cdu in args.cdus]
-        machines = {}
         for rack_name, trays in args.racks.items():
             under = {tray.name: stand_in(tray, self) for tray in trays}
             rack = Rack(
@@ -52,7 +52,5 @@ class ScalableUnit(pulumi.ComponentResource):
                 ),
                 pulumi.ResourceOptions(parent=self, depends_on=supply),
             )
-            for tray in trays:
-                machines[tray.name] = output_record(tray, under[tray.name], rack.machines[tray.name])
-        self.machines = machines
+            self.records.add({tray.name: (tray, under[tray.name]) for tray in trays}, rack.machines, dict)
         self.register_outputs({"racks": list(args.racks)})

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pulumi
 
 from infra.components.fabric import Fabric, FabricArgs
-from infra.components.hardware import output_record, server_args, stand_in
+from infra.components.hardware import Records, server_args, stand_in
 from infra.components.resources import Connection, ConnectionArgs, ManagementServer
 from infra.components.storage_tier import StorageTier, StorageTierArgs
 
@@ -38,22 +38,21 @@ class SiteArgs:
 class Site(pulumi.ComponentResource):
     """A site."""
 
-    machines: Mapping[str, pulumi.Output[dict[str, Any]]]
-    """Host name → output record, for all machines of the site's level."""
+    records: Records
+    """Entries of its machines for the output `machines` of the stack."""
 
     def __init__(self, name: str, args: SiteArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("gigasite:site:Site", name, None, opts)
+        self.records = Records()
         child = pulumi.ResourceOptions(parent=self)
         if args.connection is not None:
             Connection(str(args.connection.name), args.connection, child)
-        machines: dict[str, pulumi.Output[dict[str, Any]]] = {}
         for node in args.management:
             under = stand_in(node, self)
             made = ManagementServer(node.name, server_args(node, under), child)
-            machines[node.name] = output_record(node, under, made.machine)
+            self.records.add_one(node, under, made.machine)
         for tier, tier_args in args.storage.items():
-            machines |= StorageTier(f"{name}-{tier}", tier_args, child).machines
+            self.records.include(StorageTier(f"{name}-{tier}", tier_args, child).records)
         for fabric, fabric_args in args.fabrics.items():
-            machines |= Fabric(f"{name}-{fabric}", fabric_args, child).machines
-        self.machines = machines
+            self.records.include(Fabric(f"{name}-{fabric}", fabric_args, child).records)
         self.register_outputs({"storage": list(args.storage), "fabrics": list(args.fabrics)})

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pulumi
 
-from infra.components.hardware import output_record, server_args, stand_in
+from infra.components.hardware import Records, server_args, stand_in
 from infra.components.resources import StorageServer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from infra.plan.machines import Machine
 
@@ -32,12 +32,12 @@ class StorageTierArgs:
 class StorageTier(pulumi.ComponentResource):
     """The servers of one storage tier."""
 
-    machines: Mapping[str, pulumi.Output[dict[str, Any]]]
-    """Host name → output record of the server."""
+    records: Records
+    """Entries of its machines for the output `machines` of the stack."""
 
     def __init__(self, name: str, args: StorageTierArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("gigasite:storage:Tier", name, None, opts)
-        machines = {}
+        self.records = Records()
         for server in args.servers:
             under = stand_in(server, self)
             made = StorageServer(
@@ -45,6 +45,5 @@ class StorageTier(pulumi.ComponentResource):
                 server_args(server, under),
                 pulumi.ResourceOptions(parent=self, protect=args.protect or None),
             )
-            machines[server.name] = output_record(server, under, made.machine)
-        self.machines = machines
+            self.records.add_one(server, under, made.machine)
         self.register_outputs({"servers": len(args.servers)})
