@@ -114,7 +114,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         self.packages: dict[str, ProviderRequest] = {}
         self.defaults = DefaultProviders(config, self._register, known_versions(deployment.resources))
         self.stack_transforms: list[Any] = []
-        self._invoke_transforms: list[Any] = []
+        self.invoke_transforms: list[Any] = []
         self._open: set[asyncio.Future[Any]] = set()
         self._closed = False
         self._shutdown = asyncio.Event()
@@ -186,7 +186,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         return Empty()
 
     async def RegisterStackInvokeTransform(self, request: Any, context: Any) -> Any:  # noqa: ARG002, D102, N802
-        self._invoke_transforms.append(request)
+        self.invoke_transforms.append(request)
         return Empty()
 
     async def RegisterResourceHook(self, request: Any, context: Any) -> Any:  # noqa: D102, N802
@@ -367,11 +367,11 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         reference = request.provider
         if not reference and request.parent:
             reference = self.inherited_provider(request.parent, package_of(request.tok))
-        if self._invoke_transforms:
+        if self.invoke_transforms:
             options = resource_pb2.TransformInvokeOptions(
                 provider=reference, version=request.version, plugin_download_url=request.pluginDownloadURL
             )
-            for callback in self._invoke_transforms:
+            for callback in self.invoke_transforms:
                 arguments, options = await self.callbacks.transform_invoke(
                     callback, request.tok, arguments, options
                 )

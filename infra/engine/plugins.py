@@ -54,6 +54,8 @@ class Command:
     name: str
     words: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
+    folder: Path | None = None
+    """Of a Python source plugin: its sources, if this process's interpreter runs it."""
 
 
 class Finder:
@@ -120,12 +122,17 @@ class Finder:
         runtime, options = runtime_of(described)
         if runtime == "python":
             python = python_of(folder, options, self._python)
-            return Command(name, (python, "-u", str(folder)))
+            return Command(name, (python, "-u", str(folder)), folder=folder if is_ours(python) else None)
         raise EngineError(
             f"the plugin {folder} is written for the runtime {runtime!r}; this engine runs Python source "
             "plugins and executables",
             hint="build it as an executable, or use `--engine pulumi`",
         )
+
+
+def is_ours(python: str) -> bool:
+    """Whether an interpreter is that of this process, with the same packages."""
+    return python == sys.executable or Path(python).parent.parent.resolve() == Path(sys.prefix).resolve()
 
 
 def runtime_of(path: Path) -> tuple[str, dict[str, Any]]:
@@ -277,9 +284,19 @@ class Plugin:
 
     async def call(self, method: Any, request: Any, operation_id: str = "") -> Any:
         """Call it; if it died meanwhile, say so."""
+        reply, _ = await self.call_known(method, request, operation_id)
+        return reply
+
+    async def call_known(self, method: Any, request: Any, operation_id: str) -> tuple[Any, bool]:
+        """The same, and whether the plugin knows operation ids."""
         metadata = ((OPERATION_ID, operation_id),) if operation_id else None
         try:
-            return await method(request, metadata=metadata)
+            running = method(request, metadata=metadata)
+            reply = await running
+            if not operation_id:
+                return reply, False
+            trailing = await running.trailing_metadata() or ()
+            return reply, any(key == OPERATION_ID for key, _ in trailing)
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.UNAVAILABLE and self._process is not None:
                 await asyncio.sleep(0.1)  # for its end to be seen
@@ -347,7 +364,8 @@ class PluginHost:
         finder: where plugins are.
         project_dir: their working folder.
         environment: added to theirs.
-        on_line: told every line they print, with a prefix that names them.
+        on_line: told every line they print.
+        in_process: call providers that can be called so in this process.
     """
 
     def __init__(
@@ -356,14 +374,33 @@ class PluginHost:
         project_dir: Path,
         environment: Mapping[str, str],
         on_line: Callable[[str, Severity], None],
+        *,
+        in_process: bool = False,
     ) -> None:
-        self._finder, self._project_dir = finder, project_dir
+        self._finder, self._project_dir, self._in_process = finder, project_dir, in_process
+        self._warm: dict[tuple[str, str], asyncio.Task[Plugin]] = {}
         self._environment, self._on_line = environment, on_line
         self.engine_address = ""
         self._running: list[Plugin] = []
 
+    def warm_up(self, name: str, version: str) -> None:
+        """Start a provider that will be asked for soon."""
+        if (name, version) not in self._warm and not _attached_port(name):
+            task = asyncio.ensure_future(self._fresh(name, version, {}))
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+            self._warm[name, version] = task
+
     async def provider(self, name: str, version: str, environment: Mapping[str, str]) -> Plugin:
         """A fresh process of a provider.
+
+        Raises:
+            EngineError: it cannot be found or started.
+        """
+        warm = None if environment else self._warm.pop((name, version), None)
+        return await (warm or self._fresh(name, version, environment))
+
+    async def _fresh(self, name: str, version: str, environment: Mapping[str, str]) -> Plugin:
+        """A process just started.
 
         Raises:
             EngineError: it cannot be found or started.
@@ -372,9 +409,22 @@ class PluginHost:
         if attached:
             plugin = await self._attach(name, attached)
         else:
-            plugin = await self.start(self._finder.provider(name, version), environment)
+            command = self._finder.provider(name, version)
+            servicer = self._servicer(command) if not environment else None
+            if servicer is not None:
+                return servicer
+            plugin = await self.start(command, environment)
         await plugin.greet(self.engine_address, str(self._project_dir))
         return plugin
+
+    def _servicer(self, command: Command) -> Any:
+        """The provider in this process, if it can be had so."""
+        if not self._in_process or command.folder is None:
+            return None
+        from infra.engine.in_process import InProcessPlugin, load_servicer  # noqa: PLC0415 (needs greenlets)
+
+        servicer = load_servicer(command.folder)
+        return InProcessPlugin(command.name, servicer) if servicer is not None else None
 
     async def start(self, command: Command, environment: Mapping[str, str] | None = None) -> Plugin:
         """Start a plugin and wait for its port.
@@ -427,6 +477,9 @@ class PluginHost:
 
     async def close(self) -> None:
         """End all."""
+        for starting in self._warm.values():
+            starting.cancel()
+        await asyncio.gather(*self._warm.values(), return_exceptions=True)
         await asyncio.gather(*(plugin.close() for plugin in self._running))
         self._running.clear()
 

@@ -45,22 +45,28 @@ class ProgramProcess:
     Args:
         monitor: what it talks to; told when it ends.
         engine_address: where it logs.
+        python: what runs it.
         on_line: told every line it prints.
     """
 
     def __init__(
-        self, monitor: Monitor, engine_address: str, on_line: Callable[[str, Severity], None]
+        self,
+        monitor: Monitor,
+        engine_address: str,
+        python: str,
+        on_line: Callable[[str, Severity], None],
     ) -> None:
         self._monitor, self._engine_address, self._on_line = monitor, engine_address, on_line
+        self._python = python
         self._process: Process | None = None
         self._watch: asyncio.Task[None] | None = None
         self._stopping = False
 
-    def start(self, python: str, program: Path) -> None:
+    def start(self, program: Path) -> None:
         """Start it."""
-        self._watch = asyncio.ensure_future(self._run(python, program))
+        self._watch = asyncio.ensure_future(self._run(program))
 
-    async def _run(self, python: str, program: Path) -> None:
+    async def _run(self, program: Path) -> None:
         info = self._monitor.info
         settings = {
             "program": str(program),
@@ -80,7 +86,7 @@ class ProgramProcess:
         push = self._monitor.deployment.push
         try:
             self._process = await Process.start(
-                (python, "-u", "-c", _BOOT, str(_RUNNER)),
+                (self._python, "-u", "-c", _BOOT, str(_RUNNER)),
                 cwd=info.program_dir,
                 environment={},
                 stdin=json.dumps(settings).encode(),

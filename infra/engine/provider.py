@@ -60,6 +60,8 @@ class Outcome:
     inputs: Properties | None = None
     init_errors: tuple[str, ...] = ()
     refresh_before_update: bool = False
+    certain: bool = False
+    """The provider knows operation ids: whether this was a second try makes no difference."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -316,8 +316,9 @@ class PluginProvider(Provider):
     async def _change(self, method: Any, message: Any, request: Request) -> Outcome:
         """A call that answers with a resource, or with one whose initialisation failed."""
         reasons: tuple[str, ...] = ()
+        known = False
         try:
-            reply = await self._plugin.call(method, message, request.operation_id)
+            reply, known = await self._plugin.call_known(method, message, request.operation_id)
         except grpc.RpcError as error:
             partial = _init_failure(error)
             if partial is None:
@@ -331,7 +332,7 @@ class PluginProvider(Provider):
             inputs = values.from_struct(reply.inputs)
         if not request.preview:
             _refuse_unknowns(outputs)
-        return Outcome(id_, outputs, inputs, reasons, reply.refresh_before_update)
+        return Outcome(id_, outputs, inputs, reasons, reply.refresh_before_update, known)
 
 
 def _failures(failures: Any) -> tuple[CheckFailure, ...]:

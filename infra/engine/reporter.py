@@ -60,7 +60,13 @@ class Reporter:
             counts = _read_changed(step)
         if counts and not _internal(step):
             self.changes[op] += 1
-        shown = step.res.custom or step.op is Op.DELETE or (step.op is Op.REFRESH and self._refresh)
+        # A component's outputs come later, by themselves; a preview shows all that it decides.
+        shown = (
+            self._preview
+            or step.res.custom
+            or step.op is Op.DELETE
+            or (step.op is Op.REFRESH and self._refresh)
+        )
         if shown:
             self._emit(ResOutputsEvent(_metadata(step, op), self._preview))
 

@@ -33,7 +33,7 @@ from infra.engine.import_ import import_resources
 from infra.engine.journal import Journal
 from infra.engine.monitor import Monitor, RunInfo
 from infra.engine.pending import settle_pending
-from infra.engine.plugins import CHANNEL_OPTIONS, Finder, PluginHost
+from infra.engine.plugins import CHANNEL_OPTIONS, Finder, PluginHost, is_ours
 from infra.engine.program import ProgramProcess, interpreter
 from infra.engine.project import backend_url, load_project
 from infra.engine.registration import Finished
@@ -42,6 +42,7 @@ from infra.engine.snapshot import SnapshotManager
 from infra.engine.state import SecretsProvider, Snapshot
 from infra.engine.step_generator import BailError, Mode
 from infra.engine.targets import Targets
+from infra.engine.urn import package_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from infra.engine.backend import Checkpoint
     from infra.engine.config import Configuration
     from infra.engine.events import Event
+    from infra.engine.in_process import InProcessProgram
     from infra.engine.journal import Begun
     from infra.engine.project import Project
     from infra.engine.secrets import PassphraseCrypter
@@ -65,7 +67,12 @@ def run_session(
     """See `infra.engine.run`."""
     project = load_project(project_dir)
     session = Session(operation, project, stack, options, on_event)
-    with asyncio.Runner() as runner:
+    factory = None
+    if options.in_process:
+        from infra.engine.in_process import Loop  # noqa: PLC0415 (needs greenlets)
+
+        factory = Loop
+    with asyncio.Runner(loop_factory=factory) as runner:
         return runner.run(session.run())
 
 
@@ -218,6 +225,7 @@ class Session:
             self._project.program_folder,
             self._environment(),
             self._line,
+            in_process=self._options.in_process,
         )
         host.engine_address = address
         resources.push_async_callback(host.close)
@@ -250,11 +258,14 @@ class Session:
         resources.push_async_callback(server.stop, None)
         resources.push_async_callback(monitor.close)
         self._watch_signals(resources)
-        program = ProgramProcess(monitor, address, self._line)
+        program = self._program(monitor, engine, address, python) if with_program else None
+        if with_program:
+            for name, version in providers_of(manager.base):
+                host.warm_up(name, version)
 
         def start() -> None:
-            if with_program:
-                program.start(interpreter(self._project, sys.executable), self._project.main)
+            if program is not None:
+                program.start(self._project.main)
             else:
                 deployment.push(Finished())
 
@@ -264,8 +275,19 @@ class Session:
         finally:
             engine.muted = not went_well
             monitor.abort()
-            await program.finish(wait=5.0 if went_well else 0)
+            if program is not None:
+                await program.finish(wait=5.0 if went_well else 0)
         return went_well
+
+    def _program(
+        self, monitor: Monitor, engine: EngineService, address: str, python: str
+    ) -> ProgramProcess | InProcessProgram:
+        """The program, in this process if that was asked for and its packages are ours."""
+        if self._options.in_process and is_ours(python):
+            from infra.engine.in_process import InProcessProgram  # noqa: PLC0415 (needs greenlets)
+
+            return InProcessProgram(monitor, engine, self._line)
+        return ProgramProcess(monitor, address, python, self._line)
 
     async def _operate(
         self, deployment: Deployment, manager: SnapshotManager, start: Callable[[], None]
@@ -351,6 +373,17 @@ class Session:
         other = crypter if ref == self._ref else crypter_for(deployment.get("secrets_providers"))
         found = Snapshot.from_json(deployment, other).stack_resource
         return found.outputs if found else {}
+
+
+def providers_of(snapshot: Snapshot) -> set[tuple[str, str]]:
+    """Package and version of the providers that a program will probably ask for again."""
+    found = set()
+    for state in snapshot.resources:
+        inputs = state.inputs if state.is_provider and not state.delete else None
+        if inputs is not None and not inputs.get("__internal") and package_of(state.type) != "pulumi":
+            version = inputs.get("version") or ""
+            found.add((package_of(state.type), version if isinstance(version, str) else ""))
+    return found
 
 
 def protected(snapshot: Snapshot) -> list[str]:

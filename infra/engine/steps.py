@@ -201,6 +201,8 @@ class CreateStep(Step):
             outcome, applied = await _tried(deployment, new, "create", lambda: provider.create(request))
             if outcome is None:
                 return applied
+            if outcome.certain:
+                deployment.snapshot.acknowledge(self)
             new.id, new.outputs = outcome.id, dict(outcome.outputs or {})
             new.refresh_before_update = outcome.refresh_before_update
         new.created = new.modified = now()

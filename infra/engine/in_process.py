@@ -1,0 +1,431 @@
+"""The fast mode: the program, and providers made for it, in the engine's own process and thread.
+
+The SDK makes its calls from worker threads, each of which would wait for the other side of a socket. Here its
+jobs run as greenlets instead: a call to the monitor becomes a task of the engine's loop, and the greenlet sleeps
+until that is done. What the program does meanwhile is what it would do in a process of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import importlib.util
+import io
+import os
+import runpy
+import sys
+import traceback
+import warnings
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import greenlet
+import grpc
+from google.protobuf.empty_pb2 import Empty  # type: ignore[attr-defined]
+from pulumi.runtime.proto import engine_pb2, resource_pb2
+
+from infra.engine import sdk_measures
+from infra.engine.events import Severity
+from infra.engine.monitor import Refused, supports
+from infra.engine.plugins import OPERATION_ID
+from infra.engine.registration import Finished
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator
+
+    from infra.engine.engine_service import EngineService
+    from infra.engine.monitor import Monitor
+
+PROVIDER_MODULE: Final = "in_process.py"
+"""A source plugin with this file can be called in the engine's process: its `servicer()` gives the servicer."""
+_IN_PROGRAM: contextvars.ContextVar[bool] = contextvars.ContextVar("in_program", default=False)
+
+
+class Loop(asyncio.SelectorEventLoop):
+    """An event loop that runs the program's jobs as greenlets, and all others in threads."""
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """Say nothing of what nobody awaited: of a failed program that is a lot, and by the SDK's design."""
+        message = context.get("message", "")
+        if "never retrieved" not in message and "destroyed but it is pending" not in message:
+            super().call_exception_handler(context)
+
+    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:
+        """See `asyncio.loop.run_in_executor`."""
+        if executor is not None or not _IN_PROGRAM.get():
+            return super().run_in_executor(executor, func, *args)
+        future = self.create_future()
+
+        def job() -> None:
+            try:
+                result = func(*args)
+            except BaseException as error:  # noqa: BLE001 (it is passed on)
+                if not future.done():
+                    future.set_exception(error)
+            else:
+                if not future.done():
+                    future.set_result(result)
+
+        lightweight = greenlet.greenlet(job)
+        lightweight.gr_context = contextvars.copy_context()
+        lightweight.switch()
+        return future
+
+
+class CallError(grpc.RpcError):
+    """A refused call, in the shape that the SDK knows from gRPC."""
+
+    def __init__(self, code: grpc.StatusCode, details: str) -> None:
+        super().__init__(details)
+        self._code, self._details = code, details
+
+    def code(self) -> grpc.StatusCode:
+        """The status."""
+        return self._code
+
+    def details(self) -> str:
+        """The words."""
+        return self._details
+
+
+class MonitorStub:
+    """The monitor, with the methods of a gRPC stub."""
+
+    def __init__(self, monitor: Monitor, outside: contextvars.Context) -> None:
+        self._monitor, self._outside = monitor, outside
+
+    def _wait(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """The result of a coroutine, for a greenlet that can sleep."""
+        current = greenlet.getcurrent()
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(work, context=self._outside.copy())
+        if current.parent is None:
+            # Called on the loop itself, which then has to go on inside: as the SDK does for its own invokes.
+            from pulumi.runtime.sync_await import _sync_await  # noqa: PLC0415 (only programs that call this way)
+
+            with suppress(BaseException):
+                _sync_await(task)
+        else:
+            task.add_done_callback(lambda _: current.switch())
+            while not task.done():
+                current.parent.switch()
+        try:
+            return task.result()
+        except Refused as refused:
+            raise CallError(refused.code, str(refused)) from None
+        except Exception as error:
+            raise CallError(grpc.StatusCode.UNKNOWN, str(error).strip()) from None
+
+    # The protocol's names.
+
+    def GetDeploymentInfo(self, request: Any) -> Any:  # noqa: ARG002, D102, N802
+        return self._monitor.deployment_info()
+
+    def SupportsFeature(self, request: Any) -> Any:  # noqa: D102, N802
+        return resource_pb2.SupportsFeatureResponse(hasSupport=supports(request.id))
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: D102, N802
+        return self._wait(self._monitor.register_resource(request))
+
+    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: D102, N802
+        return self._wait(self._monitor.register_resource_outputs(request))
+
+    def ReadResource(self, request: Any) -> Any:  # noqa: D102, N802
+        return self._wait(self._monitor.read_resource(request))
+
+    def Invoke(self, request: Any) -> Any:  # noqa: D102, N802
+        return self._wait(self._monitor.invoke(request))
+
+    def Call(self, request: Any) -> Any:  # noqa: D102, N802
+        return self._wait(self._monitor.call(request))
+
+    def RegisterPackage(self, request: Any) -> Any:  # noqa: D102, N802
+        return self._monitor.register_package(request)
+
+    def RegisterStackTransform(self, request: Any) -> Any:  # noqa: D102, N802
+        self._monitor.stack_transforms.append(request)
+        return Empty()
+
+    def RegisterStackInvokeTransform(self, request: Any) -> Any:  # noqa: D102, N802
+        self._monitor.invoke_transforms.append(request)
+        return Empty()
+
+    def RegisterResourceHook(self, request: Any) -> Any:  # noqa: D102, N802
+        return self._wait(self._monitor.register_hook(request))
+
+    def RegisterErrorHook(self, request: Any) -> Any:  # noqa: D102, N802
+        return self._wait(self._monitor.register_error_hook(request))
+
+    def SignalAndWaitForShutdown(self, request: Any) -> Any:  # noqa: D102, N802
+        return self._wait(self._monitor.signal_and_wait_for_shutdown(request))
+
+
+class EngineStub:
+    """The Engine service, with the methods of a gRPC stub."""
+
+    def __init__(self, service: EngineService, outside: contextvars.Context) -> None:
+        self._service, self._outside = service, outside
+
+    def Log(self, request: Any) -> Any:  # noqa: D102, N802
+        self._outside.copy().run(self._service.log, request)
+        return Empty()
+
+    def RequirePulumiVersion(self, request: Any) -> Any:  # noqa: ARG002, D102, N802
+        return engine_pb2.RequirePulumiVersionResponse()
+
+
+class _ExitError(Exception):
+    """The program called `sys.exit`."""
+
+
+class InProcessProgram:
+    """A program that runs in this process.
+
+    Args:
+        monitor: what it talks to; told when it ends.
+        service: where it logs.
+        on_line: told every line it prints.
+    """
+
+    def __init__(
+        self, monitor: Monitor, service: EngineService, on_line: Callable[[str, Severity], None]
+    ) -> None:
+        self._monitor, self._service, self._on_line = monitor, service, on_line
+        self._task: asyncio.Task[None] | None = None
+        self._outside = contextvars.copy_context()
+
+    def start(self, program: Path) -> None:
+        """Start it."""
+        self._task = asyncio.get_running_loop().create_task(self._run(program))
+
+    async def _run(self, program: Path) -> None:
+        import pulumi  # noqa: PLC0415 (0.3 s, and not needed where the program has a process of its own)
+        import pulumi.runtime  # noqa: PLC0415
+
+        sdk_measures.apply()
+        warnings.filterwarnings("ignore", message="coroutine 'Output.* was never awaited")
+        info = self._monitor.info
+        _IN_PROGRAM.set(True)
+        pulumi.runtime.set_all_config(info.config, info.secret_keys)
+        pulumi.runtime.settings.ROOT.set(None)
+        pulumi.runtime.configure(
+            pulumi.runtime.Settings(
+                project=info.project,
+                stack=info.stack,
+                monitor=MonitorStub(self._monitor, self._outside),
+                engine=EngineStub(self._service, self._outside),
+                parallel=info.parallel,
+                dry_run=info.preview,
+                organization=info.organization,
+                root_directory=str(info.project_dir),
+            )
+        )
+        push = self._monitor.deployment.push
+        with _surroundings(program, info.program_dir, self._print):
+            try:
+                await pulumi.runtime.run_in_stack(lambda: _execute(program))
+            except asyncio.CancelledError:
+                raise
+            except pulumi.RunError as error:
+                pulumi.log.error(str(error))
+                push(Finished(_exited(1)))
+            except _ExitError as ended:
+                code = ended.args[0]
+                push(Finished(_exited(code) if code else None))
+            except BaseException:  # noqa: BLE001 (whatever the program raises)
+                text = "Program failed with an unhandled exception:\n" + _trace_of(program)
+                pulumi.log.error(text)
+                push(Finished(""))
+            else:
+                if not self._monitor.signalled:
+                    push(Finished())
+
+    def _print(self, line: str, severity: Severity) -> None:
+        self._outside.copy().run(self._on_line, line, severity)
+
+    async def finish(self, *, wait: float) -> None:
+        """Let it end by itself for some seconds, then end it."""
+        if self._task is None:
+            return
+        if wait:
+            await asyncio.wait([self._task], timeout=wait)
+        if not self._task.done():
+            self._task.cancel()
+            await asyncio.wait([self._task], timeout=1)
+
+
+def _exited(code: Any) -> str:
+    return f"an unhandled error occurred: program exited with non-zero exit code: {code}"
+
+
+def _execute(program: Path) -> None:
+    try:
+        runpy.run_path(str(program), run_name="__main__")
+    except SystemExit as ended:
+        raise _ExitError(ended.code or 0) from None
+
+
+def _trace_of(program: Path) -> str:
+    """The traceback from the program on, without what called it."""
+    frames = traceback.extract_tb(sys.exc_info()[2])
+    main = program if program.is_file() else program / "__main__.py"
+    for index, frame in enumerate(frames):
+        if os.path.abspath(frame.filename) == os.path.abspath(main):  # noqa: PTH100 (text)
+            return traceback.format_exc(limit=-(len(frames) - index))
+    return traceback.format_exc()
+
+
+@contextmanager
+def _surroundings(program: Path, folder: Path, on_line: Callable[[str, Severity], None]) -> Iterator[None]:
+    """What a process of its own would have for itself: folder, arguments, module path, output, modules."""
+    before = (Path.cwd(), sys.argv, list(sys.path), sys.stdout, sys.stderr)
+    modules = set(sys.modules)
+    os.chdir(folder)
+    sys.argv = [str(program)]
+    sys.stdout = _Lines(sys.stdout, on_line, Severity.INFO)  # type: ignore[assignment]
+    sys.stderr = _Lines(sys.stderr, on_line, Severity.INFO_ERR)  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, _Lines):
+                stream.finish()
+        os.chdir(before[0])
+        sys.argv, sys.path[:], sys.stdout, sys.stderr = before[1], before[2], before[3], before[4]
+        _forget(modules, folder)
+
+
+def _forget(kept: set[str], folder: Path) -> None:
+    """Forget the modules that the program brought from its folder: the next run executes them again."""
+    own = __name__.rpartition(".")[0] + "."
+    for name, module in list(sys.modules.items()):
+        origin = getattr(module, "__file__", None)
+        if name not in kept and origin and not name.startswith(own) and Path(origin).is_relative_to(folder):
+            del sys.modules[name]
+
+
+class _Lines(io.TextIOBase):
+    """Output that is the program's, line by line, or the engine's, as it is; by who writes."""
+
+    def __init__(self, original: Any, on_line: Callable[[str, Severity], None], severity: Severity) -> None:
+        self._original, self._on_line, self._severity = original, on_line, severity
+        self._rest = ""
+
+    def write(self, text: str) -> int:
+        if not _IN_PROGRAM.get():
+            return int(self._original.write(text))
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            self._on_line(line, self._severity)
+        return len(text)
+
+    def finish(self) -> None:
+        """Pass on a last line without an end."""
+        if self._rest:
+            self._on_line(self._rest, self._severity)
+            self._rest = ""
+
+    def flush(self) -> None:
+        self._original.flush()
+
+    def isatty(self) -> bool:
+        return False if _IN_PROGRAM.get() else bool(self._original.isatty())
+
+    def fileno(self) -> int:
+        return int(self._original.fileno())
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """The original's."""
+        return str(self._original.encoding)
+
+
+# ---------------------------------------------------------------- providers
+
+
+class _Call:
+    """A call's context, as servicers know it from gRPC."""
+
+    def __init__(self, operation_id: str) -> None:
+        self._metadata = ((OPERATION_ID, operation_id),) if operation_id else ()
+        self.trailing: tuple[tuple[str, Any], ...] = ()
+
+    def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
+        """What the engine says beside the request."""
+        return self._metadata
+
+    def set_trailing_metadata(self, metadata: Any) -> None:
+        """What the provider says beside the reply."""
+        self.trailing = tuple(metadata)
+
+    def abort(self, code: grpc.StatusCode, details: str = "", trailing_metadata: Any = ()) -> Any:
+        """End the call with an error."""
+        raise _AbortedError(code, details, (*self.trailing, *trailing_metadata))
+
+    def is_active(self) -> bool:
+        """Whether anybody still waits."""
+        return True
+
+
+class _AbortedError(CallError):
+    def __init__(self, code: grpc.StatusCode, details: str, trailing: tuple[tuple[str, Any], ...]) -> None:
+        super().__init__(code, details)
+        self._trailing = trailing
+
+    def trailing_metadata(self) -> tuple[tuple[str, Any], ...]:
+        """What came beside the error."""
+        return self._trailing
+
+
+class InProcessPlugin:
+    """A provider in this process, with the face of `plugins.Plugin`."""
+
+    handshake = None
+
+    def __init__(self, name: str, servicer: Any) -> None:
+        self.name, self.provider_stub = name, servicer
+
+    async def call(self, method: Any, request: Any, operation_id: str = "") -> Any:
+        """Call the servicer's method."""
+        reply, _ = await self.call_known(method, request, operation_id)
+        return reply
+
+    async def call_known(self, method: Any, request: Any, operation_id: str) -> tuple[Any, bool]:
+        """The same, and whether the provider knows operation ids."""
+        context = _Call(operation_id)
+        try:
+            reply = method(request, context)
+            if asyncio.iscoroutine(reply):
+                reply = await reply
+        except grpc.RpcError:
+            raise
+        except NotImplementedError:
+            raise CallError(grpc.StatusCode.UNIMPLEMENTED, "not implemented") from None
+        except Exception as error:
+            text = f"Exception calling application: {error}"  # what gRPC's servers answer
+            raise CallError(grpc.StatusCode.UNKNOWN, text) from error
+        return reply, any(key == OPERATION_ID for key, _ in context.trailing)
+
+    async def cancel(self) -> None:
+        """It ends with its calls."""
+
+    async def close(self) -> None:
+        """There is no process to end."""
+
+
+def load_servicer(folder: Path) -> Any | None:
+    """A fresh servicer of a source plugin that can be called in this process; None if it cannot."""
+    path = folder / PROVIDER_MODULE
+    if not path.is_file():
+        return None
+    name = f"_pulumi_provider_{abs(hash(str(path)))}"
+    module = sys.modules.get(name)
+    if module is None:
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+    return module.servicer()
