@@ -26,7 +26,9 @@ def command(
         typer.Option(help="Power of a scalable unit with everything counted in, such as 1.2MW."),
     ] = None,
     pue: Annotated[float | None, typer.Option(min=1.0, help="Instead of the declared PUE.")] = None,
-    grid: Annotated[str | None, typer.Option(help="Instead of the declared connection, such as 500MW.")] = None,
+    grid: Annotated[
+        str | None, typer.Option(help="Instead of the declared connection, such as 500MW.")
+    ] = None,
     as_json: arguments.Json = False,
 ) -> None:
     """How many pods fit the site's grid connection, by rack power; without options, as declared and as rated."""
@@ -46,7 +48,10 @@ def command(
     ]
     if not rows:
         rated = plan.geometry.forms[0].rated_w
-        rows = [("as declared", fit(plan, pue=pue, cap_w=cap)), ("as rated", fit(plan, rack_w=rated, pue=pue, cap_w=cap))]
+        rows = [
+            ("as declared", fit(plan, pue=pue, cap_w=cap)),
+            ("as rated", fit(plan, rack_w=rated, pue=pue, cap_w=cap)),
+        ]
     if as_json:
         parts = [_data(label, answer) for label, answer in rows]
         print(json.dumps(parts[0] if len(parts) == 1 else {**parts[0], "rows": parts}, indent=1))

@@ -95,7 +95,9 @@ def _counts(figures: dict[str, Any]) -> Table:
         inside = " + ".join(f"{number(value)} {level}" for level, value in parts.items() if level != "total")
         table.add_row(f"{name} switches", number(parts["total"]) + (f" = {inside}" if inside else ""))
     for fabric, cables in figures["cables"].items():
-        inside = " + ".join(f"{number(v)} {step.replace('_', '–')}" for step, v in cables.items() if step != "total")
+        inside = " + ".join(
+            f"{number(v)} {step.replace('_', '–')}" for step, v in cables.items() if step != "total"
+        )
         table.add_row(f"{fabric.replace('_', '-')} cables", f"{number(cables['total'])} = {inside}")
     power, cooling, storage = figures["power"], figures["cooling"], figures["storage"]
     unit, scale = ("MW", 1.0) if power["facility_mw"] >= 0.1 else ("kW", 1e3)
@@ -124,7 +126,8 @@ def _counts(figures: dict[str, Any]) -> Table:
     energy = figures["energy"]
     if energy["twh_per_year"] is not None:
         table.add_row(
-            "energy", f"{energy['twh_per_year']:.2f} TWh a year, {energy['tco2e_location'] / 1e3:,.0f} kt CO2e location-based"
+            "energy",
+            f"{energy['twh_per_year']:.2f} TWh a year, {energy['tco2e_location'] / 1e3:,.0f} kt CO2e location-based",
         )
     for name, scheduler in figures["schedulers"].items():
         sizes = f", blocks of {scheduler['block_sizes']} nodes" if scheduler.get("block_sizes") else ""
@@ -150,6 +153,11 @@ def _limits(plan: Plan) -> Table:
             worst[key] = (ratio, limit)
     for (name, case), (ratio, limit) in worst.items():
         table.add_row(
-            name, limit.place, case, f"{number(limit.value)} {limit.unit}", number(limit.limit), f"{ratio:.0%}"
+            name,
+            limit.place,
+            case,
+            f"{number(limit.value)} {limit.unit}",
+            number(limit.limit),
+            f"{ratio:.0%}",
         )
     return table

@@ -126,12 +126,6 @@ def _table(
     )  # fmt: skip
 
 
-def management_offset(geometry: Geometry) -> pl.Expr:
-    """Offset of a management port in its pod's block, from su, rack and position."""
-    ports = geometry.unit.ports
-    return (pl.col("su") * geometry.racks + pl.col("rack")) * ports + pl.col("position") + 2
-
-
 def _management(plan: Plan, pool: Pool) -> pl.DataFrame:
     geometry = plan.geometry
     ports = positions.management_frame(geometry)
@@ -139,7 +133,7 @@ def _management(plan: Plan, pool: Pool) -> pl.DataFrame:
     tail = pl.coalesce(pl.format("tray-{}", positions.two("slot")), "text")
     frame = frame.with_columns(pl.format("{}-{}", "name", tail).alias("owner"))
     frame = frame.filter(pl.col("slot").is_null() | pl.col("owner").is_in(plan.node_frame["name"].implode()))
-    address = pool.column(pl.col("pod") + 1, management_offset(geometry))
+    address = pool.column(pl.col("pod") + 1, pl.col("first_port") + pl.col("position") + 2)
     return _table("management", frame, pl.col("owner"), pl.col("interface"), address)
 
 
@@ -173,15 +167,13 @@ def _switch_loopbacks(plan: Plan, pool: Pool) -> list[pl.DataFrame]:
 
 def host_link_offset(plan: Plan) -> pl.DataFrame:
     """Numbered host ends: pod, name, interface, offset of the switch's end (the host's is one more)."""
-    geometry = plan.geometry
-    platforms = {slot.platform for form in geometry.forms for slot in form.slots}
+    platforms = set(plan.node_frame["platform"].unique())
     interfaces = positions.nic_frame(platforms)
-    most = max(interfaces["port"].max() or 0, 0) + 1 if interfaces.height else 1  # type: ignore[call-overload,type-var,operator]
-    frame = plan.node_frame.select("pod", "name", "node", "platform").join(
+    frame = plan.node_frame.select("pod", "name", "first_nic", "platform").join(
         interfaces, on="platform", how="inner", maintain_order="left_right"
     )
     return frame.select(
-        "pod", "name", "interface", ((pl.col("node") * most + pl.col("port")) * 2).alias("offset")
+        "pod", "name", "interface", ((pl.col("first_nic") + pl.col("port")) * 2).alias("offset")
     )
 
 

@@ -88,6 +88,7 @@ RULES: tuple[Rule, ...] = (
     Rule("cdu-flow", "coolant of a row against its CDUs", cooling.cdu_flow),
     Rule("switch-ports", "ports of a switch", fabric.switch_ports),
     Rule("down-ports", "cables into a tier", fabric.down_ports),
+    Rule("exception-ports", "host ports of an exception", fabric.exception_ports),
     Rule("slurm-nodes", "nodes of a Slurm cluster", services.slurm),
     Rule("kubernetes-nodes", "nodes of a Kubernetes cluster", services.kubernetes),
     Rule("checkpoint-write", "write bandwidth for checkpoints", services.checkpoint_write),

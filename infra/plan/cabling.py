@@ -190,15 +190,14 @@ def management_ends(
         devices: nodes and companions with name and row `a`.
     """
     ports = management_frame(geometry)
-    stride = geometry.unit.ports
     frame = rack_frame.join(ports, on="form", how="inner", maintain_order="left_right")
     tail = pl.coalesce(pl.format("tray-{}", (pl.col("slot") + 1).cast(pl.String).str.zfill(2)), "text")
     frame = frame.with_columns(pl.format("{}-{}", "name", tail).alias("device"))
     frame = frame.join(devices, left_on="device", right_on="name", how="inner", maintain_order="left")
     position = {
         "rack": pl.col("position"),
-        "scalable-unit": pl.col("rack") * stride + pl.col("position"),
-        "pod": (pl.col("su") * geometry.racks + pl.col("rack")) * stride + pl.col("position"),
+        "scalable-unit": pl.col("rack") * pl.col("ports") + pl.col("position"),
+        "pod": pl.col("first_port") + pl.col("position"),
     }[tier.per]
     return frame.select(
         "pod", "su", "rack", position.alias("position"), pl.lit(0, pl.Int32).alias("rail"),

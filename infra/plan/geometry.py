@@ -41,11 +41,13 @@ class Unit:
         stride: slots of its largest rack.
         lanes: NICs of its largest node on a rail, by fabric.
         ports: management ports of its largest rack.
+        nics: interfaces of its largest node, over all fabrics.
     """
 
     stride: int
     lanes: tuple[tuple[str, int], ...]
     ports: int
+    nics: int
 
     def width(self, fabric: str, racks: int) -> int:
         """Host ports on one rail that it takes on a fabric."""
@@ -111,6 +113,7 @@ class Geometry:
             stride=max(form.capacity for form in chosen),
             lanes=tuple(lanes),
             ports=max(tiers.management_ports(form) for form in chosen),
+            nics=max((_interfaces(slot.platform) for form in chosen for slot in form.slots), default=0),
         )
 
     def overrides(self, pods: range) -> dict[tuple[int, int, int], int]:
@@ -138,6 +141,19 @@ class Geometry:
             if unit != self.unit:
                 result[pod, su] = unit
         return result
+
+    def width(self, tier: ResolvedTier, pod: int, su: int) -> int:
+        """Ports of one rail and plane that hosts need in the block of a first tier that a scalable unit is in."""
+        units = self.units(range(pod, pod + 1))
+
+        def of(index: int) -> Unit:
+            return units.get((pod, index), self.unit)
+
+        if tier.per == "rack":
+            return of(su).width(tier.fabric, 1)
+        if tier.per == "scalable-unit":
+            return of(su).width(tier.fabric, self.racks)
+        return sum(of(index).width(tier.fabric, self.racks) for index in range(self.sus))
 
     def blocks_per(self, per: str) -> int:
         """Pods in a block at or above pod level; for `site`, more than there can ever be."""
@@ -177,3 +193,8 @@ def area_of(name: str) -> Area:
 def nics(platform: str, fabric: str) -> int:
     """NICs of a platform's node on a fabric."""
     return sum(group.count for group in catalog.platform(platform).node.nics if group.fabric == fabric)
+
+
+def _interfaces(platform: str) -> int:
+    """NICs of a platform's node on all fabrics."""
+    return sum(group.count for group in catalog.platform(platform).node.nics)

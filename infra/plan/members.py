@@ -5,6 +5,8 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 from infra.plan import addressing, positions
 from infra.plan.machines import Bmc, Machine, Nic, Role, StandIn
 from infra.spec import catalog
@@ -117,7 +119,10 @@ class _Members:
         table = table.filter(table["fabric"] != "out-of-band")
         addresses = self._addresses()
         cables: dict[str, list[tuple[str, str, str, float, int | None, bool, str]]] = {}
-        for r in plan.links.iter_rows(named=True):
+        links = plan.links
+        if plan.site_level:
+            links = pl.concat([plan.whole().crossing(), links])
+        for r in links.iter_rows(named=True):
             host = str(r["tier"]).startswith("host_")
             cables.setdefault(r["z"], []).append((r["z_port"], r["a"], r["a_port"], r["gbit"], r["rail"], host,
                                                   r["fabric"]))  # fmt: skip

@@ -23,13 +23,19 @@ if TYPE_CHECKING:
     from infra.spec.site import Site
     from infra.spec.tiers import ResolvedTier
 
-LINK_COLUMNS = (
-    "fabric", "tier", "pod", "rail", "plane", "gbit", "a", "a_port", "a_rack", "a_unit", "z", "z_port", "z_rack",
-    "z_unit", "length",
-)  # fmt: skip
-
 FABRICS = pl.Enum(["east-west", "north-south", "out-of-band"])
 STEPS = pl.Enum([step_name(level) for level in range(8)])
+
+LINK_SCHEMA = {
+    "fabric": FABRICS, "tier": STEPS, "pod": pl.String, "rail": pl.Int16, "plane": pl.Int16, "gbit": pl.Float32,
+    "a": pl.String, "a_port": pl.String, "a_rack": pl.String, "a_unit": pl.Int16, "z": pl.String,
+    "z_port": pl.String, "z_rack": pl.String, "z_unit": pl.Int16, "length": pl.Float32,
+}  # fmt: skip
+SWITCH_SCHEMA = {
+    "name": pl.String, "fabric": pl.String, "tier": pl.String, "level": pl.Int8, "model": pl.String,
+    "pod": pl.String, "su": pl.String, "plane": pl.Int32, "set": pl.Int32, "rack": pl.String, "unit": pl.Int16,
+    "ports": pl.Int32, "watts": pl.Float64,
+}  # fmt: skip
 
 
 class Plan:
@@ -262,15 +268,20 @@ class Plan:
                     pl.lit(spec.model.power).alias("watts"),
                 )
             )  # fmt: skip
-        return pl.concat(frames) if frames else pl.DataFrame(schema={"name": pl.String, "fabric": pl.String})
+        return pl.concat(frames) if frames else pl.DataFrame(schema=SWITCH_SCHEMA)
 
     @cached_property
     def links(self) -> pl.DataFrame:
-        """Cables, hosts first: `LINK_COLUMNS`; a is the lower end, z the upper; length in metres."""
+        """Cables, hosts first, with the columns of `LINK_SCHEMA`; a is the lower end, z the upper; length in metres."""
         if self.template:
             return self.template.links(self)
         frames = [part for _, part in self.link_parts()]
-        return pl.concat(frames) if frames else pl.DataFrame(schema=dict.fromkeys(LINK_COLUMNS, pl.String))
+        return pl.concat(frames) if frames else self.no_links()
+
+    @staticmethod
+    def no_links() -> pl.DataFrame:
+        """The cables of a site without fabrics."""
+        return pl.DataFrame(schema=LINK_SCHEMA)
 
     def link_parts(self) -> Iterator[tuple[ResolvedTier, pl.DataFrame]]:
         """Cables by the tier that they go up to."""
@@ -284,6 +295,18 @@ class Plan:
                     links = cabling.uplinks(self.geometry, lower, upper, self.scope)
                     yield upper.tier, self.named(links, upper, lower)
 
+    def crossing(self) -> pl.DataFrame:
+        """Cables from the scope's pods to the switches above them."""
+        frames = {(frame.tier.fabric, frame.tier.level): frame for frame in self.tier_frames}
+        parts = [self.no_links()]
+        for fabric in self.geometry.tiers.values():
+            for below, above in pairwise(fabric):
+                if below.per in switching.INSIDE and above.per not in switching.INSIDE:
+                    lower, upper = frames[below.fabric, below.level], frames[above.fabric, above.level]
+                    links = cabling.uplinks(self.geometry, lower, upper, self.scope)
+                    parts.append(self.named(links, upper, lower))
+        return pl.concat(parts)
+
     def _ends(self, tier: TierFrame) -> pl.DataFrame:
         if tier.tier.fabric == "out-of-band":
             first = self.node_frame.height + self.companion_frame.height
@@ -296,25 +319,22 @@ class Plan:
 
     def _server_ends(self, tier: TierFrame) -> pl.DataFrame:
         """Ports of servers follow those of all trays of the pod's first block."""
-        from infra.spec.tiers import endpoints  # noqa: PLC0415
-
         spec = tier.tier
-        fabric = self.site.fabrics.named()[spec.fabric]
-        total = endpoints(self.site, spec.fabric, fabric)
-        own = endpoints(self.site.model_copy(update={"servers": ()}), spec.fabric, fabric)
-        rows, used = [], own
+        used: dict[int, int] = {}
+        rows = []
         first = self.node_frame.height + self.companion_frame.height
         for server in self.server_frame.iter_rows(named=True):
-            if server["attach"] is None:
+            pod = server["attach"]
+            if pod is None:
                 continue
+            base = used.setdefault(pod, self.geometry.width(spec, pod, 0))
             mine = positions.nic_frame({server["platform"]}).filter(pl.col("fabric") == spec.fabric)
             for nic in mine.iter_rows(named=True):
                 rail, lane = nic["nic"] % spec.sets, nic["nic"] // spec.sets
-                if server["attach"] in self.scope:
-                    rows.append((server["attach"], 0, 0, used + lane, rail, nic["nic"], nic["gbit"],
+                if pod in self.scope:
+                    rows.append((pod, 0, 0, base + lane, rail, nic["nic"], nic["gbit"],
                                  first + server["index"], nic["interface"]))  # fmt: skip
-            used += -(-mine.height // spec.sets)
-        assert used <= total or not rows
+            used[pod] += -(-mine.height // spec.sets)
         schema = {"pod": pl.Int32, "su": pl.Int32, "rack": pl.Int32, "position": pl.Int32, "rail": pl.Int32,
                   "nic": pl.Int32, "gbit": pl.Float64, "a": pl.Int32, "a_port": pl.String}  # fmt: skip
         return pl.DataFrame(rows, schema=schema, orient="row")

@@ -9,7 +9,7 @@ import polars as pl
 from infra.spec import catalog, tiers
 
 if TYPE_CHECKING:
-    from infra.plan.geometry import Geometry
+    from infra.plan.geometry import Geometry, Unit
 
 RACK_UNIT_M = 0.04445
 """Height of a rack unit (EIA-310): 44.45 mm."""
@@ -38,8 +38,9 @@ def racks(geometry: Geometry, pods: range) -> pl.DataFrame:
     """Compute racks.
 
     Returns:
-        pod, su, rack (indices); name, row (scalable unit's name), pod_name; form; stride, first_node (position of the
-        rack's slot 1 in its pod); x, y (metres); pool.
+        pod, su, rack (indices); name, row (scalable unit's name), pod_name; form; stride (slots of the largest rack
+        of its scalable unit), ports (management ports of that), nics (interfaces of its largest node); first_node,
+        first_port, first_nic (how many of each the pod has room for before this rack); x, y (metres); pool.
     """
     sus, each = geometry.sus, geometry.racks
     index = pl.int_range(0, len(pods) * sus * each, dtype=pl.Int32, eager=True).alias("i").to_frame()
@@ -52,11 +53,16 @@ def racks(geometry: Geometry, pods: range) -> pl.DataFrame:
     form: pl.Expr = pl.lit(0, pl.Int16)
     if last:
         form = pl.when(pl.col("rack") == each - 1).then(pl.lit(last, pl.Int16)).otherwise(form)
-    stride = geometry.unit.stride
+    unit = geometry.unit
+    before = pl.col("su") * each + pl.col("rack")
     frame = frame.with_columns(
         form.alias("form"),
-        pl.lit(stride, pl.Int32).alias("stride"),
-        ((pl.col("su") * each + pl.col("rack")) * stride).cast(pl.Int32).alias("first_node"),
+        pl.lit(unit.stride, pl.Int32).alias("stride"),
+        pl.lit(unit.ports, pl.Int32).alias("ports"),
+        pl.lit(unit.nics, pl.Int32).alias("nics"),
+        (before * unit.stride).cast(pl.Int32).alias("first_node"),
+        (before * unit.ports).cast(pl.Int32).alias("first_port"),
+        (before * unit.stride * unit.nics).cast(pl.Int32).alias("first_nic"),
         pl.lit(None, pl.String).alias("pool"),
     )
     frame = _excepted(frame, geometry, pods)
@@ -82,21 +88,7 @@ def _excepted(frame: pl.DataFrame, geometry: Geometry, pods: range) -> pl.DataFr
         frame = frame.with_columns(pl.coalesce("other", "form").alias("form")).drop("other")
     units = geometry.units(pods)
     if units:
-        rows = []
-        for pod in {pod for pod, _ in units}:
-            base = 0
-            for su in range(geometry.sus):
-                stride = units.get((pod, su), geometry.unit).stride
-                rows.append((pod, su, stride, base))
-                base += stride * geometry.racks
-        schema = {"pod": pl.Int32, "su": pl.Int32, "stride_": pl.Int32, "base": pl.Int32}
-        other = pl.DataFrame(rows, schema=schema, orient="row")
-        frame = frame.join(other, on=["pod", "su"], how="left", maintain_order="left")
-        moved = pl.col("base") + pl.col("rack") * pl.col("stride_")
-        frame = frame.with_columns(
-            pl.coalesce("stride_", "stride").alias("stride"),
-            pl.coalesce(moved, "first_node").alias("first_node"),
-        ).drop("stride_", "base")
+        frame = _widened(frame, geometry, units)
     pools = {
         place: exception.pool
         for area, exception, _ in geometry.areas
@@ -109,6 +101,29 @@ def _excepted(frame: pl.DataFrame, geometry: Geometry, pods: range) -> pl.DataFr
         frame = frame.drop("pool").join(other, on=keys, how="left", maintain_order="left")
         frame = frame.rename({"other": "pool"})
     return frame
+
+
+_STRIDES = ("stride", "ports", "nics", "first_node", "first_port", "first_nic")
+
+
+def _widened(frame: pl.DataFrame, geometry: Geometry, units: dict[tuple[int, int], Unit]) -> pl.DataFrame:
+    """Strides of the pods that have scalable units of other sizes than the rule's."""
+    rows = []
+    for pod in {pod for pod, _ in units}:
+        node = port = nic = 0
+        for su in range(geometry.sus):
+            unit = units.get((pod, su), geometry.unit)
+            for rack in range(geometry.racks):
+                rows.append((pod, su, rack, unit.stride, unit.ports, unit.nics, node, port, nic))
+                node, port = node + unit.stride, port + unit.ports
+                nic += unit.stride * unit.nics
+    keys = ["pod", "su", "rack"]
+    schema = dict.fromkeys([*keys, *(f"{name}_" for name in _STRIDES)], pl.Int32)
+    other = pl.DataFrame(rows, schema=schema, orient="row")
+    frame = frame.join(other, on=keys, how="left", maintain_order="left")
+    return frame.with_columns(pl.coalesce(f"{name}_", name).alias(name) for name in _STRIDES).drop(
+        f"{name}_" for name in _STRIDES
+    )
 
 
 def nodes(geometry: Geometry, rack_frame: pl.DataFrame, pods: range) -> pl.DataFrame:
@@ -141,6 +156,7 @@ def nodes(geometry: Geometry, rack_frame: pl.DataFrame, pods: range) -> pl.DataF
         "pod", "su", "rack", "slot",
         (pl.col("first_node") + pl.col("slot")).alias("node"),
         (pl.col("rack") * pl.col("stride") + pl.col("slot")).alias("in_unit"),
+        (pl.col("first_nic") + pl.col("slot") * pl.col("nics")).alias("first_nic"),
         pl.format("{}-tray-{}", "name", two("slot")).alias("name"),
         pl.col("name").alias("rack_name"),
         "row", "pod_name", "platform", "unit", "x", "y", "pool",

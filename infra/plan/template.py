@@ -97,7 +97,7 @@ class Template:
             )
             for part in self.parts
         ]
-        return pl.concat(frames)
+        return pl.concat(frames) if frames else plan.no_links()
 
     def _upward(self, plan: Plan, upper: ResolvedTier) -> pl.DataFrame:
         """Cables that leave the pod."""

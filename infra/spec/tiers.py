@@ -81,15 +81,16 @@ def blocks_within(layout: Layout, small: str, large: str) -> int:
 
 
 def nics_on(site: Site, fabric: str) -> int:
-    """Most NICs that a node of the layout has on a fabric (management ports of a rack for out-of-band)."""
-    rack_forms = [forms.form_of(site.layout.rack)]
-    rack_forms += [forms.form_of(e.rack) for e in site.exceptions if e.rack]
+    """NICs that a node of the layout's rule has on a fabric; management ports of a rack for out-of-band.
+
+    Exceptions do not count: one row of other racks must not change how many switches every row has.
+    """
+    form = forms.form_of(site.layout.rack)
     if fabric == "out-of-band":
-        return max(management_ports(form) for form in rack_forms)
+        return management_ports(form)
     return max(
         (
             sum(group.count for group in catalog.platform(slot.platform).node.nics if group.fabric == fabric)
-            for form in rack_forms
             for slot in form.slots
         ),
         default=0,

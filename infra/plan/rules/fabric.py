@@ -36,6 +36,18 @@ def down_ports(plan: Plan) -> Iterator[Limit]:
                     f"catalog: {tier.model.name}, ports", f"{needed} instead of {tier.count} switches fit")  # fmt: skip
 
 
+def exception_ports(plan: Plan) -> Iterator[Limit]:
+    """Blocks whose exceptions need more host ports than the rule's racks."""
+    geometry = plan.geometry
+    for (pod, su), _ in sorted(geometry.units(plan.scope).items()):
+        for path, tier in _tiers(plan):
+            if tier.level:
+                continue
+            yield Limit(f"pod-{pod + 1:02d}-su-{su + 1:02d}", "N", geometry.width(tier, pod, su),
+                        tier.count * tier.down, "ports", path, f"{tier.count} {tier.name} on each rail",
+                        "racks with fewer interfaces fit here")  # fmt: skip
+
+
 def _tiers(plan: Plan) -> Iterator[tuple[str, ResolvedTier]]:
     for fabric, tiers in plan.geometry.tiers.items():
         for tier in tiers:

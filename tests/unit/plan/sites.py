@@ -1,0 +1,125 @@
+"""Random sites for property tests: small enough to expand in full, odd enough to find what arithmetic forgets."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from infra.spec.site import Site
+
+PLATFORMS = ("gb300-nvl72", "gb200-nvl72", "hgx-b300", "mi355x", "lab-vm")
+SLOTS = {"gb300-nvl72": 18, "gb200-nvl72": 18, "hgx-b300": 4, "mi355x": 8, "lab-vm": 4}
+
+
+@st.composite
+def racks(draw):
+    platform = draw(st.sampled_from(PLATFORMS))
+    power = draw(st.sampled_from(["rated", "share", "30 kW"]))
+    if draw(st.booleans()):
+        return {"platform": platform, "power": power}
+    most = SLOTS[platform]
+    slots = draw(st.lists(st.integers(1, most), min_size=1, max_size=most, unique=True))
+    split = draw(st.integers(0, len(slots) - 1))
+    trays = [{"platform": platform, "slots": sorted(slots[split:])}]
+    if split:
+        trays.append({"platform": "lab-vm", "slots": sorted(slots[:split])})
+    return {"trays": trays, "power": power}
+
+
+def tiers(draw, name, switch, breakout):
+    depth = draw(st.integers(1, 3))
+    levels = [draw(st.sampled_from(["scalable-unit", "pod"]))]
+    levels += [draw(st.sampled_from(["pod", "hall", "site"])) for _ in range(depth - 1)]
+    order = ["rack", "scalable-unit", "pod", "hall", "building", "site"]
+    levels.sort(key=order.index)
+    result = []
+    for index, level in enumerate(levels):
+        last = index == depth - 1
+        up = 0 if last else draw(st.integers(1, 12)) * breakout
+        result.append({"name": f"{name}{index}", "switch": switch, "per": level, "up": up})
+        if index:
+            grouped = draw(st.sampled_from(["one", "index", "rail"]))
+            if grouped == "index":
+                result[-1]["groups"] = draw(st.integers(1, 3))
+            elif grouped == "rail" and index == 1:
+                result[-1] |= {"groups": "rails", "group_by": "rail"}
+    return result
+
+
+@st.composite
+def sites(draw):
+    pods = draw(st.integers(1, 4))
+    units = draw(st.integers(1, 3))
+    layout = {
+        "pods": pods,
+        "pods_per_hall": draw(st.integers(1, 2)),
+        "halls_per_building": draw(st.integers(1, 2)),
+        "scalable_units_per_pod": units,
+        "rack": draw(racks()),
+    }
+    count = draw(st.integers(1, 3))
+    in_nodes = draw(st.booleans())
+    if in_nodes:
+        layout["nodes_per_scalable_unit"] = draw(st.integers(1, 12))
+    else:
+        layout["racks_per_scalable_unit"] = count
+    fabrics = {}
+    for key, name, switch in (("east_west", "ew", "q3400"), ("north_south", "ns", "ns-128x400g")):
+        if draw(st.booleans()):
+            rails, breakout = draw(st.integers(1, 4)), draw(st.sampled_from([1, 2]))
+            fabric = {"rails": rails, "planes": draw(st.sampled_from([1, 2])), "breakout": breakout}
+            fabric["tiers"] = tiers(draw, name, switch, breakout)
+            for tier in fabric["tiers"]:
+                if tier.get("groups") == "rails":
+                    tier["groups"] = rails
+            fabrics[key] = fabric
+    if draw(st.booleans()):
+        per = draw(st.sampled_from(["rack", "scalable-unit"]))
+        fabrics["out_of_band"] = {"tiers": [{"name": "oob", "switch": "oob-48x1g", "per": per}]}
+    exceptions = []
+    for _ in range(draw(st.integers(0, 3))):
+        pod, unit = draw(st.integers(1, pods)), draw(st.integers(1, units))
+        kind = draw(st.sampled_from(["rack", "missing", "pool"]))
+        place = f"pod-{pod:02d}-su-{unit:02d}"
+        if kind == "rack":
+            exceptions.append({"at": place, "rack": draw(racks()), "reason": "drawn"})
+        elif kind == "missing":
+            slots = draw(st.lists(st.integers(1, 18), min_size=1, max_size=3, unique=True))
+            exceptions.append({"at": f"{place}-rack-01", "missing": slots, "reason": "drawn"})
+        else:
+            exceptions.append({"at": place, "pool": "spare", "reason": "drawn"})
+    servers = [
+        {
+            "name": f"server{index}",
+            "role": draw(st.sampled_from(["storage", "management"])),
+            "platform": "server-1u",
+            "count": draw(st.integers(1, 3)),
+            **({"attach": "pod-01"} if draw(st.booleans()) else {}),
+        }
+        for index in range(draw(st.integers(1, 2)))
+    ]
+    v6 = draw(st.booleans())
+    return Site.model_validate(
+        {
+            "name": "drawn",
+            "grid": {
+                "operator": "x",
+                "power": "5 MW",
+                "circuits": [{"name": "a", "voltage": "20 kV", "capacity": "6 MW", "current_limit": "300 A"}],
+            },
+            "energy": {"pue": 1.2, "location_intensity": "20 g/kWh", "source": "drawn"},
+            "layout": layout,
+            "exceptions": exceptions,
+            "fabrics": fabrics,
+            "servers": servers,
+            "storage": {"power": "10 kW", "tiers": [{"name": "scratch", "kind": "local"}]},
+            "services": {"domain": "drawn.internal", "ntp": "server0", "power": "5 kW"},
+            "addresses": {
+                "management": "10.0.0.0/8",
+                "management_pod": 16,
+                "loopbacks": "fd00:1::/32" if v6 else "172.16.0.0/12",
+                "loopback_pod": 48 if v6 else 20,
+                "links": "fd00:2::/32" if v6 else "100.64.0.0/10",
+                "link_pod": 48 if v6 else 18,
+            },
+        }
+    )

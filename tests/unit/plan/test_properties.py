@@ -1,0 +1,173 @@
+"""What holds on every site: nothing used twice, both ends of each cable exist, sums agree, slices equal the whole."""
+
+from __future__ import annotations
+
+import importlib.util
+import ipaddress
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from polars.testing import assert_frame_equal
+
+from infra.plan import machines_of, plan
+from infra.plan.counts import counts
+from infra.spec import checks
+
+_spec = importlib.util.spec_from_file_location("sites", Path(__file__).with_name("sites.py"))
+_sites = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_sites)
+
+pytestmark = pytest.mark.unit
+
+SETTINGS = settings(
+    max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None
+)
+
+
+@SETTINGS
+@given(_sites.sites())
+def test_no_port_slot_name_or_address_is_used_twice(site):
+    whole = plan(site)
+    ends = pl.concat(
+        [
+            whole.links.select(pl.col("a").alias("device"), pl.col("a_port").alias("port")),
+            whole.links.select(pl.col("z").alias("device"), pl.col("z_port").alias("port")),
+        ]
+    )
+    assert ends.is_duplicated().sum() == 0
+    trays = whole.nodes.filter(pl.col("role") == "tray").select("rack", "slot")
+    assert trays.is_duplicated().sum() == 0
+    units = pl.concat(
+        [
+            whole.nodes.select("rack", pl.col("unit").cast(pl.Int32)),
+            whole.companions.select("rack", pl.col("unit").cast(pl.Int32)),
+            whole.switches.select("rack", pl.col("unit").cast(pl.Int32))
+            if whole.switches.height
+            else whole.nodes.select("rack", pl.col("unit").cast(pl.Int32)).clear(),
+        ]
+    )
+    assert units.is_duplicated().sum() == 0
+    assert whole.addresses["address"].is_duplicated().sum() == 0
+    names = [*whole.nodes["name"], *whole.companions["name"], *whole.switches["name"]]
+    assert len(set(names)) == len(names)
+
+
+@SETTINGS
+@given(_sites.sites())
+def test_both_ends_of_each_cable_exist(site):
+    whole = plan(site)
+    switches = set(whole.switches["name"])
+    below = {*whole.nodes["name"], *whole.companions["name"]}
+    racks = set(whole.racks["name"])
+    for row in whole.links.iter_rows(named=True):
+        assert row["z"] in switches
+        assert row["a"] in (below if row["tier"] == "host_leaf" else switches)
+        assert {row["a_rack"], row["z_rack"]} <= racks
+        assert row["length"] > 0
+    ports = dict(whole.switches.select("name", "ports").rows()) if whole.switches.height else {}
+    used = whole.ports.group_by("switch").len()
+    assert all(count <= ports[name] for name, count in used.rows())
+
+
+@SETTINGS
+@given(_sites.sites())
+def test_every_nic_is_cabled_where_ports_are_enough(site):
+    whole = plan(site)
+    short = {finding.id for finding in whole.findings} & {"down-ports", "switch-ports"}
+    cables = counts(whole).cables
+    for fabric, tiers in whole.geometry.tiers.items():
+        if short or fabric == "out-of-band":
+            continue
+        planes = tiers[0].planes
+        expected = whole.nics.filter(pl.col("fabric") == fabric).height * planes
+        made = whole.links.filter(
+            (pl.col("fabric") == fabric)
+            & (pl.col("tier") == "host_leaf")
+            & ~pl.col("a").str.starts_with("drawn-")
+        )
+        assert made.height == expected
+        for step in ("host_leaf", "leaf_spine", "spine_core"):
+            rows = whole.links.filter((pl.col("fabric") == fabric) & (pl.col("tier") == step))
+            assert rows.height == cables[fabric, step]
+
+
+@SETTINGS
+@given(_sites.sites())
+def test_sums_of_watts_agree_at_every_level(site):
+    whole = plan(site)
+    power = whole.power
+    totals = {
+        level: power.filter(pl.col("level") == level).select(pl.col("compute_w", "other_w", "facility_w").sum()).row(0)
+        for level in power["level"].unique()
+    }
+    assert set(totals) == {"site", "building", "hall", "pod", "scalable-unit", "rack"}
+    for row in totals.values():
+        assert row == pytest.approx(totals["rack"])
+    for parent, watts in power.group_by("parent").agg(pl.col("it_w").sum()).drop_nulls("parent").rows():
+        assert watts == pytest.approx(power.filter(pl.col("name") == parent)["it_w"].item())
+    figures = whole.summary()["power"]
+    assert figures["facility_mw"] * 1e6 == pytest.approx(totals["site"][2])
+
+
+TABLES = ("racks", "nodes", "companions", "nics", "switches", "links", "ports", "addresses", "power", "cooling")
+
+
+@SETTINGS
+@given(_sites.sites())
+def test_a_slice_equals_the_rows_of_the_whole(site):
+    whole = plan(site)
+    for pod in whole.pods:
+        part = whole.pod(pod)
+        for table in TABLES:
+            rows = getattr(whole, table).filter(pl.col("pod") == pod)
+            own = getattr(part, table)
+            keys = [c for c in ("name", "a", "switch", "owner", "node", "a_port", "port", "interface") if c in own.columns]
+            assert_frame_equal(own.sort(keys), rows.sort(keys), check_exact=False, rel_tol=1e-6)
+
+
+@SETTINGS
+@given(_sites.sites())
+def test_another_pod_renames_and_renumbers_nothing(site):
+    tiers = [*(site.fabrics.east_west or _none).tiers, *(site.fabrics.north_south or _none).tiers]
+    if any(tier.per in {"hall", "building", "site"} for tier in tiers):
+        return  # switches above pods whose number follows from the pods deal their ports anew
+    before = plan(site)
+    layout = site.layout.model_copy(update={"pods": site.layout.pods + 1})
+    after = plan(site.model_copy(update={"layout": layout}))
+    for table in ("nodes", "switches", "links", "addresses"):
+        old, new = getattr(before, table), getattr(after, table)
+        assert old.join(new, on=old.columns, how="anti", nulls_equal=True).height == 0
+
+
+class _none:  # noqa: N801
+    tiers = ()
+
+
+@SETTINGS
+@given(_sites.sites())
+def test_addresses_lie_in_their_supernets(site):
+    assert not list(checks.mistakes(site))
+    whole = plan(site)
+    nets = {
+        "management": ipaddress.ip_network(site.addresses.management),
+        "loopback": ipaddress.ip_network(site.addresses.loopbacks),
+        "link": ipaddress.ip_network(site.addresses.links),
+    }
+    for pool, address in whole.addresses.select("pool", "address").rows():
+        assert ipaddress.ip_interface(address).ip in nets[pool]
+
+
+@settings(parent=SETTINGS, max_examples=15)
+@given(_sites.sites())
+def test_machines_agree_with_tables(site):
+    whole = plan(site)
+    machines = {machine.name: machine for machine in machines_of(whole)}
+    data = whole.switches.filter(pl.col("fabric") != "out-of-band") if whole.switches.height else whole.switches
+    assert set(machines) == {*whole.nodes["name"], *data["name"]}
+    for row in whole.links.filter(pl.col("fabric") != "out-of-band").iter_rows(named=True):
+        upper = {nic.name: nic for nic in machines[row["z"]].nics}
+        assert upper[row["z_port"]].peer == (row["a"], row["a_port"])
+    macs = [nic.mac for machine in machines.values() for nic in machine.nics]
+    assert len(set(macs)) == len(macs)
