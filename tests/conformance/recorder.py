@@ -40,7 +40,7 @@ UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 Json = Any
 
 
-def record(scenario: dict[str, Any], *, in_process: bool = True) -> dict[str, Any]:
+def record(scenario: dict[str, Any], *, in_process: bool = False) -> dict[str, Any]:
     """Run all steps of a scenario in a folder of its own."""
     root = Path(tempfile.mkdtemp(prefix="conformance-"))
     try:
@@ -240,11 +240,11 @@ def operations(seen: list[events.Event]) -> dict[str, list[Json]]:
             result = "ok" if isinstance(event, events.ResOutputsEvent) else "failed"
             entries = out[event.metadata.urn]
             op = str(event.metadata.op)
-            for entry in entries:
-                if entry["op"] == op and entry["result"] == "begin":
-                    entry["result"] = result
-                    break
-            else:
+            same = [entry for entry in entries if entry["op"] == op]
+            begun = next((entry for entry in same if entry["result"] == "begin"), None)
+            if begun is not None:
+                begun["result"] = result
+            elif not same:  # the outputs of a component may come twice
                 entries.append(operation(event.metadata) | {"result": result, "unannounced": True})
     return dict(out)
 

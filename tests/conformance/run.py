@@ -42,7 +42,7 @@ def work(pipe: Connection, arguments: argparse.Namespace) -> None:
         try:
             found = judge(
                 arguments.scenarios / f"{name}.yaml", arguments.expected / f"{name}.json",
-                loose=arguments.loose, in_process=not arguments.own_process, keep=arguments.keep,
+                loose=arguments.loose, in_process=arguments.in_process, keep=arguments.keep,
             )  # fmt: skip
         except Exception:  # noqa: BLE001 (a scenario that breaks the engine is a failed one)
             found = ["the run broke off: " + traceback.format_exc().strip().replace("\n", "\n    ")]
@@ -132,7 +132,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--all", action="store_true", help="print every difference, not only the first")
     parser.add_argument("--jobs", "-j", type=int, default=2, help="how many at once")
-    parser.add_argument("--own-process", action="store_true", help="run each program as a process of its own")
+    parser.add_argument("--in-process", action="store_true", help="run the programs in the engine's process")
     parser.add_argument("--keep", type=Path, help="write the recordings into this folder")
     parser.add_argument("names", nargs="*", metavar="NAME")
     return parser.parse_args(argv)
