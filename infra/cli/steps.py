@@ -13,6 +13,7 @@ from infra.report.record import ConfiguredRecord
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from infra.lab.template import Shape
     from infra.plan.machines import Machine
 
 
@@ -52,7 +53,7 @@ def image(run: Run) -> Done:
 
     with run.part("prerequisites"):
         doctor.ensure(run.say)
-    from infra.lab import accel  # noqa: PLC0415 (libvirt may have come just now)
+    from infra.lab import accel, template  # noqa: PLC0415 (libvirt may have come just now)
     from infra.lab import image as images  # noqa: PLC0415
 
     with run.part("image"):
@@ -62,7 +63,12 @@ def image(run: Run) -> Done:
         probed = accel.probe(made)
         run.note(acceleration=f"{probed.kind}: {probed.reason}")
         run.say(run.record.acceleration)
-    return Done(f"image {made.key}, acceleration {probed.kind}")
+    with run.part("templates"):
+        # Before the machines ask for them one by one: this is where the minutes go, so it is told here.
+        shapes = dict.fromkeys(_shape(machine) for machine in _machines(run) if machine.stand_in)
+        for shape in shapes:
+            template.ensure_template(made, shape, probed.kind, run.say)
+    return Done(f"image {made.key}, {len(shapes)} templates, acceleration {probed.kind}")
 
 
 def boot(run: Run) -> Done:
@@ -129,6 +135,14 @@ def report(run: Run) -> Done:
     steps = tuple(step for step in run.record.steps if step.name != "report")
     written = page.write(run.record.model_copy(update={"steps": steps}), run.planned)
     return Done(str(written.relative_to(paths.ROOT)))
+
+
+def _shape(machine: Machine) -> Shape:
+    from infra.lab.template import Shape  # noqa: PLC0415 (see above)
+
+    sizes = machine.stand_in
+    assert sizes is not None
+    return Shape(sizes.vcpus, sizes.memory_mib, sizes.disk_gib, len(machine.nics))
 
 
 def _range(names: tuple[str, ...]) -> str:
