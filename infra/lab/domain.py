@@ -177,6 +177,7 @@ def _add_cable(devices: ET.Element, nic: Cable, slot: int) -> None:
     source = ET.SubElement(interface, "source", address="127.0.0.1", port=str(nic.udp_remote))
     ET.SubElement(source, "local", address="127.0.0.1", port=str(nic.udp_local))
     ET.SubElement(interface, "model", type="virtio")
+    ET.SubElement(interface, "rom", enabled="no")
     ET.SubElement(interface, "alias", name=f"ua-{nic.name}")
     _add_slot(interface, slot)
 

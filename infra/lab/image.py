@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from infra import paths
 from infra.errors import UserError
+from infra.lab.files import locked, write_private
 from infra.process import run
 
 if TYPE_CHECKING:
@@ -35,10 +36,21 @@ MASKED = (
     "systemd-journal-catalog-update.service", "systemd-update-done.service", "systemd-rfkill.service",
     "dev-hugepages.mount", "dev-mqueue.mount", "sys-kernel-debug.mount", "sys-kernel-tracing.mount",
     "sys-fs-fuse-connections.mount", "modprobe@fuse.service", "modprobe@drm.service",
-    "modprobe@efi_pstore.service", "e2scrub_reap.service", "e2scrub_all.timer", "apt-daily.timer",
+    "modprobe@efi_pstore.service", "modprobe@configfs.service", "sys-kernel-config.mount",
+    "systemd-random-seed.service", "systemd-machine-id-commit.service",
+    "e2scrub_reap.service", "e2scrub_all.timer", "apt-daily.timer",
     "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "fstrim.timer",
 )  # fmt: skip
 """Units that a stand-in never starts."""
+GENERATORS = (
+    # Each is one more process at a boot and at every `systemctl daemon-reload`; none has work in a stand-in.
+    "systemd-bless-boot-generator", "systemd-cryptsetup-generator", "systemd-debug-generator",
+    "systemd-getty-generator", "systemd-gpt-auto-generator", "systemd-hibernate-resume-generator",
+    "systemd-integritysetup-generator", "systemd-rc-local-generator", "systemd-ssh-generator",
+    "systemd-system-update-generator", "systemd-sysv-generator", "systemd-tpm2-generator",
+    "systemd-veritysetup-generator",
+)  # fmt: skip
+"""Unit generators that are masked."""
 
 _FOLDER = Path(__file__).parent
 _PACKAGES = _FOLDER / "packages.txt"
@@ -141,12 +153,12 @@ def _build(folder: Path, progress: Callable[[str], None]) -> None:
     # must be able to write here, and nobody else needs to find the name.
     with tempfile.TemporaryDirectory(
         prefix="gigasite-image-", dir="/var/tmp", ignore_cleanup_errors=True
-    ) as name:  # noqa: S108
+    ) as name:
         work = Path(name)
         work.chmod(0o711)
         shared = work / "out"
         shared.mkdir()
-        shared.chmod(0o777)  # noqa: S103
+        shared.chmod(0o777)
         overlay = work / "overlay"
         shutil.copytree(_OVERLAY, overlay)
         _open_for_reading(overlay)
@@ -193,6 +205,9 @@ def _hooks(overlay: Path, shared: Path) -> tuple[str, ...]:
         'rm -f "$1/etc/munge/munge.key"',
         'chroot "$1" systemctl preset-all --preset-mode=full >/dev/null 2>&1',
         f'chroot "$1" systemctl mask --quiet {" ".join(MASKED)}',
+        'rm -f "$1/etc/modules-load.d/modules.conf"',  # empty, yet enough to start a service
+        'mkdir -p "$1/etc/systemd/system-generators"',
+        *(f'ln -s /dev/null "$1/etc/systemd/system-generators/{name}"' for name in GENERATORS),
         'rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/* "$1"/usr/share/doc/*',
         f'cp -L "$1"/boot/vmlinuz-* {shared}/vmlinuz',
         f'cp -L "$1"/boot/initrd.img-* {shared}/initrd',
@@ -246,10 +261,19 @@ def _clean(keep: int) -> None:
             shutil.rmtree(old)
 
 
+def note_user(image: Image, disk: Path) -> None:
+    """Keep an image for as long as a disk that was made from it exists."""
+    with locked(image.folder / "users.lock"):
+        users = image.folder / "users"
+        lines = users.read_text().splitlines() if users.exists() else []
+        kept = [line for line in lines if Path(line).parent.exists() and line != str(disk)]
+        write_private(users, "".join(f"{line}\n" for line in (*kept, disk)))
+
+
 def _in_use(folder: Path) -> bool:
     """Whether a machine was made from this image: each leaves its overlay's path in `users`."""
     users = folder / "users"
-    return users.exists() and any(Path(line).exists() for line in users.read_text().splitlines())
+    return users.exists() and any(Path(line).parent.exists() for line in users.read_text().splitlines())
 
 
 @contextmanager

@@ -8,25 +8,37 @@ import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
-
-import libvirt
 
 from infra.errors import UserError
 from infra.lab import accel, identity, ports, session
 from infra.lab.domain import MAX_NICS, NAMESPACE, Domain, domain_xml, machine_of, owner_of
 from infra.lab.files import locked, write_private
-from infra.lab.image import DISK_GIB, Image
+from infra.lab.image import DISK_GIB, Image, note_user
+from infra.lab.saveimage import write_save_image
 from infra.lab.seed import seed
+from infra.lab.session import libvirt
 from infra.lab.spec import Cable, MachineSpec, Start, domain_name, owner_id
+from infra.lab.template import Shape, ensure_template
 from infra.process import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-__all__ = ["Cable", "MachineSpec", "Power", "Start", "Status", "define", "machines", "status", "undefine"]
+__all__ = [
+    "Cable",
+    "MachineSpec",
+    "Power",
+    "Start",
+    "Status",
+    "define",
+    "machines",
+    "started",
+    "status",
+    "undefine",
+]
 
 
 class Power(StrEnum):
@@ -86,10 +98,10 @@ def define(
             _check_ports(connection, spec)
         keys = identity.ensure_identity(spec.state_dir, [spec.name])
         identity.trust_host(keys, spec.name, spec.ssh_port)
-        _ensure_disk(spec, image)
         _write_seed(spec, keys)
         xml = domain_xml(_domain(spec, image, how))
         inputs = hashlib.sha256(xml.encode()).hexdigest()[:16]
+        _ensure_disk(connection, spec, image, how, xml, progress)
         if found is None or _inputs(found.XMLDesc()) != inputs:
             progress(f"{spec.name}: defining the machine")
             try:
@@ -142,6 +154,15 @@ def status(state_dir: Path, name: str) -> Status | None:
     return None if domain is None else _status(domain)
 
 
+def started(state_dir: Path, name: str) -> Start | None:
+    """How a machine came up the last time: booted, or from a template's memory; None while it is off."""
+    domain = _lookup(session.connect(), domain_name(state_dir, name))
+    if domain is None or not domain.isActive():
+        return None
+    _, reason = domain.state()
+    return Start.FAST if reason == libvirt.VIR_DOMAIN_RUNNING_RESTORED else Start.BOOT
+
+
 def machines(state_dir: Path) -> tuple[Status, ...]:
     """All stand-ins of a site, by name."""
     end = owner_id(state_dir, "")
@@ -162,7 +183,7 @@ def _check(spec: MachineSpec) -> None:
         )
 
 
-def _check_ports(connection: libvirt.virConnect, spec: MachineSpec) -> None:
+def _check_ports(connection: Any, spec: MachineSpec) -> None:
     wanted = {("tcp", spec.ssh_port): "ssh"}
     wanted |= {("udp", nic.udp_local): f"the cable of {nic.name}" for nic in spec.nics}
     for other in connection.listAllDomains():
@@ -188,7 +209,7 @@ def _ports_of(xml: str) -> Iterator[tuple[str, int]]:
         yield "tcp", int(port)
 
 
-def _find(connection: libvirt.virConnect, spec: MachineSpec) -> libvirt.virDomain | None:
+def _find(connection: Any, spec: MachineSpec) -> Any:
     """Our domain of this name; refuses names and UUIDs that others have."""
     domain = _lookup(connection, spec.domain_name)
     if domain is None:
@@ -212,11 +233,37 @@ def _find(connection: libvirt.virConnect, spec: MachineSpec) -> libvirt.virDomai
     return domain
 
 
-def _ensure_disk(spec: MachineSpec, image: Image) -> None:
+def _ensure_disk(
+    connection: Any,
+    spec: MachineSpec,
+    image: Image,
+    how: accel.Kind,
+    xml: str,
+    progress: Callable[[str], None],
+) -> None:
+    """Make the disk, and for a fast start the saved memory that fits this disk and no other."""
     disk = spec.folder / "disk.qcow2"
     if disk.exists():
         return
-    _make_overlay(disk, image.disk, spec.disk_gib)
+    note_user(image, disk)
+    if spec.start is Start.BOOT:
+        _make_overlay(disk, image.disk, spec.disk_gib)
+        return
+    shape = Shape(spec.vcpus, spec.memory_mib, spec.disk_gib, len(spec.nics))
+    template = ensure_template(image, shape, how, progress)
+    saved = template.save_folder / f"{spec.domain_name}.save"
+    # The disk last: once it exists its machine may have run, and memory from before must not come back.
+    write_save_image(saved, _as_libvirt_writes(connection, xml), template.stream)
+    _make_overlay(disk, template.disk, spec.disk_gib)
+
+
+def _as_libvirt_writes(connection: Any, xml: str) -> str:
+    """The XML with everything that libvirt fills in when it defines a domain: machine version, controllers."""
+    try:
+        domain = connection.defineXML(xml)
+        return str(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE | libvirt.VIR_DOMAIN_XML_INACTIVE))
+    except libvirt.libvirtError as error:
+        raise UserError(f"libvirt refuses the machine: {error}") from error
 
 
 def _make_overlay(disk: Path, base: Path, gib: int) -> None:
@@ -266,7 +313,7 @@ def _inputs(xml: str) -> str:
     return "" if mark is None else mark.get("inputs", "")
 
 
-def _lookup(connection: libvirt.virConnect, name: str) -> libvirt.virDomain | None:
+def _lookup(connection: Any, name: str) -> Any:
     try:
         return connection.lookupByName(name)
     except libvirt.libvirtError as error:
@@ -275,7 +322,7 @@ def _lookup(connection: libvirt.virConnect, name: str) -> libvirt.virDomain | No
         raise UserError(f"libvirt does not answer: {error}", where=name) from error
 
 
-def _status(domain: libvirt.virDomain) -> Status | None:
+def _status(domain: Any) -> Status | None:
     try:
         xml = domain.XMLDesc()
         power = Power.ON if domain.isActive() else Power.OFF

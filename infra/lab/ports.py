@@ -58,3 +58,15 @@ def _inodes(port: int, protocol: str) -> list[str]:
                 if int(words[1].rpartition(":")[2], 16) == port and (protocol == "udp" or words[3] == "0A"):
                     found.append(words[9])
     return found
+
+
+def free_udp_ports(count: int) -> tuple[int, ...]:
+    """Ports on 127.0.0.1 that were free a moment ago, chosen by the kernel from its ephemeral range."""
+    sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return tuple(one.getsockname()[1] for one in sockets)
+    finally:
+        for one in sockets:
+            one.close()

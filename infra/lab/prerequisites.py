@@ -58,8 +58,21 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         "stand-in machines",
         "libvirt-daemon-driver-qemu",
     ),
+    # Brings what a libvirt that runs as root needs: its QEMU user and /etc/libvirt/qemu.conf.
+    Requirement(
+        "libvirt's system configuration",
+        _file("etc/libvirt/qemu.conf"),
+        "stand-in machines",
+        "libvirt-daemon-system",
+    ),
     Requirement("virsh", _program("virsh"), "looking at stand-ins by hand", "libvirt-clients"),
     Requirement("mmdebstrap", _program("mmdebstrap"), "the stand-ins' image", "mmdebstrap"),
+    Requirement(
+        "Debian's archive keys",
+        _file("usr/share/keyrings/debian-archive-keyring.gpg"),
+        "the stand-ins' image",
+        "debian-archive-keyring",
+    ),
     Requirement("mke2fs", _program("mke2fs"), "the stand-ins' image", "e2fsprogs"),
     Requirement("ssh", _program("ssh"), "Ansible and the checks", "openssh-client"),
     Requirement("ssh-keygen", _program("ssh-keygen"), "keys of the stand-ins", "openssh-client"),

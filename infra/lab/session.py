@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
-import subprocess
 import threading
 import time
 from contextlib import suppress
@@ -14,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import libvirt as _libvirt
 
 from infra.errors import UserError
-from infra.lab.files import locked
+from infra.lab.files import locked, write_private
+from infra.process import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +21,20 @@ if TYPE_CHECKING:
 libvirt: Any = _libvirt  # its Python half has no types
 URI = "qemu:///session"
 """An ordinary user's own libvirt; as root the same address means the system's only libvirt."""
-_DAEMON_LIMIT_S = 20.0
+_DAEMON_LIMIT_S = 30.0
+_SYSTEM_CONFIG = Path("/etc/libvirt/qemu.conf")
+_SOCKET = Path("/run/libvirt/libvirt-sock")
+_OUR_FOLDER = Path("/run/gigasite")
+"""In /run because no process outlives the host's boot."""
+_CONFIG = """\
+# Made by gigasite for the libvirtd that it started.
+user = "root"
+group = "root"
+dynamic_ownership = 0
+remember_owner = 0
+namespaces = []
+stdio_handler = "file"
+"""
 _local = threading.local()
 
 
@@ -58,63 +70,38 @@ def connect() -> Any:
 
 
 def start_daemons() -> None:
-    """Start virtlogd and libvirtd as root where no init system does; they record their own pid.
+    """Start libvirtd as root where no init system does; it is recorded with its process id.
+
+    It runs with a configuration of its own, seen by nobody else: QEMU runs as root, as the one whose files
+    and devices it uses. With Debian's (QEMU as another user) and a /dev/kvm that only root may open, libvirt
+    probes QEMU anew at every call, which takes seconds to minutes each time.
 
     Raises:
-        UserError: a daemon is not installed or did not come up.
+        UserError: it is not installed or did not come up.
     """
     with locked(_ours()):
-        for program, socket in (("virtlogd", "virtlogd-sock"), ("libvirtd", "libvirt-sock")):
-            if _running(program):
-                continue
-            try:
-                started = subprocess.run(  # noqa: PLW1510 (judged below)
-                    # Its own session and log: it must outlive this command and hold none of its pipes.
-                    [*_without_closed_kvm(program), program, "-d"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                    text=True, timeout=_DAEMON_LIMIT_S, start_new_session=True,
-                )  # fmt: skip
-            except FileNotFoundError as error:
-                raise UserError(f"{program} is not installed", hint="run `gigasite doctor`") from error
-            end = time.monotonic() + _DAEMON_LIMIT_S
-            while not (Path("/run/libvirt") / socket).exists() or not _running(program):
-                if time.monotonic() > end:
-                    raise UserError(
-                        f"{program} did not start: {started.stderr.strip()}",
-                        hint=f"read /var/log/libvirt/{program}.log",
-                    )
-                time.sleep(0.1)
-            pid, start = next(_running_ids(program))
-            with _ours().open("a") as file:
-                file.write(f"{program} {pid} {start}\n")
-
-
-def _without_closed_kvm(program: str) -> list[str]:
-    """What goes before libvirtd to hide a /dev/kvm that is closed to its QEMU user: a mount namespace.
-
-    libvirtd 9 probes QEMU with root's right to open the device, finds KVM, then finds that QEMU's user may
-    not open it, calls its knowledge outdated and probes anew: 4 s at each look-up, and a machine takes
-    several (seen). With a plain file in the device's place both answers are no. Nothing changes outside it.
-    """
-    device = Path("/dev/kvm")
-    if program != "libvirtd" or not device.exists() or _open_to_qemu(device):
-        return []
-    blank = Path("/run/gigasite-no-kvm")
-    blank.touch(mode=0o600)
-    script = f'mount --bind {blank} {device} && exec "$@"'
-    return ["unshare", "--mount", "--propagation", "slave", "sh", "-c", script, "sh"]
-
-
-def _open_to_qemu(device: Path) -> bool:
-    """Whether the user that libvirt runs QEMU as may read and write a device."""
-    status = device.stat()
-    try:
-        user = pwd.getpwnam("libvirt-qemu")
-    except KeyError:
-        return True
-    groups = os.getgrouplist(user.pw_name, user.pw_gid)
-    mode = status.st_mode
-    shift = 6 if status.st_uid == user.pw_uid else 3 if status.st_gid in groups else 0
-    return (mode >> shift) & 0o6 == 0o6
+        if _running("libvirtd"):
+            return
+        if not _SYSTEM_CONFIG.exists():
+            raise UserError("libvirt's system package is not installed", hint="run `gigasite doctor`")
+        config = _OUR_FOLDER / "qemu.conf"
+        write_private(config, _CONFIG)
+        Path("/var/log/libvirt").mkdir(parents=True, exist_ok=True)
+        script = 'mount --bind "$1" "$2" && exec libvirtd -d'
+        started = run(
+            ["unshare", "--mount", "--", "sh", "-c", script, "sh", config, _SYSTEM_CONFIG],
+            check=False, timeout=_DAEMON_LIMIT_S, hint="run `gigasite doctor`",
+        )  # fmt: skip
+        end = time.monotonic() + _DAEMON_LIMIT_S
+        while not _SOCKET.exists() or not _running("libvirtd"):
+            if time.monotonic() > end:
+                raise UserError(
+                    f"libvirtd did not start: {started.stderr.strip()}",
+                    hint="read /var/log/libvirt/libvirtd.log",
+                )
+            time.sleep(0.1)
+        pid, start = next(_running_ids("libvirtd"))
+        _ours().write_text(f"libvirtd {pid} {start}\n")
 
 
 def stop_daemons() -> bool:
@@ -134,8 +121,8 @@ def stop_daemons() -> bool:
 
 
 def _ours() -> Path:
-    """Record of the daemons that were started here; in /run because no process outlives the host's boot."""
-    return Path("/run/gigasite-libvirt")
+    """Record of the daemon that was started here."""
+    return _OUR_FOLDER / "libvirt-daemons"
 
 
 def _running(program: str) -> bool:
