@@ -40,6 +40,11 @@ def _plain_errors(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaita
 
     @wraps(method)
     async def answer(self: Servicer, request: Any, context: Any) -> Any:
+        # An engine that is interrupted tries an operation again under its id. We need no record of ids: making
+        # a thing twice makes it once, as every id follows from what is declared. So we only say that we know.
+        known = tuple(item for item in context.invocation_metadata() or () if item[0] == OPERATION)
+        if known:
+            context.set_trailing_metadata(known)
         try:
             return await method(self, request, context)
         except NotImplementedError:
@@ -54,7 +59,7 @@ def _plain_errors(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaita
             else:
                 _log.error("%s failed:\n%s", method.__name__, "".join(traceback.format_exception(cause)))
                 message = f"this is a bug in the provider gigasite: {type(cause).__name__}: {cause}"
-        await context.abort(grpc.StatusCode.UNKNOWN, message, trailing)
+        await context.abort(grpc.StatusCode.UNKNOWN, message, (*known, *trailing))
         raise AssertionError("abort raises")
 
     return answer
