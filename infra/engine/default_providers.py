@@ -131,9 +131,9 @@ class DefaultProviders:
         return made.result()
 
     def _release(self, request: ProviderRequest) -> None:
-        """Let go on who waited; the last first, as the CLI does, which numbered names show."""
+        """Let go on who waited; the second before the first, as the CLI does, which numbered names show."""
         waiting = self._waiting.pop(request, [])
-        for turn in waiting[-1:] + waiting[:-1]:
+        for turn in waiting[1:2] + waiting[:1] + waiting[2:]:
             if not turn.done():
                 turn.set_result(None)
 

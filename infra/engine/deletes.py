@@ -56,7 +56,8 @@ class DeletePlanner:
                     text = (
                         f'unable to replace resource "{state.urn}" as part of replacing "{urn}" as it is '
                         "currently marked for protection. To unprotect the resource, remove the `protect` "
-                        "flag from the resource in your Pulumi program and run `pulumi up`, or use the command:\n"
+                        "flag from the resource in your Pulumi program and run `pulumi up`, or use the "
+                        "command:\n"
                         f"`pulumi state unprotect '{state.urn}'`"
                     )
                     raise BailError(deployment.error(text, urn))

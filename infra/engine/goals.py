@@ -366,7 +366,8 @@ def positions(request: Any, project_dir: Path) -> str:
 
 
 def trace(request: Any, project_dir: Path) -> list[str]:
-    """The stack trace of a request."""
+    """The stack trace of a request: the frames of the project's own files; the others name the SDK and us."""
     if not request.HasField("stackTrace"):
         return []
-    return [_position(frame.pc, project_dir) for frame in request.stackTrace.frames]
+    found = (_position(frame.pc, project_dir) for frame in request.stackTrace.frames)
+    return [place for place in found if place and "/../" not in place and "/site-packages/" not in place]

@@ -1,8 +1,8 @@
 """The fast mode: the program, and providers made for it, in the engine's own process and thread.
 
-The SDK makes its calls from worker threads, each of which would wait for the other side of a socket. Here its
-jobs run as greenlets instead: a call to the monitor becomes a task of the engine's loop, and the greenlet sleeps
-until that is done. What the program does meanwhile is what it would do in a process of its own.
+The SDK makes its calls from worker threads, each of which would wait for the other side of a socket. Here
+its jobs run as greenlets instead: a call to the monitor becomes a task of the engine's loop, and the greenlet
+sleeps until that is done. What the program does meanwhile is what it would do in a process of its own.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import greenlet
+import greenlet  # type: ignore[import-untyped]
 import grpc
 from google.protobuf.empty_pb2 import Empty  # type: ignore[attr-defined]
 from pulumi.runtime.proto import engine_pb2, resource_pb2
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from infra.engine.monitor import Monitor
 
 PROVIDER_MODULE: Final = "in_process.py"
-"""A source plugin with this file can be called in the engine's process: its `servicer()` gives the servicer."""
+"""A source plugin with this file can be called in the engine's process; `servicer()` in it makes one."""
 _IN_PROGRAM: contextvars.ContextVar[bool] = contextvars.ContextVar("in_program", default=False)
 
 
@@ -51,7 +51,7 @@ class Loop(asyncio.SelectorEventLoop):
         if "never retrieved" not in message and "destroyed but it is pending" not in message:
             super().call_exception_handler(context)
 
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]
         """See `asyncio.loop.run_in_executor`."""
         if executor is not None or not _IN_PROGRAM.get():
             return super().run_in_executor(executor, func, *args)
@@ -114,7 +114,7 @@ class MonitorStub:
             return task.result()
         except Refused as refused:
             raise CallError(refused.code, str(refused)) from None
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (the border between the two, as a socket would be)
             raise CallError(grpc.StatusCode.UNKNOWN, str(error).strip()) from None
 
     # The protocol's names.
@@ -283,8 +283,8 @@ def _surroundings(program: Path, folder: Path, on_line: Callable[[str, Severity]
     modules = set(sys.modules)
     os.chdir(folder)
     sys.argv = [str(program)]
-    sys.stdout = _Lines(sys.stdout, on_line, Severity.INFO)  # type: ignore[assignment]
-    sys.stderr = _Lines(sys.stderr, on_line, Severity.INFO_ERR)  # type: ignore[assignment]
+    sys.stdout = _Lines(sys.stdout, on_line, Severity.INFO)
+    sys.stderr = _Lines(sys.stderr, on_line, Severity.INFO_ERR)
     try:
         yield
     finally:

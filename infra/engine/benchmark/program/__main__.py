@@ -1,6 +1,5 @@
-"""A program of BOX_COUNT resources: racks (components) of 20, each tray takes something from the one before."""
+"""A program of BOX_COUNT resources in racks (components) of 20; some take something from the one before."""
 
-# ruff: noqa: INP001 (a program, run by its folder)
 from __future__ import annotations
 
 import os

@@ -1,6 +1,5 @@
 """The provider as a process."""
 
-# ruff: noqa: INP001 (a program, run by its folder)
 from __future__ import annotations
 
 import sys

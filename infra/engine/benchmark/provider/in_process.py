@@ -1,7 +1,7 @@
 """A provider that costs next to nothing, for benchmarks and crash tests: `box:index:Item`.
 
-With BOX_LOG it appends one line to that file for each effect, and knows an operation id again. With BOX_DELAY
-it takes that many seconds for each effect. Without BOX_IDEMPOTENT it does not say that it knows operation ids.
+With BOX_LOG it appends one line to that file for each effect. With BOX_DELAY it takes that many seconds for
+each. With BOX_IDEMPOTENT it knows an operation id again, and says so.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""The program; a folder that Pulumi runs, not a package to import."""

@@ -1,0 +1,1 @@
+"""The provider; a folder that Pulumi runs, not a package to import."""
