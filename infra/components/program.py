@@ -75,7 +75,7 @@ def _declare_site(whole: Plan, opts: pulumi.ResourceOptions) -> None:
     site = Site(name, args, opts)
     pulumi.export("site", name)
     pulumi.export("pods", list(whole.pods))
-    pulumi.export("shared", _shared(args))
+    pulumi.export("shared", _shared(whole.site, args))
     pulumi.export("machines", site.records.output)
 
 
@@ -87,7 +87,8 @@ def _declare_pod(whole: Plan, pod: str, opts: pulumi.ResourceOptions) -> None:
     made = Pod(f"{name}-{pod}", args, opts)
     pulumi.export("site", name)
     pulumi.export("pod", pod)
-    pulumi.export("shared", site.get_output("shared"))
+    # Not by get_output, which makes an output of every value in all outputs of the other stack.
+    pulumi.export("shared", site.outputs.apply(lambda outputs: (outputs or {}).get("shared")))
     pulumi.export("machines", made.records.output)
 
 
@@ -225,14 +226,19 @@ def _kilo(value: float) -> float:
     return round(value / 1e3, 3)
 
 
-def _shared(args: SiteArgs) -> dict[str, dict[str, Any]]:
-    """Servers that pods use: host name → role, management address, loopback."""
-    servers = [*args.management, *(server for tier in args.storage.values() for server in tier.servers)]
+def _shared(declaration: Declaration, args: SiteArgs) -> dict[str, dict[str, Any]]:
+    """Servers that pods use by name, management nodes and those that export folders.
+
+    Returns:
+        Host name → role, management address, loopback.
+    """
+    exporting = {tier.name for tier in declaration.storage.tiers if tier.exports}
+    storage = (server for name, tier in args.storage.items() if name in exporting for server in tier.servers)
     return {
         server.name: {
             "role": str(server.role),
             "management_address": server.management_address,
             "loopback": server.loopback,
         }
-        for server in servers
+        for server in (*args.management, *storage)
     }

@@ -40,8 +40,8 @@ def _plain_errors(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaita
 
     @wraps(method)
     async def answer(self: Servicer, request: Any, context: Any) -> Any:
-        # An engine that is interrupted tries an operation again under its id. We need no record of ids: making
-        # a thing twice makes it once, as every id follows from what is declared. So we only say that we know.
+        # An engine that is interrupted tries an operation again under its id. We need no record of ids: a
+        # thing made twice is made once, as every id follows from what is declared. This only says so.
         known = tuple(item for item in context.invocation_metadata() or () if item[0] == OPERATION)
         if known:
             context.set_trailing_metadata(known)
