@@ -22,12 +22,15 @@ def command(
     after: Annotated[
         str | None, typer.Argument(metavar="[B]", help="The same; without it, A's working tree against HEAD.")
     ] = None,
-    phase: Annotated[str | None, typer.Option(help="Compare what is in service by the end of this phase.")] = None,
+    phase: Annotated[
+        str | None, typer.Option(help="Compare what is in service by the end of this phase.")
+    ] = None,
     as_json: arguments.Json = False,
 ) -> None:
-    """What a change of the declaration does: racks, power, coolant, cables, optics, addresses, storage, carbon.
+    """What a change of the declaration does, across all layers: racks, power, coolant, cables, carbon.
 
-    Examples: `gigasite diff reference reference-hgx`, `gigasite diff HEAD~1 reference`, `gigasite diff reference`.
+    Examples: `gigasite diff reference reference-hgx`, `gigasite diff HEAD~1 reference`, `gigasite diff
+    reference`.
     """
     from infra.plan import plan  # noqa: PLC0415 (polars is slow to import)
     from infra.plan.diff import diff  # noqa: PLC0415
@@ -40,7 +43,9 @@ def command(
     elif not sources.is_site(after):
         after = f"{after}:{before}"
     if before.count(":") > 1 or after.count(":") > 1:
-        raise UserError("a git revision needs a site's name at its other side", hint="as in `HEAD~1 reference`")
+        raise UserError(
+            "a git revision needs a site's name at its other side", hint="as in `HEAD~1 reference`"
+        )
     changes = diff(plan(sources.named(before), phase), plan(sources.named(after), phase))
     if as_json:
         rows = [{**asdict(change), "delta": change.delta} for change in changes]
@@ -81,7 +86,9 @@ def _show(before: str, after: str, changes: tuple[Change, ...]) -> None:
         if change.layer == "findings":
             for sign, text in (("-", change.before), ("+", change.after)):
                 if text:
-                    console.print(f"{sign} {change.item}: {text} [{change.where}]", markup=False, soft_wrap=True)
+                    console.print(
+                        f"{sign} {change.item}: {text} [{change.where}]", markup=False, soft_wrap=True
+                    )
 
 
 def _text(value: float | str | None) -> str:

@@ -31,7 +31,7 @@ def command(
     ] = None,
     as_json: arguments.Json = False,
 ) -> None:
-    """How many pods fit the site's grid connection, by rack power; without options, as declared and as rated."""
+    """How many pods fit the grid connection, by rack power; without options, as declared and as rated."""
     from infra.plan import plan as make  # noqa: PLC0415 (polars is slow to import)
     from infra.plan.fit import fit  # noqa: PLC0415
     from infra.spec import load_site  # noqa: PLC0415

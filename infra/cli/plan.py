@@ -120,14 +120,16 @@ def _counts(figures: dict[str, Any]) -> Table:
     if storage["hot_eb"] >= 1e-3:
         table.add_row(
             "storage",
-            f"{storage['local_eb']:.2f} EB local, {storage['hot_eb']:.2f} EB hot, {storage['object_eb']:.2f} EB object,"
+            f"{storage['local_eb']:.2f} EB local, {storage['hot_eb']:.2f} EB hot,"
+            f" {storage['object_eb']:.2f} EB object,"
             f" {storage['read_tb_s']:.1f}/{storage['write_tb_s']:.1f} TB/s read/write",
         )
     energy = figures["energy"]
     if energy["twh_per_year"] is not None:
         table.add_row(
             "energy",
-            f"{energy['twh_per_year']:.2f} TWh a year, {energy['tco2e_location'] / 1e3:,.0f} kt CO2e location-based",
+            f"{energy['twh_per_year']:.2f} TWh a year,"
+            f" {energy['tco2e_location'] / 1e3:,.0f} kt CO2e location-based",
         )
     for name, scheduler in figures["schedulers"].items():
         sizes = f", blocks of {scheduler['block_sizes']} nodes" if scheduler.get("block_sizes") else ""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from infra.plan.plan import Plan
 
 RESERVED = 3
-"""In each management block: the network, the gateway and the broadcast address; hosts start after the first two."""
+"""In each management block: network, gateway and broadcast address; hosts start after the first two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Pool:
         return str(ipaddress.IPv4Address(number) if self.bits == 32 else ipaddress.IPv6Address(number))
 
     def column(self, block: pl.Expr, offset: pl.Expr) -> pl.Expr:
-        """Addresses with prefix length from columns of block and offset (64-bit arithmetic on the low half)."""
+        """Addresses with prefix length, from columns of block and offset."""
         if self.bits == 32:
             number = (
                 pl.lit(self.base, pl.Int64) + block.cast(pl.Int64) * (1 << self.shift) + offset.cast(pl.Int64)
@@ -51,8 +51,8 @@ class Pool:
         return self._column6(block.cast(pl.Int64), offset.cast(pl.Int64))
 
     def _column6(self, block: pl.Expr, offset: pl.Expr) -> pl.Expr:
-        # An IPv6 address is eight groups of 16 bits. The block's and the offset's bits never overlap (the base is
-        # a multiple of all blocks), so each group is a sum of three parts; groups are looked up as hexadecimal.
+        # An IPv6 address is eight groups of 16 bits. The bits of block and offset never overlap (the base is
+        # a multiple of all blocks), so each group is a sum of three parts, looked up as hexadecimal.
         # The form is the canonical one (RFC 5952) but for runs of zero groups, which stay written.
         parts = []
         for group in range(8):
@@ -88,19 +88,18 @@ def pools(geometry: Geometry) -> dict[str, Pool]:
     """The site's pools by name; `link` is missing where host links are unnumbered."""
     declared = geometry.site.addresses
     result = {}
-    for name, text, prefix, length in (
-        ("management", declared.management, declared.management_pod, 32),
-        ("loopback", declared.loopbacks, declared.loopback_pod, None),
-        ("link", declared.links, declared.link_pod, None),
+    for name, text, prefix in (
+        ("management", declared.management, declared.management_pod),
+        ("loopback", declared.loopbacks, declared.loopback_pod),
+        ("link", declared.links, declared.link_pod),
     ):
         if text is None:
             continue
         network = ipaddress.ip_network(text)
         bits = network.max_prefixlen
-        if name == "management":
-            length = prefix
-        own = length if length is not None else bits - (name == "link")
-        result[name] = Pool(int(network.network_address), bits, bits - prefix, own)
+        # A management address is one of its pod's network; a loopback stands alone, a link has two.
+        length = {"management": prefix, "loopback": bits, "link": bits - 1}[name]
+        result[name] = Pool(int(network.network_address), bits, bits - prefix, length)
     return result
 
 

@@ -46,7 +46,7 @@ def limits(plan: Plan) -> Iterator[tuple[Rule, Limit]]:
 
 
 def breaches(plan: Plan) -> Iterator[Finding]:
-    """Findings for the limits that are not kept; equal ones of many places are one finding with their number."""
+    """Findings for the limits that are not kept; equal ones of many places are one finding."""
     grouped: dict[tuple[str, str, str, float, float], list[Limit]] = {}
     rules: dict[str, Rule] = {}
     for rule, limit in limits(plan):
@@ -62,7 +62,8 @@ def breaches(plan: Plan) -> Iterator[Finding]:
         more = f" and {number_of - 1:,} more" if number_of > 1 else ""
         case = "" if first.case == "N" else f" at {first.case}"
         message = (
-            f"{rule.title}{case}: {number(first.value)} {first.unit} is {word} {number(first.limit)} {first.unit}"
+            f"{rule.title}{case}: {number(first.value)} {first.unit}"
+            f" is {word} {number(first.limit)} {first.unit}"
             f" ({first.place}{more}); {first.fits}"
         )
         yield Finding(rule.id, severity, message, first.path, first.place, first.source)

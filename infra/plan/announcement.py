@@ -45,16 +45,24 @@ def _messages(plan: Plan) -> Iterator[tuple[str, str, str]]:
         most = fit(plan, rack_w=rated)
         yield (
             "announced-accelerators",
-            f"{number_of.accelerators:,} accelerators ({claim.accelerators:,} announced) fit {grid.power / 1e6:,.0f} MW"
-            f" at PUE {totals.pue:.2f} only at {totals.rack / 1e3:.1f} kW a rack or less; at the platform's rated"
-            f" {rated / 1e3:,.0f} kW {most.pods} pods fit, {most.accelerators:,} accelerators",
+            (
+                f"{number_of.accelerators:,} accelerators ({claim.accelerators:,} announced)"
+                f" fit {grid.power / 1e6:,.0f} MW"
+                f" at PUE {totals.pue:.2f} only at {totals.rack / 1e3:.1f} kW a rack or less;"
+                f" at the platform's rated"
+                f" {rated / 1e3:,.0f} kW {most.pods} pods fit, {most.accelerators:,} accelerators"
+            ),
             "$.layout.rack.power",
         )
     if grid and claim.power * totals.pue > grid.power:
         yield (
             "announced-compute",
-            f"{claim.power / 1e9:g} GW of compute at PUE {totals.pue:.2f} needs {claim.power * totals.pue / 1e9:.2f} GW"
-            f" of grid; the connection is {grid.power / 1e9:g} GW, which leaves {grid.power / totals.pue / 1e9:.3f} GW for IT",
+            (
+                f"{claim.power / 1e9:g} GW of compute at PUE {totals.pue:.2f}"
+                f" needs {claim.power * totals.pue / 1e9:.2f} GW"
+                f" of grid; the connection is {grid.power / 1e9:g} GW,"
+                f" which leaves {grid.power / totals.pue / 1e9:.3f} GW for IT"
+            ),
             "$.grid.power",
         )
     if grid and grid.phases:
@@ -66,8 +74,11 @@ def _messages(plan: Plan) -> Iterator[tuple[str, str, str]]:
             when = f"on {full.date} ({full.source})" if full else "in no phase"
             yield (
                 "announced-date",
-                f"operation is announced for {claim.in_service[:4]}; the grid grants {claim.power / 1e6:,.0f} MW {when},"
-                f" and {by_then / 1e6:,.0f} MW by {claim.in_service}",
+                (
+                    f"operation is announced for {claim.in_service[:4]};"
+                    f" the grid grants {claim.power / 1e6:,.0f} MW {when},"
+                    f" and {by_then / 1e6:,.0f} MW by {claim.in_service}"
+                ),
                 "$.announcement.in_service",
             )
     yield from _cost(plan)
@@ -75,8 +86,11 @@ def _messages(plan: Plan) -> Iterator[tuple[str, str, str]]:
         intensity = site.energy.location_intensity
         yield (
             "announced-carbon",
-            f"exclusively carbon-free is a contractual (market-based) claim; location-based the energy has"
-            f" {intensity:g} g CO2e/kWh",
+            (
+                f"exclusively carbon-free is a contractual (market-based) claim;"
+                f" location-based the energy has"
+                f" {intensity:g} g CO2e/kWh"
+            ),
             "$.announcement.carbon_free",
         )
 
@@ -97,5 +111,6 @@ def _cost(plan: Plan) -> Iterator[tuple[str, str, str]]:
     if claim.first_tranche:
         each = accelerators_per_pod(plan)
         pods = claim.first_tranche // each
-        text += f"; the funded first tranche of {number(claim.first_tranche)} is {pods} pods, {pods * each:,} accelerators"
+        text += f"; the funded first tranche of {number(claim.first_tranche)} is {pods} pods,"
+        text += f" {pods * each:,} accelerators"
     yield "announced-cost", text, "$.announcement.cost"

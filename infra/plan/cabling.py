@@ -21,13 +21,14 @@ def host_links(geometry: Geometry, tier: TierFrame, ends: pl.DataFrame, pods: ra
     Args:
         geometry: of the site.
         tier: the first tier.
-        ends: pod, su, rack (indices), position (in its rack for rack tiers, else in its scalable unit, counted in
+        ends: pod, su, rack (indices), position (in its rack for rack tiers, else in its scalable unit,
+        counted in
             ports of one rail), rail, nic, gbit, a (device row), a_port.
         pods: the scope.
 
     Returns:
-        a, a_port, z (switch row), z_index (port index), pod, rail, plane, gbit; ends that find no port are left
-        out (admission says so).
+        a, a_port, z (switch row), z_index (port index), pod, rail, plane, gbit; ends that find no port are
+        left out (admission says so).
     """
     spec = tier.tier
     block = {
@@ -60,9 +61,9 @@ def host_links(geometry: Geometry, tier: TierFrame, ends: pl.DataFrame, pods: ra
 def uplinks(geometry: Geometry, lower: TierFrame, upper: TierFrame, pods: range) -> pl.DataFrame:
     """Cables from one tier's switches to the next tier's; columns as `host_links`, with a_index for a_port.
 
-    The lower switches that reach one set of upper ones are numbered L = 0, 1, …; their uplinks w = L × up + u are
-    dealt to the set's n switches in turn: switch w mod n, port w div n. So each pair has an equal number of links,
-    ports fill without gaps, and a pod's ports follow from its own index alone.
+    The lower switches that reach one set of upper ones are numbered L = 0, 1, …; their uplinks w = L × up +
+    u are dealt to the set's n switches in turn: switch w mod n, port w div n. So each pair has an equal
+    number of links, ports fill without gaps, and a pod's ports follow from its own index alone.
     """
     below, above = lower.tier, upper.tier
     if not below.up:
@@ -110,7 +111,7 @@ UPLINK_SCHEMA = {
 def _block(
     geometry: Geometry, below: ResolvedTier, above: ResolvedTier, pods: range
 ) -> tuple[pl.Expr, pl.Expr]:
-    """Index of the lower block in its upper block, and of the upper block in the scope, from the lower `block`."""
+    """Index of the lower block in its upper block, and of the upper block in the scope."""
     order = {"rack": geometry.racks, "scalable-unit": geometry.sus}
     block = pl.col("block")
     if below.per == above.per:
@@ -138,9 +139,7 @@ def _first(geometry: Geometry, per: str, pods: range) -> int:
     return pods.start // geometry.blocks_per(per)
 
 
-def nic_ends(
-    geometry: Geometry, tier: ResolvedTier, rack_frame: pl.DataFrame, node_frame: pl.DataFrame, pods: range
-) -> pl.DataFrame:
+def nic_ends(geometry: Geometry, tier: ResolvedTier, node_frame: pl.DataFrame, pods: range) -> pl.DataFrame:
     """Host ends of a data fabric, for `host_links`; `a` is the node's row."""
     platforms = {slot.platform for form in geometry.forms for slot in form.slots}
     rails = tier.sets
@@ -207,14 +206,18 @@ def management_ends(
 
 
 def lengths(a: pl.DataFrame, z: pl.DataFrame, geometry: Geometry) -> pl.Series:
-    """Cable lengths in metres from both ends' racks: within a rack by units, else up, along, across and down."""
+    """Cable lengths in metres: within a rack by units, else up, along, across and down."""
     far = geometry.site.layout.distances
     frame = pl.DataFrame(
         {
-            "ax": a["x"], "zx": z["x"], "ay": a["y"], "zy": z["y"],
-            "au": a["unit"], "zu": z["unit"],
+            "ax": a["x"],
+            "zx": z["x"],
+            "ay": a["y"],
+            "zy": z["y"],
+            "au": a["unit"],
+            "zu": z["unit"],
         }
-    )  # fmt: skip
+    )
     within = (pl.col("au") - pl.col("zu")).abs() * RACK_UNIT_M + far.slack
     across = (
         (pl.col("ax") - pl.col("zx")).abs()
@@ -226,6 +229,7 @@ def lengths(a: pl.DataFrame, z: pl.DataFrame, geometry: Geometry) -> pl.Series:
         pl.when((pl.col("ax") == pl.col("zx")) & (pl.col("ay") == pl.col("zy")))
         .then(within)
         .otherwise(across)
+        .round(3)
         .cast(pl.Float32)
         .alias("length")
     )["length"]

@@ -38,9 +38,12 @@ def cooling(plan: Plan) -> pl.DataFrame:
     frames = [rise("pod", "pod"), rise("scalable-unit", "row"), racks.drop("row")]
     if plan.site_level:
         total = racks.select(
-            pl.lit("site").alias("level"), pl.lit(plan.site.name).alias("name"), pl.lit(None, pl.String).alias("pod"),
-            pl.col("liquid_w").sum(), pl.col("flow_l_min").sum(),
-        )  # fmt: skip
+            pl.lit("site").alias("level"),
+            pl.lit(plan.site.name).alias("name"),
+            pl.lit(None, pl.String).alias("pod"),
+            pl.col("liquid_w").sum(),
+            pl.col("flow_l_min").sum(),
+        )
         frames.insert(0, total)
     return pl.concat(frames)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from infra.spec import catalog, tiers
@@ -45,7 +46,7 @@ class Counts:
     companions: Counter[str] = field(default_factory=Counter)
     switches: Counter[tuple[str, int]] = field(default_factory=Counter)
     cables: Counter[tuple[str, str]] = field(default_factory=Counter)
-    watts: Counter[str] = field(default_factory=Counter)
+    watts: dict[str, float] = field(default_factory=dict)
 
     @property
     def accelerators(self) -> int:
@@ -73,9 +74,10 @@ def counts(plan: Plan) -> Counts:
             if tier.per in {"hall", "building", "site"}:
                 number = -(-blocks // geometry.blocks_per(tier.per)) * tier.per_block
                 total.switches[tier.fabric, tier.level] += number
-                total.watts[tier.fabric] += number * tier.model.power  # type: ignore[assignment]
+                watts = total.watts.get(tier.fabric, 0.0)
+                total.watts[tier.fabric] = watts + number * tier.model.power
         for fabric, own in geometry.tiers.items():
-            for lower, upper in zip(own, own[1:], strict=False):
+            for lower, upper in pairwise(own):
                 if lower.per in {"hall", "building", "site"}:
                     below = -(-blocks // geometry.blocks_per(lower.per)) * lower.per_block
                     total.cables[fabric, step_name(upper.level)] += below * lower.up
@@ -88,7 +90,7 @@ def _add(total: Counts, part: Counts, times: int) -> None:
     for name in Counts.__dataclass_fields__:
         target, source = getattr(total, name), getattr(part, name)
         for key, number in source.items():
-            target[key] += number * times
+            target[key] = target.get(key, 0) + number * times
 
 
 def _pod(geometry: Geometry, pod: int | None) -> Counts:
@@ -102,46 +104,60 @@ def _pod(geometry: Geometry, pod: int | None) -> Counts:
 
 def _count_pod(geometry: Geometry, pod: int | None) -> Counts:
     result = Counts()
-    changed = geometry.overrides(range(pod, pod + 1)) if pod is not None else {}
+    hosts: Counter[str] = Counter()
+    for (form, empty), number in _rack_kinds(geometry, pod).items():
+        _count_racks(geometry, result, hosts, (form, empty, number))
+    layout = geometry.site.layout
+    for fabric, own in geometry.tiers.items():
+        result.cables[fabric, step_name(0)] = min(hosts[fabric] * own[0].planes, _capacity(geometry, own[0]))
+        inside = [tier for tier in own if tier.per in {"rack", "scalable-unit", "pod"}]
+        for tier in inside:
+            switches = tiers.blocks_within(layout, tier.per, "pod") * tier.per_block
+            result.switches[fabric, tier.level] = switches
+            result.watts[fabric] = result.watts.get(fabric, 0.0) + switches * tier.model.power
+            if tier.level + 1 < len(own):
+                result.cables[fabric, step_name(tier.level + 1)] = switches * tier.up
+    return result
+
+
+def _rack_kinds(geometry: Geometry, pod: int | None) -> Counter[tuple[int, frozenset[int]]]:
+    """Racks of a pod by form and empty slots."""
+    changed: dict[tuple[int, int, int], int] = {}
     gone: dict[tuple[int, int, int], set[int]] = {}
     if pod is not None:
+        changed = geometry.overrides(range(pod, pod + 1))
         for area, exception, _ in geometry.areas:
             if exception.missing and area.pod == pod:
                 for place in geometry.racks_of(area):
                     gone.setdefault(place, set()).update(exception.missing)
-    racks: Counter[tuple[int, frozenset[int]]] = Counter()
+    result: Counter[tuple[int, frozenset[int]]] = Counter()
     for su in range(geometry.sus):
         for rack in range(geometry.racks):
             place = (pod or 0, su, rack)
             form = changed.get(place, geometry.default_form(rack))
-            racks[form, frozenset(gone.get(place, ()))] += 1
-    hosts: Counter[str] = Counter()
-    for (form, empty), number in racks.items():
-        result.racks[form] += number
-        entry = geometry.forms[form]
-        lost = 0
-        for slot in entry.slots:
-            platform = catalog.platform(slot.platform)
-            if slot.number in empty:
-                lost += platform.node.management_ports
-                continue
-            result.nodes[slot.platform] += number
-            for group in platform.node.nics:
-                hosts[group.fabric] += group.count * number
-        for companion, _ in entry.companions:
-            result.companions[companion.name] += companion.count * number
-        hosts["out-of-band"] += (tiers.management_ports(entry) - lost) * number
-    for fabric, own in geometry.tiers.items():
-        result.cables[fabric, step_name(0)] = min(hosts[fabric] * own[0].planes, _capacity(geometry, own[0]))
-        for lower, upper in zip(own, [*own[1:], None], strict=False):
-            if lower.per not in {"rack", "scalable-unit", "pod"}:
-                continue
-            blocks = tiers.blocks_within(geometry.site.layout, lower.per, "pod")
-            result.switches[fabric, lower.level] = blocks * lower.per_block
-            result.watts[fabric] += blocks * lower.per_block * lower.model.power  # type: ignore[assignment]
-            if upper is not None:
-                result.cables[fabric, step_name(upper.level)] = blocks * lower.per_block * lower.up
+            result[form, frozenset(gone.get(place, ()))] += 1
     return result
+
+
+def _count_racks(
+    geometry: Geometry, result: Counts, hosts: Counter[str], kind: tuple[int, frozenset[int], int]
+) -> None:
+    """Add equal racks (form, empty slots, how many) and their host ports by fabric."""
+    form, empty, number = kind
+    entry = geometry.forms[form]
+    result.racks[form] += number
+    ports = tiers.management_ports(entry)
+    for slot in entry.slots:
+        node = catalog.platform(slot.platform).node
+        if slot.number in empty:
+            ports -= node.management_ports
+            continue
+        result.nodes[slot.platform] += number
+        for group in node.nics:
+            hosts[group.fabric] += group.count * number
+    for companion, _ in entry.companions:
+        result.companions[companion.name] += companion.count * number
+    hosts["out-of-band"] += ports * number
 
 
 def _capacity(geometry: Geometry, tier: ResolvedTier) -> int:

@@ -1,7 +1,7 @@
 """What a change of the declaration does, across all layers: figures, racks, cables, addresses, findings.
 
-Figures come from arithmetic on counts, racks from one frame of each side. Cables and addresses are only expanded
-for the pods that the change touches, so a small change costs little however large the site is.
+Figures come from arithmetic on counts, racks from one frame of each side. Cables and addresses are only
+expanded for the pods that the change touches, so a small change costs little however large the site is.
 """
 
 from __future__ import annotations
@@ -61,8 +61,23 @@ def diff(before: Plan, after: Plan) -> tuple[Change, ...]:
     return tuple(sorted(changes, key=lambda change: order[change.layer]))
 
 
-LAYERS = ("places", "racks", "nodes", "power", "cooling", "heat", "carbon", "switches", "ports", "cables", "optics",
-          "addresses", "storage", "scheduler", "findings")  # fmt: skip
+LAYERS = (
+    "places",
+    "racks",
+    "nodes",
+    "power",
+    "cooling",
+    "heat",
+    "carbon",
+    "switches",
+    "ports",
+    "cables",
+    "optics",
+    "addresses",
+    "storage",
+    "scheduler",
+    "findings",
+)
 """Layers in the order in which they are told."""
 
 
@@ -102,7 +117,7 @@ _FIGURES: tuple[tuple[str, str, str, str], ...] = (
 def _figures(before: Plan, after: Plan) -> Iterator[Change]:
     one, two = before.summary(), after.summary()
     for layer, item, key, unit in _FIGURES:
-        yield from _changed(layer, item, _at(one, key), _at(two, key), unit)
+        yield from _changed(layer, item, _at(one, key), _at(two, key), unit=unit)
     for layer, part in (("nodes", "platforms"), ("nodes", "companions")):
         for name in sorted({*one[part], *two[part]}):
             yield from _changed(layer, name, one[part].get(name), two[part].get(name))
@@ -111,7 +126,7 @@ def _figures(before: Plan, after: Plan) -> Iterator[Change]:
         for name in {**flat_one, **flat_two}:
             yield from _changed(layer, f"{name}{word}", flat_one.get(name), flat_two.get(name))
     sold = [sum(entry.power * entry.hours for entry in plan.site.heat) / 1e9 for plan in (before, after)]
-    yield from _changed("heat", "sold a year", sold[0], sold[1], "GWh")
+    yield from _changed("heat", "sold a year", sold[0], sold[1], unit="GWh")
 
 
 def _at(figures: Any, key: str) -> Any:
@@ -132,7 +147,7 @@ def _flat(part: dict[str, Any]) -> Iterator[tuple[str, float]]:
 
 
 def _changed(
-    layer: str, item: str, before: Any, after: Any, unit: str = "", where: str = ""
+    layer: str, item: str, before: Any, after: Any, *, unit: str = "", where: str = ""
 ) -> Iterator[Change]:
     if before == after:
         return
@@ -163,7 +178,7 @@ def _rack_frame(plan: Plan) -> pl.DataFrame:
         (rack_watts(plan) / 1e3).round(3).alias("kW"),
         flow.round(2).alias("L/min"),
         pl.col("pool").fill_null(""),
-        pl.lit(True).alias("is"),  # noqa: FBT003
+        pl.lit(True).alias("is"),
     )
 
 
@@ -198,11 +213,17 @@ def _racks(before: Plan, after: Plan) -> Iterator[Change]:
         ("is after", "removed rack", "platform"),
     ):
         rows = both.filter(pl.col(missing).is_null())
-        for row in rows.group_by(side, maintain_order=True).agg(
-            pl.len().alias("count"), pl.col("name").first().alias("first"), pl.col("name").last().alias("last")
-        ).iter_rows(named=True):  # fmt: skip
-            pair = (None, row[side]) if missing == "is" else (row[side], None)
-            yield Change("racks", word, *pair, row["count"], _range(row["first"], row["last"]))
+        for row in (
+            rows.group_by(side, maintain_order=True)
+            .agg(
+                pl.len().alias("count"),
+                pl.col("name").first().alias("first"),
+                pl.col("name").last().alias("last"),
+            )
+            .iter_rows(named=True)
+        ):
+            old, new = (None, row[side]) if missing == "is" else (row[side], None)
+            yield Change("racks", word, old, new, row["count"], _range(row["first"], row["last"]))
 
 
 def _range(first: str, last: str) -> str:
@@ -213,9 +234,21 @@ def _feeds(before: Plan, after: Plan) -> Iterator[Change]:
     """Megawatts of halls and kilowatts of rows whose racks change."""
     one, two = before.power, after.power
     for level, item, unit, scale in (("hall", "hall", "MW", 1e6), ("scalable-unit", "row", "kW", 1e3)):
-        both = one.filter(pl.col("level") == level).join(
-            two.filter(pl.col("level") == level), on="name", how="inner", suffix=" after", maintain_order="left"
-        ).select("name", (pl.col("it_w") / scale).round(4).alias("a"), (pl.col("it_w after") / scale).round(4).alias("z"))  # fmt: skip
+        both = (
+            one.filter(pl.col("level") == level)
+            .join(
+                two.filter(pl.col("level") == level),
+                on="name",
+                how="inner",
+                suffix=" after",
+                maintain_order="left",
+            )
+            .select(
+                "name",
+                (pl.col("it_w") / scale).round(4).alias("a"),
+                (pl.col("it_w after") / scale).round(4).alias("z"),
+            )
+        )
         groups = (
             both.filter(pl.col("a") != pl.col("z"))
             .group_by("a", "z", maintain_order=True)
@@ -283,8 +316,7 @@ def _expanded(before: Plan, after: Plan) -> Iterator[Change]:
             yield Change("cables", f"{word}: {row['fabric']} {row['tier'].replace('_', '–')}", *pair)
     names = [f"pod-{pod + 1:02d}" for pod in sorted({*left, *right})]
     where = f"in {_range(names[0], names[-1])}"
-    ports = [_ports(table[0]) for table in (one, two)]
-    yield from _changed("ports", "switch ports in use", *ports, where=where)
+    yield from _changed("ports", "switch ports in use", _ports(one[0]), _ports(two[0]), where=where)
     stocks = [_stock(table[0]) for table in (one, two)]
     for kind in sorted({*stocks[0], *stocks[1]}):
         layer = "optics" if kind.startswith("optic ") else "cables"

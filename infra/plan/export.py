@@ -16,9 +16,19 @@ if TYPE_CHECKING:
     from infra.plan.plan import Plan
 
 TABLES = (
-    "places", "racks", "nodes", "companions", "nics", "switches", "ports", "links", "addresses", "power", "cooling",
+    "places",
+    "racks",
+    "nodes",
+    "companions",
+    "nics",
+    "switches",
+    "ports",
+    "links",
+    "addresses",
+    "power",
+    "cooling",
     "storage",
-)  # fmt: skip
+)
 """Tables that are exported, by the names that they have on a plan."""
 
 

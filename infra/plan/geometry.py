@@ -143,7 +143,7 @@ class Geometry:
         return result
 
     def width(self, tier: ResolvedTier, pod: int, su: int) -> int:
-        """Ports of one rail and plane that hosts need in the block of a first tier that a scalable unit is in."""
+        """Ports of one rail and plane that hosts need in a scalable unit's block of a first tier."""
         units = self.units(range(pod, pod + 1))
 
         def of(index: int) -> Unit:

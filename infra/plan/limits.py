@@ -81,6 +81,7 @@ def distinct(frame: pl.DataFrame, column: str) -> list[tuple[str, float, int]]:
 
 
 def form_path(plan: Plan, form: int) -> str:
+    """Where the declaration says what a form of rack holds."""
     for index, exception in enumerate(plan.site.exceptions):
         if exception.rack is plan.geometry.declared[form]:
             return f"$.exceptions[{index}].rack"

@@ -28,7 +28,8 @@ class Nic:
         address: own address with prefix length, for example `10.64.0.1/31`; None if unnumbered.
         peer: (machine, interface) at the cable's other end; None if no cable is planned.
         peer_address: the other end's address without prefix length.
-        udp: (local, remote) ports on 127.0.0.1 that carry this cable between stand-ins; None on real hardware.
+        udp: (local, remote) ports on 127.0.0.1 that carry this cable between stand-ins; None on real
+        hardware.
     """
 
     name: str

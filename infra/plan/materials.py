@@ -13,8 +13,34 @@ from infra.spec import catalog
 if TYPE_CHECKING:
     from infra.plan.plan import Plan
 
-LENGTHS = (0.5, 1, 1.5, 2, 2.5, 3, 4, 5, 7, 10, 15, 20, 25, 30, 40, 50, 75, 100, 150, 200, 300, 500, 750, 1000, 1500,
-           2000)  # fmt: skip
+LENGTHS = (
+    0.5,
+    1,
+    1.5,
+    2,
+    2.5,
+    3,
+    4,
+    5,
+    7,
+    10,
+    15,
+    20,
+    25,
+    30,
+    40,
+    50,
+    75,
+    100,
+    150,
+    200,
+    300,
+    500,
+    750,
+    1000,
+    1500,
+    2000,
+)
 """Metres in which cables are stocked; a cable is the shortest that is long enough (makers' usual steps)."""
 
 
@@ -26,9 +52,12 @@ def cable_kinds(links: pl.DataFrame) -> pl.DataFrame:
     if isinstance(longest, float) and longest > LENGTHS[-1]:
         raise UserError(f"a cable of {longest:,.0f} m is longer than any stocked ({LENGTHS[-1]:,} m)",
                         hint="check `layout.distances`")  # fmt: skip
-    return links.select("fabric", "tier", "gbit", stock.gather(index).alias("metres")).group_by(
-        "fabric", "tier", "gbit", "metres"
-    ).len("count").sort(pl.col("fabric").cast(pl.String), pl.col("tier").cast(pl.String), "gbit", "metres")  # fmt: skip
+    return (
+        links.select("fabric", "tier", "gbit", stock.gather(index).alias("metres"))
+        .group_by("fabric", "tier", "gbit", "metres")
+        .len("count")
+        .sort(pl.col("fabric").cast(pl.String), pl.col("tier").cast(pl.String), "gbit", "metres")
+    )
 
 
 def chosen(gbit: float, metres: float) -> catalog.Cable:
@@ -39,8 +68,10 @@ def chosen(gbit: float, metres: float) -> catalog.Cable:
     """
     able = [cable for cable in catalog.cables().values() if cable.speed >= gbit and cable.reach >= metres]
     if not able:
-        raise UserError(f"no cable of the catalog carries {gbit:g} Gbit/s over {metres:g} m",
-                        hint="add one under infra/spec/catalog/cables, or move what it joins together")  # fmt: skip
+        raise UserError(
+            f"no cable of the catalog carries {gbit:g} Gbit/s over {metres:g} m",
+            hint="add one under infra/spec/catalog/cables, or move what it joins together",
+        )
     return min(able, key=lambda cable: (cable.speed, cable.rank))
 
 

@@ -1,4 +1,4 @@
-"""From tables to machines: what everything downstream of the plan sees of a pod or of the site's own servers."""
+"""From tables to machines: what everything downstream of the plan sees of a pod or of the site's own."""
 
 from __future__ import annotations
 
@@ -124,11 +124,13 @@ class _Members:
             links = pl.concat([plan.whole().crossing(), links])
         for r in links.iter_rows(named=True):
             host = str(r["tier"]).startswith("host_")
-            cables.setdefault(r["z"], []).append((r["z_port"], r["a"], r["a_port"], r["gbit"], r["rail"], host,
-                                                  r["fabric"]))  # fmt: skip
+            cables.setdefault(r["z"], []).append(
+                (r["z_port"], r["a"], r["a_port"], r["gbit"], r["rail"], host, r["fabric"])
+            )
             if not host:
-                cables.setdefault(r["a"], []).append((r["a_port"], r["z"], r["z_port"], r["gbit"], r["rail"], False,
-                                                      r["fabric"]))  # fmt: skip
+                cables.setdefault(r["a"], []).append(
+                    (r["a_port"], r["z"], r["z_port"], r["gbit"], r["rail"], False, r["fabric"])
+                )
         ends = self._host_ends() if self.stand_ins or "link" in self.pools else {}
         result = []
         for position, row in enumerate(table.iter_rows(named=True)):
@@ -197,8 +199,14 @@ class _Members:
     def _tray_cable(self, pod: int, node: int, port: int) -> tuple[int, int] | None:
         if not self.stand_ins:  # a pod of a big site has tens of thousands of cables
             return None
-        most = max((len(positions.nic_frame({slot.platform})) for form in self.geometry.forms for slot in form.slots),
-                   default=1)  # fmt: skip
+        most = max(
+            (
+                len(positions.nic_frame({slot.platform}))
+                for form in self.geometry.forms
+                for slot in form.slots
+            ),
+            default=1,
+        )
         return self._udp(self._first * 8 + (pod * self._tray_room + node) * most + port)
 
     def _udp(self, cable: int) -> tuple[int, int] | None:
@@ -208,7 +216,7 @@ class _Members:
         first = self.stand_ins.port_base + 2 * self.stand_ins.limit + 2 * cable
         return first, first + 1
 
-    def _nic(
+    def _nic(  # noqa: PLR0917 (a line for each kind of machine calls it)
         self, nic: dict[str, object], machine: int, number: int, peer: tuple[str, str] | None, block: int,
         offset: int, udp: tuple[int, int] | None,
     ) -> Nic:  # fmt: skip
@@ -241,7 +249,7 @@ class _Members:
         frame = frame.filter(frame["pool"] != "link")
         return {(r["owner"], r["pool"], r["interface"]): r["address"] for r in frame.iter_rows(named=True)}
 
-    def _machine(
+    def _machine(  # noqa: PLR0917 (a line for each kind of machine calls it)
         self, name: str, role: Role, pod: str | None, su: str | None, rack: str, unit: int, slot: int | None,
         platform: str, addresses: dict[tuple[str, str, str], str], index: int, nics: tuple[Nic, ...],
     ) -> Machine:  # fmt: skip
@@ -260,8 +268,20 @@ class _Members:
             stand_in = StandIn(size.vcpus, int(size.memory // _MIB), int(size.disk // _GIB), ssh)
         accelerators = catalog.platform(platform).node.accelerators if role is Role.TRAY else 0
         return Machine(
-            name=name, role=role, site=self.site.name, pod=pod, su=su, rack=rack, unit=unit, slot=slot,
-            platform=platform, uuid=str(uuid.uuid5(uuid.NAMESPACE_URL, f"gigasite:{self.site.name}/{name}")),
-            bmc=Bmc(bmc, port, name if self.stand_ins else f"bmc-{role.value}"), management_address=own, loopback=address("loopback", "lo"),
-            nics=nics, accelerators=accelerators, stand_in=stand_in,
-        )  # fmt: skip
+            name=name,
+            role=role,
+            site=self.site.name,
+            pod=pod,
+            su=su,
+            rack=rack,
+            unit=unit,
+            slot=slot,
+            platform=platform,
+            uuid=str(uuid.uuid5(uuid.NAMESPACE_URL, f"gigasite:{self.site.name}/{name}")),
+            bmc=Bmc(bmc, port, name if self.stand_ins else f"bmc-{role.value}"),
+            management_address=own,
+            loopback=address("loopback", "lo"),
+            nics=nics,
+            accelerators=accelerators,
+            stand_in=stand_in,
+        )

@@ -1,4 +1,4 @@
-"""The plan of a site or of some of its pods: tables that follow from the declaration, made when first asked for."""
+"""The plan of a site or of some of its pods: tables, each made when it is first asked for."""
 
 from __future__ import annotations
 
@@ -26,16 +26,38 @@ if TYPE_CHECKING:
 FABRICS = pl.Enum(["east-west", "north-south", "out-of-band"])
 STEPS = pl.Enum([step_name(level) for level in range(8)])
 
-LINK_SCHEMA = {
-    "fabric": FABRICS, "tier": STEPS, "pod": pl.String, "rail": pl.Int16, "plane": pl.Int16, "gbit": pl.Float32,
-    "a": pl.String, "a_port": pl.String, "a_rack": pl.String, "a_unit": pl.Int16, "z": pl.String,
-    "z_port": pl.String, "z_rack": pl.String, "z_unit": pl.Int16, "length": pl.Float32,
-}  # fmt: skip
-SWITCH_SCHEMA = {
-    "name": pl.String, "fabric": pl.String, "tier": pl.String, "level": pl.Int8, "model": pl.String,
-    "pod": pl.String, "su": pl.String, "plane": pl.Int32, "set": pl.Int32, "rack": pl.String, "unit": pl.Int16,
-    "ports": pl.Int32, "watts": pl.Float64,
-}  # fmt: skip
+LINK_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    "fabric": FABRICS,
+    "tier": STEPS,
+    "pod": pl.String,
+    "rail": pl.Int16,
+    "plane": pl.Int16,
+    "gbit": pl.Float32,
+    "a": pl.String,
+    "a_port": pl.String,
+    "a_rack": pl.String,
+    "a_unit": pl.Int16,
+    "z": pl.String,
+    "z_port": pl.String,
+    "z_rack": pl.String,
+    "z_unit": pl.Int16,
+    "length": pl.Float32,
+}
+SWITCH_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    "name": pl.String,
+    "fabric": pl.String,
+    "tier": pl.String,
+    "level": pl.Int8,
+    "model": pl.String,
+    "pod": pl.String,
+    "su": pl.String,
+    "plane": pl.Int32,
+    "set": pl.Int32,
+    "rack": pl.String,
+    "unit": pl.Int16,
+    "ports": pl.Int32,
+    "watts": pl.Float64,
+}
 
 
 class Plan:
@@ -114,7 +136,7 @@ class Plan:
 
     @cached_property
     def server_frame(self) -> pl.DataFrame:
-        """Servers of the site: name, role, platform, attach (pod index or None), index, rack_name, unit, x, y."""
+        """Servers: name, group, role, platform, attach (pod index), index, rack_name, unit, x, y."""
         rows: list[tuple[Any, ...]] = []
         unit = 1
         for server in self.site.servers:
@@ -123,16 +145,32 @@ class Plan:
                 tail = "" if server.count == 1 else f"-{index + 1:02d}"
                 rack, free = divmod(unit - 1, self.site.layout.rack_height // height * height)
                 rows.append(
-                    (f"{self.site.name}-{server.name}{tail}", server.name, server.role, server.platform,
-                     int(server.attach[4:]) - 1 if server.attach else None, len(rows),
-                     f"{self.site.name}-servers-{rack + 1:02d}", free + 1,
-                     rack * self.site.layout.distances.rack_pitch, -self.site.layout.distances.row_pitch)
-                )  # fmt: skip
+                    (
+                        f"{self.site.name}-{server.name}{tail}",
+                        server.name,
+                        server.role,
+                        server.platform,
+                        int(server.attach[4:]) - 1 if server.attach else None,
+                        len(rows),
+                        f"{self.site.name}-servers-{rack + 1:02d}",
+                        free + 1,
+                        rack * self.site.layout.distances.rack_pitch,
+                        -self.site.layout.distances.row_pitch,
+                    )
+                )
                 unit += height
         schema = {
-            "name": pl.String, "group": pl.String, "role": pl.String, "platform": pl.String, "attach": pl.Int32,
-            "index": pl.Int32, "rack_name": pl.String, "unit": pl.Int16, "x": pl.Float32, "y": pl.Float32,
-        }  # fmt: skip
+            "name": pl.String,
+            "group": pl.String,
+            "role": pl.String,
+            "platform": pl.String,
+            "attach": pl.Int32,
+            "index": pl.Int32,
+            "rack_name": pl.String,
+            "unit": pl.Int16,
+            "x": pl.Float64,
+            "y": pl.Float64,
+        }
         return pl.DataFrame(rows, schema=schema, orient="row")
 
     @cached_property
@@ -143,14 +181,14 @@ class Plan:
 
     @cached_property
     def host_frame(self) -> pl.DataFrame:
-        """What is cabled to first tiers, in row order: trays, companions, servers: name, rack_name, unit, x, y."""
+        """What is cabled to first tiers: trays, companions, servers; name, rack_name, unit, x, y."""
         columns = ["name", "rack_name", "unit", "x", "y"]
         frames = [self.node_frame, self.companion_frame, self.server_frame]
         return pl.concat([frame.select(columns) for frame in frames])
 
     @cached_property
     def template(self) -> Template | None:
-        """What this slice is a copy of, if it is a single pod without exceptions; see `infra.plan.template`."""
+        """What this slice is a copy of, if it is a pod without exceptions; see `infra.plan.template`."""
         return template_for(self)
 
     # Tables
@@ -171,20 +209,31 @@ class Plan:
         forms = pl.DataFrame({"form": range(len(names)), "platform": names},
                              schema={"form": pl.Int16, "platform": pl.String})  # fmt: skip
         compute = self.rack_frame.join(forms, on="form", how="left", maintain_order="left").select(
-            "name", pl.lit("compute").alias("kind"), pl.col("pod_name").alias("pod"), pl.col("row").alias("su"),
-            "platform", "pool", "x", "y",
-        )  # fmt: skip
+            "name",
+            pl.lit("compute").alias("kind"),
+            pl.col("pod_name").alias("pod"),
+            pl.col("row").alias("su"),
+            "platform",
+            "pool",
+            "x",
+            "y",
+        )
         frames = [compute]
         for tier in self.tier_frames:
             if tier.tier.per == "rack" or not (self.site_level or tier.tier.per in {"pod", "scalable-unit"}):
                 continue
             frames.append(
                 tier.frame.select(
-                    pl.col("rack_name").alias("name"), pl.lit("network").alias("kind"),
-                    _pod_name().alias("pod"), _su_name().alias("su"), pl.lit(None, pl.String).alias("platform"),
-                    pl.lit(None, pl.String).alias("pool"), "x", "y",
+                    pl.col("rack_name").alias("name"),
+                    pl.lit("network").alias("kind"),
+                    _pod_name().alias("pod"),
+                    _su_name().alias("su"),
+                    pl.lit(None, pl.String).alias("platform"),
+                    pl.lit(None, pl.String).alias("pool"),
+                    "x",
+                    "y",
                 ).unique("name", maintain_order=True)
-            )  # fmt: skip
+            )
         if self.site_level:
             frames.append(
                 self.server_frame.select(
@@ -272,7 +321,7 @@ class Plan:
 
     @cached_property
     def links(self) -> pl.DataFrame:
-        """Cables, hosts first, with the columns of `LINK_SCHEMA`; a is the lower end, z the upper; length in metres."""
+        """Cables, with the columns of `LINK_SCHEMA`; a is the lower end, z the upper; length in metres."""
         if self.template:
             return self.template.links(self)
         frames = [part for _, part in self.link_parts()]
@@ -313,9 +362,9 @@ class Plan:
             devices = self.host_frame.head(first).select("name").with_row_index("a")
             devices = devices.with_columns(pl.col("a").cast(pl.Int32))
             return cabling.management_ends(self.geometry, tier.tier, self.rack_frame, devices)
-        ends = cabling.nic_ends(self.geometry, tier.tier, self.rack_frame, self.node_frame, self.scope)
+        ends = cabling.nic_ends(self.geometry, tier.tier, self.node_frame, self.scope)
         servers = self._server_ends(tier)
-        return pl.concat([ends, servers.cast(ends.schema)]) if servers.height else ends  # type: ignore[arg-type]
+        return pl.concat([ends, servers.cast(ends.schema)]) if servers.height else ends
 
     def _server_ends(self, tier: TierFrame) -> pl.DataFrame:
         """Ports of servers follow those of all trays of the pod's first block."""
@@ -351,12 +400,19 @@ class Plan:
             pl.lit(upper.tier.fabric).cast(FABRICS).alias("fabric"),
             pl.lit(step_name(upper.tier.level)).cast(STEPS).alias("tier"),
             pods.gather(links["pod"].cast(pl.UInt32)).alias("pod"),
-            pl.col("rail").cast(pl.Int16), pl.col("plane").cast(pl.Int16), "gbit",
-            a["name"].alias("a"), a_port.alias("a_port"), a["rack_name"].alias("a_rack"), a["unit"].alias("a_unit"),
-            z["name"].alias("z"), _ports(upper, links["z_index"]).alias("z_port"),
-            z["rack_name"].alias("z_rack"), z["unit"].alias("z_unit"),
+            pl.col("rail").cast(pl.Int16),
+            pl.col("plane").cast(pl.Int16),
+            "gbit",
+            a["name"].alias("a"),
+            a_port.alias("a_port"),
+            a["rack_name"].alias("a_rack"),
+            a["unit"].alias("a_unit"),
+            z["name"].alias("z"),
+            _ports(upper, links["z_index"]).alias("z_port"),
+            z["rack_name"].alias("z_rack"),
+            z["unit"].alias("z_unit"),
             cabling.lengths(a, z, self.geometry).alias("length"),
-        )  # fmt: skip
+        )
 
     @cached_property
     def ports(self) -> pl.DataFrame:

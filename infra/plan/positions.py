@@ -38,9 +38,11 @@ def racks(geometry: Geometry, pods: range) -> pl.DataFrame:
     """Compute racks.
 
     Returns:
-        pod, su, rack (indices); name, row (scalable unit's name), pod_name; form; stride (slots of the largest rack
-        of its scalable unit), ports (management ports of that), nics (interfaces of its largest node); first_node,
-        first_port, first_nic (how many of each the pod has room for before this rack); x, y (metres); pool.
+        pod, su, rack (indices); name, row (scalable unit's name), pod_name; form; stride (slots of the
+        largest rack of its scalable unit), ports (management ports of that), nics (interfaces of its
+        largest node); first_node, first_port, first_nic (how many of each the pod has room for before this
+        rack); x, y
+        (metres); pool.
     """
     sus, each = geometry.sus, geometry.racks
     index = pl.int_range(0, len(pods) * sus * each, dtype=pl.Int32, eager=True).alias("i").to_frame()
@@ -72,8 +74,8 @@ def racks(geometry: Geometry, pods: range) -> pl.DataFrame:
     frame = frame.with_columns(pl.format("{}-su-{}", "pod_name", two("su")).alias("row"))
     return frame.with_columns(
         pl.format("{}-rack-{}", "row", two("rack")).alias("name"),
-        (east + pl.col("rack") * far.rack_pitch).cast(pl.Float32).alias("x"),
-        (north + pl.col("su") * far.row_pitch).cast(pl.Float32).alias("y"),
+        (east + pl.col("rack") * far.rack_pitch).cast(pl.Float64).alias("x"),
+        (north + pl.col("su") * far.row_pitch).cast(pl.Float64).alias("y"),
     )
 
 
@@ -96,8 +98,8 @@ def _excepted(frame: pl.DataFrame, geometry: Geometry, pods: range) -> pl.DataFr
         for place in geometry.racks_of(area)
     }
     if pools:
-        rows = [(*place, pool) for place, pool in pools.items()]
-        other = pl.DataFrame(rows, schema={**types, "other": pl.String}, orient="row")
+        kept = [(*place, pool) for place, pool in pools.items()]
+        other = pl.DataFrame(kept, schema={**types, "other": pl.String}, orient="row")
         frame = frame.drop("pool").join(other, on=keys, how="left", maintain_order="left")
         frame = frame.rename({"other": "pool"})
     return frame
@@ -130,8 +132,8 @@ def nodes(geometry: Geometry, rack_frame: pl.DataFrame, pods: range) -> pl.DataF
     """Trays in slot order.
 
     Returns:
-        pod, su, rack, slot (from 0); node (position in the pod, with room for empty slots); name, rack_name, row,
-        pod_name, platform, unit, x, y, pool.
+        pod, su, rack, slot (from 0); node (position in the pod, with room for empty slots); name,
+        rack_name, row, pod_name, platform, unit, x, y, pool.
     """
     rows = [
         (form, slot.number - 1, slot.unit, slot.platform)
@@ -164,8 +166,8 @@ def nodes(geometry: Geometry, rack_frame: pl.DataFrame, pods: range) -> pl.DataF
 
 
 def companions(geometry: Geometry, rack_frame: pl.DataFrame) -> pl.DataFrame:
-    """NVLink switch trays, power shelves and the like: pod, su, rack, kind, name, rack_name, unit, ports, x, y."""
-    rows = []
+    """NVLink switch trays, power shelves and the like: pod, su, rack, kind, name, rack_name, unit, x, y."""
+    rows: list[tuple[int, str, str, int]] = []
     for form, entry in enumerate(geometry.forms):
         for companion, unit in entry.companions:
             for index in range(companion.count):
@@ -183,8 +185,11 @@ def companions(geometry: Geometry, rack_frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def nic_frame(platforms: set[str]) -> pl.DataFrame:
-    """Interfaces of each platform's node: platform, fabric, nic (index on its fabric), port (over all), interface,
-    gbit."""
+    """Interfaces of each platform's node.
+
+    Returns:
+        platform, fabric, nic (index on its fabric), port (index over all), interface, gbit.
+    """
     rows = []
     for name in sorted(platforms):
         seen: dict[str, int] = {}
@@ -201,8 +206,11 @@ def nic_frame(platforms: set[str]) -> pl.DataFrame:
 
 
 def management_frame(geometry: Geometry) -> pl.DataFrame:
-    """Management ports of each rack form in order: form, slot (or None), text (a companion's name or None),
-    interface, position."""
+    """Management ports of each rack form, in order.
+
+    Returns:
+        form, slot (of a node) or text (name of a companion), interface, position (index in the rack).
+    """
     rows: list[tuple[int, int | None, str | None, str, int]] = []
     for form, entry in enumerate(geometry.forms):
         position = 0

@@ -1,7 +1,7 @@
 """Watts: the site's balance, what a rack may draw, and every place from the site down to the rack.
 
-What no rack holds alone (switches, storage, management) is spread evenly over the pods and within them over the
-scalable units and racks, so that the sums of every level agree.
+What no rack holds alone (switches, storage, management) is spread evenly over the pods and within them over
+the scalable units and racks, so that the sums of every level agree.
 """
 
 from __future__ import annotations
@@ -86,12 +86,12 @@ def _balance(geometry: Geometry) -> Balance:
     number = counts(whole)
     storage = site.storage.power or _servers(site, "storage")
     management = site.services.power or _servers(site, "management")
-    switches = {name: float(number.watts[name]) for name in ("east-west", "north-south", "out-of-band")}
+    switches = {name: number.watts.get(name, 0.0) for name in ("east-west", "north-south", "out-of-band")}
     other = sum(switches.values()) + storage + management
     pue = pue_of(site)
     cap = site.grid.power if site.grid else math.inf
-    # Every place has its part of what the grid leaves, whatever stands in other places: an exception in one row
-    # changes that row only, and the site may then draw a little less (or more, which admission sees).
+    # Every place has its part of what the grid leaves, whatever stands in other places: an exception in one
+    # row changes that row only, and the site may then draw a little less (or more, which admission sees).
     share = (cap / pue - other) / max(geometry.pods * geometry.sus * _racks_by_rule(geometry), 1e-9)
     forms = tuple(
         share if rack.power == "share" else form.rated_w if rack.power == "rated" else float(rack.power)

@@ -136,8 +136,8 @@ def _storage(plan: Plan) -> dict[str, Any]:
     names = {"local": "local_eb", "nfs": "hot_eb", "parallel": "hot_eb", "object": "object_eb"}
     for row in table.iter_rows(named=True):
         result[names[row["kind"]]] += row["capacity_bytes"] / 1e18
-    result["read_tb_s"] = table["read_bytes_s"].sum() / 1e12
-    result["write_tb_s"] = table["write_bytes_s"].sum() / 1e12
+    result["read_tb_s"] = float(table["read_bytes_s"].sum()) / 1e12
+    result["write_tb_s"] = float(table["write_bytes_s"].sum()) / 1e12
     need = plan.site.storage.checkpoint
     if need:
         size = checkpoint(need)

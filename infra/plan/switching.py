@@ -22,7 +22,8 @@ class TierFrame:
 
     Attributes:
         tier: what they are.
-        frame: block (global index), local (index of the block in the scope), ordinal, plane, set, index, name,
+        frame: block (global index), local (index of the block in the scope), ordinal, plane, set, index,
+        name,
             rack_name, unit, x, y and pod, su (indices; None above).
     """
 
@@ -94,8 +95,10 @@ def _blocks(geometry: Geometry, rack_frame: pl.DataFrame, pods: range, per: str)
     """Blocks of a level: block, local, pod, su, rack_name (of a compute rack), base (name), x, y, top."""
     far, layout = geometry.site.layout.distances, geometry.site.layout
     if per == "rack":
-        tops = pl.DataFrame({"form": range(len(geometry.forms)), "top": [form.top for form in geometry.forms]},
-                            schema={"form": pl.Int16, "top": pl.Int32})  # fmt: skip
+        tops = pl.DataFrame(
+            {"form": range(len(geometry.forms)), "top": [form.top for form in geometry.forms]},
+            schema={"form": pl.Int16, "top": pl.Int32},
+        )
         frame = rack_frame.join(tops, on="form", how="left", maintain_order="left")
         return frame.select(
             ((pl.col("pod") * geometry.sus + pl.col("su")) * geometry.racks + pl.col("rack")).alias("block"),
@@ -116,7 +119,7 @@ def _blocks(geometry: Geometry, rack_frame: pl.DataFrame, pods: range, per: str)
             x, y = east, north + geometry.sus * far.row_pitch
             su = pl.lit(None, pl.Int32)
         frame = frame.with_columns((pl.col("pod") * each + pl.col("su")).alias("block"), base.alias("base"),
-                                   x.cast(pl.Float32).alias("x"), y.cast(pl.Float32).alias("y"))  # fmt: skip
+                                   x.cast(pl.Float64).alias("x"), y.cast(pl.Float64).alias("y"))  # fmt: skip
         frame = frame.with_columns(su.alias("su"))
     else:
         size = geometry.blocks_per(per)
@@ -131,7 +134,7 @@ def _blocks(geometry: Geometry, rack_frame: pl.DataFrame, pods: range, per: str)
             base_name = geometry.site.name if per == "site" else f"{per}-{block + 1:02d}"
             rows.append((local, None, None, block, base_name, x, y))
         schema = {"local": pl.Int32, "pod": pl.Int32, "su": pl.Int32, "block": pl.Int32, "base": pl.String,
-                  "x": pl.Float32, "y": pl.Float32}  # fmt: skip
+                  "x": pl.Float64, "y": pl.Float64}  # fmt: skip
         frame = pl.DataFrame(rows, schema=schema, orient="row")
     return frame.select(
         "block", "local", "pod", "su", "base", pl.format("{}-net-", "base").alias("rack_name"), "x", "y",
@@ -168,6 +171,6 @@ def _tier(
         pl.format("{}-{}", "base", "text").alias("name"),
         (pl.col("rack_name") if own else pl.col("rack_name") + pl.col("net_text")).alias("rack_name"),
         (pl.col("top") + pl.col("unit") - 1).cast(pl.Int16).alias("unit"),
-        (pl.col("x") if own else pl.col("x") + pl.col("net") * far.rack_pitch).cast(pl.Float32).alias("x"),
+        (pl.col("x") if own else pl.col("x") + pl.col("net") * far.rack_pitch).cast(pl.Float64).alias("x"),
         "y",
     )  # fmt: skip

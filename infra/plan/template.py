@@ -1,8 +1,8 @@
 """One pod's tables from another's: pods without exceptions differ only in their name and place.
 
-The first slice that is asked for is computed like any table; the others are copies with their own pod's name in
-front. Only the cables that leave the pod are computed anew, because their far ends follow from the pod's index.
-A property test holds that a slice equals the same rows of the whole plan.
+The first slice that is asked for is computed like any table; the others are copies with their own pod's
+name in front. Only the cables that leave the pod are computed anew, because their far ends follow from the
+pod's index. A property test holds that a slice equals the same rows of the whole plan.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Template:
     def __init__(self, plan: Plan) -> None:
         self.pod = plan.scope.start
         self.prefix = plan.pods[0]
-        self.tables = {name: getattr(plan, name) for name in NAMED}
+        self.tables: dict[str, pl.DataFrame] = {name: getattr(plan, name) for name in NAMED}
         self.tiers = {
             (frame.tier.fabric, frame.tier.level): frame
             for frame in plan.tier_frames
@@ -77,8 +77,8 @@ class Template:
         corners = pl.DataFrame({"pod": [self.pod, plan.scope.start]}).select(*_corner(plan.geometry))
         (old_x, old_y), (new_x, new_y) = corners.rows()
         return (
-            (pl.col("x").cast(pl.Float64) - old_x + new_x).round(3).cast(pl.Float32),
-            (pl.col("y").cast(pl.Float64) - old_y + new_y).round(3).cast(pl.Float32),
+            (pl.col("x") - old_x + new_x).round(6),
+            (pl.col("y") - old_y + new_y).round(6),
         )
 
     def links(self, plan: Plan) -> pl.DataFrame:

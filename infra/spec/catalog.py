@@ -5,7 +5,7 @@ Adding a model is adding a file under `infra/spec/catalog/KIND/`; no code names 
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -45,7 +45,7 @@ class NodePower(Part):
     @property
     def total(self) -> float:
         """Watts of the node."""
-        return self.accelerators + self.cpus + self.nics + self.other
+        return float(self.accelerators + self.cpus + self.nics + self.other)
 
 
 class Node(Part):
@@ -128,7 +128,7 @@ class Switch(Part):
 
 
 class Cable(Part):
-    """A kind of cable or cable with optics, chosen by length and speed: the first that reaches, by price rank."""
+    """A kind of cable, with optics or without: the first by rank that reaches is chosen."""
 
     name: Name
     title: str
@@ -177,13 +177,13 @@ _KINDS: dict[str, type[Part]] = {
 Entry = TypeVar("Entry", bound=Part)
 
 
-@lru_cache(maxsize=None)
+@cache
 def names(kind: str) -> tuple[str, ...]:
     """Names of all entries of a kind (`platforms`, `switches`, `cables`, `optics`, `coolers`), sorted."""
     return tuple(sorted(path.stem for path in (CATALOG / kind).glob("*.yaml")))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _entry(kind: str, name: str) -> Part:
     from infra.spec.load import validated  # noqa: PLC0415 (the loader checks a site's names against this module)
 

@@ -1,4 +1,4 @@
-"""Mistakes that types cannot see: names that refer to nothing, one slot used twice, ranges that are too small."""
+"""Mistakes that types cannot see: names of nothing, one slot used twice, ranges that are too small."""
 
 from __future__ import annotations
 
@@ -66,8 +66,12 @@ def mistakes(site: Site) -> Iterator[Mistake]:
             yield Mistake(("phases", index, "pods"), message, hint, (("layout", "pods"),))
     power = [(loc, rack) for loc, rack in racks if rack.power == "share"]
     if power and site.grid is None:
-        yield Mistake((*power[0][0], "power"), "a share of the grid's power needs a grid", "declare `grid`, or watts",
-                      (("grid",),))  # fmt: skip
+        yield Mistake(
+            (*power[0][0], "power"),
+            "a share of the grid's power needs a grid",
+            "declare `grid`, or watts",
+            (("grid",),),
+        )
     yield from _addresses(_with_known_platforms(site))
 
 
@@ -203,7 +207,7 @@ def _with_known_platforms(site: Site) -> Site:
 
 
 def _addresses(site: Site) -> Iterator[Mistake]:
-    """Whether each pod's block holds what the pod needs, and the supernet all pods and the site's own block."""
+    """Whether each pod's block holds what the pod needs, and the supernet all pods and the site's own."""
     needs = pod_needs(site)
     for pool, key, need in (
         ("management", "management_pod", needs["management"]),

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
@@ -12,6 +11,9 @@ from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
 from infra.errors import Problem, Problems, UserError
 from infra.paths import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Loc = tuple[str | int, ...]
 
@@ -99,9 +101,14 @@ def _value(node: Any, loc: Loc, document: Document) -> Any:
                 first = document.lines[here]
                 line = key_node.start_mark.line + 1
                 document.problems.append(
-                    Problem(document.file, line, path_text(here), f"key is written twice, first in line {first}",
-                            "keep one of them")
-                )  # fmt: skip
+                    Problem(
+                        document.file,
+                        line,
+                        path_text(here),
+                        f"key is written twice, first in line {first}",
+                        "keep one of them",
+                    )
+                )
                 continue
             document.lines[here] = key_node.start_mark.line + 1
             result[key] = _value(value_node, here, document)

@@ -1,8 +1,8 @@
 """Fabrics as data: tiers of switches over blocks of the site, with rails, planes, link counts and radix.
 
-An accelerator's NICs go to the first tier's switches of their block; each tier's uplinks go to the next tier's
-switches of the block around it, spread evenly. `groups` splits a tier into sets that only the lower switches of
-the same index reach (planes of a core); `group_by: rail` makes a tier per rail.
+An accelerator's NICs go to the first tier's switches of their block; each tier's uplinks go to the next
+tier's switches of the block around it, spread evenly. `groups` splits a tier into sets that only the lower
+switches of the same index reach (planes of a core); `group_by: rail` makes a tier per rail.
 """
 
 from __future__ import annotations

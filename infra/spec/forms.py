@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from infra.spec import catalog
 
 if TYPE_CHECKING:
-    from infra.spec.catalog import Companion, Platform
+    from infra.spec.catalog import Companion
     from infra.spec.layout import Layout, Rack
 
 
@@ -57,7 +57,7 @@ def form_of(rack: Rack, nodes: int | None = None) -> Form:
     if rack.platform:
         base = catalog.platform(rack.platform)
         count = rack.nodes or base.rack.nodes
-        places = {number: base.name for number in range(1, count + 1)}
+        places = dict.fromkeys(range(1, count + 1), base.name)
     else:
         base = catalog.platform(rack.trays[0].platform)
         places = {slot: trays.platform for trays in rack.trays for slot in trays.slots}
@@ -73,14 +73,13 @@ def form_of(rack: Rack, nodes: int | None = None) -> Form:
     for companion in base.rack.companions:
         companions.append((companion, unit))
         unit += companion.count * companion.height
-    return Form(base.name, tuple(slots), tuple(companions), _rated(base, slots), unit, base.rack.height)
+    return Form(base.name, tuple(slots), tuple(companions), _rated(slots), unit, base.rack.height)
 
 
-def _rated(base: Platform, slots: list[Slot]) -> float:
-    """A full rack of one platform draws its rating; any other mix the rack's overhead and its nodes' share."""
-    return sum(
-        (platform := catalog.platform(slot.platform)).rack.power / platform.rack.nodes for slot in slots
-    )
+def _rated(slots: list[Slot]) -> float:
+    """Each node draws its part of its own platform's full rack, overhead included."""
+    platforms = [catalog.platform(slot.platform) for slot in slots]
+    return float(sum(platform.rack.power / platform.rack.nodes for platform in platforms))
 
 
 def racks_per_unit(layout: Layout) -> tuple[int, int | None]:

@@ -1,4 +1,4 @@
-"""The site's energy side: grid connection, cooling, heat, carbon, and the gate that the grid holds over rollouts."""
+"""The site's energy side: grid connection, feeds, cooling, heat, carbon, and the gate over rollouts."""
 
 from __future__ import annotations
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from infra import paths
 from infra.spec.site import Site
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FILE = paths.ROOT / "docs" / "site.schema.json"
 """Where the generated schema lies; each site.yaml's first line refers to it."""

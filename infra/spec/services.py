@@ -17,9 +17,13 @@ def _v4(text: str) -> str:
         ipaddress.IPv4Network(text)
     except ValueError as error:
         raise PydanticCustomError(
-            "network", "{message}|{hint}",
-            {"message": f"{text!r} is not an IPv4 network", "hint": "write it like `10.0.0.0/8`, host bits zero"},
-        ) from error  # fmt: skip
+            "network",
+            "{message}|{hint}",
+            {
+                "message": f"{text!r} is not an IPv4 network",
+                "hint": "write it like `10.0.0.0/8`, host bits zero",
+            },
+        ) from error
     return text
 
 
@@ -28,9 +32,13 @@ def _v6(text: str) -> str:
         ipaddress.IPv6Network(text)
     except ValueError as error:
         raise PydanticCustomError(
-            "network", "{message}|{hint}",
-            {"message": f"{text!r} is not an IPv6 network", "hint": "write it like `fd00:10::/32`, host bits zero"},
-        ) from error  # fmt: skip
+            "network",
+            "{message}|{hint}",
+            {
+                "message": f"{text!r} is not an IPv6 network",
+                "hint": "write it like `fd00:10::/32`, host bits zero",
+            },
+        ) from error
     return text
 
 

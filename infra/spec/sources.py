@@ -49,8 +49,10 @@ def at(revision: str, site: str) -> Site:
     file = f"inventories/{site}/site.yaml"
     shown = process.run(["git", "-C", paths.ROOT, "show", f"{revision}:{file}"], check=False)
     if shown.returncode:
-        known = process.run(["git", "-C", paths.ROOT, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"],
-                            check=False)  # fmt: skip
+        known = process.run(
+            ["git", "-C", paths.ROOT, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"],
+            check=False,
+        )
         if known.returncode:
             hint = "give a site, a file, or a git revision such as HEAD~1"
             raise UserError(f"there is no site and no git revision `{revision}`", hint=hint)

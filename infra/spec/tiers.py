@@ -104,7 +104,7 @@ def management_ports(form: forms.Form) -> int:
 
 
 def endpoints(site: Site, name: str, fabric: Fabric) -> int:
-    """Host ports that a first-tier block of a fabric must take on each rail and plane, by the layout's rule."""
+    """Host ports that a first-tier block must take on each rail and plane, by the layout's rule."""
     per = fabric.tiers[0].per
     lanes = math.ceil(nics_on(site, name) / fabric.rails)
     racks = blocks_within(site.layout, "rack", per) if per != "rack" else 1

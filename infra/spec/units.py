@@ -46,13 +46,27 @@ UNITS: dict[str, dict[str, float]] = {
 """Unit → factor to the dimension's base unit (the one with factor 1)."""
 
 EXAMPLES = {
-    "power": "6.63 kW", "energy": "7.9 TWh", "data": "15.36 TB", "bandwidth": "40 GB/s", "speed": "800 Gbit/s",
-    "length": "2.5 m", "area": "120000 m2",
-    "flow": "156 L/min", "specific flow": "1.5 L/min/kW", "temperature": "45 °C",
-    "temperature rise": "10 K", "voltage": "400 kV", "current": "1.5 kA", "ramp": "20 MW/min",
-    "intensity": "21.7 g/kWh", "water": "0.2 L/kWh", "money": "4 MEUR", "duration": "30 s",
-    "time constant": "50700 GPU-hours", "price": "60 EUR/MWh",
-}  # fmt: skip
+    "power": "6.63 kW",
+    "energy": "7.9 TWh",
+    "data": "15.36 TB",
+    "bandwidth": "40 GB/s",
+    "speed": "800 Gbit/s",
+    "length": "2.5 m",
+    "area": "120000 m2",
+    "flow": "156 L/min",
+    "specific flow": "1.5 L/min/kW",
+    "temperature": "45 °C",
+    "temperature rise": "10 K",
+    "voltage": "400 kV",
+    "current": "1.5 kA",
+    "ramp": "20 MW/min",
+    "intensity": "21.7 g/kWh",
+    "water": "0.2 L/kWh",
+    "money": "4 MEUR",
+    "duration": "30 s",
+    "time constant": "50700 GPU-hours",
+    "price": "60 EUR/MWh",
+}
 
 
 def parse(text: object, dimension: str) -> float:
@@ -70,7 +84,7 @@ def parse(text: object, dimension: str) -> float:
     """
     example = EXAMPLES[dimension]
     if isinstance(text, bool) or not isinstance(text, (str, int, float)):
-        raise ValueError(f"is not a {dimension}|write it like `{example}`")
+        raise ValueError(f"is not a {dimension}|write it like `{example}`")  # noqa: TRY004 (pydantic's contract)
     match = _QUANTITY.match(str(text))
     if not match:
         raise ValueError(f"{text!r} has no unit|write a {dimension} like `{example}`")

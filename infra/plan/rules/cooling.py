@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 def rack_flow(plan: Plan) -> Iterator[Limit]:
+    """Coolant of each rack against its manifold."""
     loop = plan.site.cooling
     if loop and loop.rack_flow is not None:
         rows = distinct(plan.cooling.filter(pl.col("level") == "rack"), "flow_l_min")
@@ -27,6 +28,7 @@ def rack_flow(plan: Plan) -> Iterator[Limit]:
 
 
 def row_flow(plan: Plan) -> Iterator[Limit]:
+    """Coolant of each row against its pipes."""
     loop = plan.site.cooling
     if loop and loop.row_flow is not None:
         rows = distinct(plan.cooling.filter(pl.col("level") == "scalable-unit"), "flow_l_min")
@@ -37,10 +39,12 @@ def row_flow(plan: Plan) -> Iterator[Limit]:
 
 
 def cdu_heat(plan: Plan) -> Iterator[Limit]:
+    """Heat of each row against its CDUs."""
     yield from _cdu(plan, "liquid_w", 1e3, "kW", "capacity")
 
 
 def cdu_flow(plan: Plan) -> Iterator[Limit]:
+    """Coolant of each row against its CDUs' pumps."""
     yield from _cdu(plan, "flow_l_min", 1.0, "L/min", "flow")
 
 
@@ -53,8 +57,17 @@ def _cdu(plan: Plan, column: str, scale: float, unit: str, field: str) -> Iterat
     for case, left in cases(loop.coolers_per_row, loop.spare_coolers):
         for name, value, count in rows:
             needed = math.ceil(value / each) + loop.spare_coolers
-            yield Limit(name, case, value / scale, each * left / scale, unit, "$.cooling.coolers_per_row",
-                        f"catalog: {loop.cooler}, {field}", f"{needed} CDUs a row fit", count=count)  # fmt: skip
+            yield Limit(
+                name,
+                case,
+                value / scale,
+                each * left / scale,
+                unit,
+                "$.cooling.coolers_per_row",
+                f"catalog: {loop.cooler}, {field}",
+                f"{needed} CDUs a row fit",
+                count=count,
+            )
 
 
 def heat(plan: Plan) -> Iterator[Limit]:
@@ -66,11 +79,20 @@ def heat(plan: Plan) -> Iterator[Limit]:
     captured = plan.cooling.item(0, "liquid_w") * load
     for month in range(1, 13):
         sold = sum(entry.power for entry in site.heat if month in entry.months)
-        yield Limit(f"month {month}", "N", megawatts(sold), megawatts(captured), "MW thermal", "$.heat",
-                    f"heat into liquid at {load:.0%} load", f"{number(megawatts(captured))} MW can be sold")  # fmt: skip
+        yield Limit(
+            f"month {month}",
+            "N",
+            megawatts(sold),
+            megawatts(captured),
+            "MW thermal",
+            "$.heat",
+            f"heat into liquid at {load:.0%} load",
+            f"{number(megawatts(captured))} MW can be sold",
+        )
 
 
 def heat_temperature(plan: Plan) -> Iterator[Limit]:
+    """Temperature of heat sold against the coolant's return."""
     loop = plan.site.cooling
     if not loop or not plan.scope:
         return
@@ -78,8 +100,16 @@ def heat_temperature(plan: Plan) -> Iterator[Limit]:
     back = loop.supply + rise_k(row["liquid_w"], row["flow_l_min"], loop.specific_heat, loop.density)
     for index, entry in enumerate(plan.site.heat):
         if not entry.heat_pump:
-            yield Limit(f"buyer {entry.buyer}", "N", entry.temperature, back, "°C", f"$.heat[{index}].temperature",
-                        "the coolant's return temperature", f"{back:.1f} °C fit without a heat pump")  # fmt: skip
+            yield Limit(
+                f"buyer {entry.buyer}",
+                "N",
+                entry.temperature,
+                back,
+                "°C",
+                f"$.heat[{index}].temperature",
+                "the coolant's return temperature",
+                f"{back:.1f} °C fit without a heat pump",
+            )
 
 
 WASTE_HEAT_LAW_W = 1e6
@@ -87,8 +117,17 @@ WASTE_HEAT_LAW_W = 1e6
 
 
 def waste_heat_law(plan: Plan) -> Iterator[Limit]:
+    """Power of a site that uses none of its heat against the law's threshold."""
     if plan.site.heat or not plan.site.grid:
         return
     facility = facility_w(plan)
-    yield Limit(plan.site.name, "N", megawatts(facility), megawatts(WASTE_HEAT_LAW_W), "MW",
-                "$.heat", "France, law 2025-391, article 25", "declare a buyer under `heat`")  # fmt: skip
+    yield Limit(
+        plan.site.name,
+        "N",
+        megawatts(facility),
+        megawatts(WASTE_HEAT_LAW_W),
+        "MW",
+        "$.heat",
+        "France, law 2025-391, article 25",
+        "declare a buyer under `heat`",
+    )

@@ -16,24 +16,50 @@ if TYPE_CHECKING:
 
 
 def rack_units(plan: Plan) -> Iterator[Limit]:
+    """Height of a rack's contents, its switches too."""
     own = sum(tier.per_block * tier.model.height for tier in plan.geometry.every_tier if tier.per == "rack")
     for index, form in enumerate(plan.geometry.forms):
-        yield Limit(f"rack of {form.platform}", "N", form.top - 1 + own, form.height, "U", form_path(plan, index),
-                    f"catalog: {form.platform}, rack.height",
-                    f"{form.height - form.top + 1} U are left for switches")  # fmt: skip
+        yield Limit(
+            f"rack of {form.platform}",
+            "N",
+            form.top - 1 + own,
+            form.height,
+            "U",
+            form_path(plan, index),
+            f"catalog: {form.platform}, rack.height",
+            f"{form.height - form.top + 1} U are left for switches",
+        )
 
 
 def switch_ports(plan: Plan) -> Iterator[Limit]:
+    """Ports that a tier uses against what its model has."""
     for path, tier in _tiers(plan):
-        yield Limit(f"each {tier.name}", "N", tier.down + tier.up, tier.ports, "ports", path,
-                    f"catalog: {tier.model.name}, ports", f"{tier.ports - tier.up} ports are left to face down")  # fmt: skip
+        yield Limit(
+            f"each {tier.name}",
+            "N",
+            tier.down + tier.up,
+            tier.ports,
+            "ports",
+            path,
+            f"catalog: {tier.model.name}, ports",
+            f"{tier.ports - tier.up} ports are left to face down",
+        )
 
 
 def down_ports(plan: Plan) -> Iterator[Limit]:
+    """Cables into each switch of a tier, when dealt evenly, against its ports that face down."""
     for path, tier in _tiers(plan):
         needed = math.ceil(tier.needed * tier.count / tier.down)
-        yield Limit(f"each {tier.name}", "N", tier.needed, tier.down, "ports that face down", path,
-                    f"catalog: {tier.model.name}, ports", f"{needed} instead of {tier.count} switches fit")  # fmt: skip
+        yield Limit(
+            f"each {tier.name}",
+            "N",
+            tier.needed,
+            tier.down,
+            "ports that face down",
+            path,
+            f"catalog: {tier.model.name}, ports",
+            f"{needed} instead of {tier.count} switches fit",
+        )
 
 
 def exception_ports(plan: Plan) -> Iterator[Limit]:
@@ -55,6 +81,7 @@ def _tiers(plan: Plan) -> Iterator[tuple[str, ResolvedTier]]:
 
 
 def stand_in_ports(plan: Plan) -> Iterator[Limit]:
+    """Machines of a site of VMs against the ports laid out for them on this host."""
     stand_ins = plan.site.stand_ins
     if stand_ins and stand_ins.kind == "vm":
         machines = plan.server_frame.height + plan.geometry.pods * (

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 def grid_power(plan: Plan) -> Iterator[Limit]:
+    """Facility power against the grid connection."""
     site, totals = plan.site, balance(plan)
     if site.grid:
         facility = facility_w(plan)
@@ -35,6 +36,7 @@ def rack_share(plan: Plan) -> Iterator[Limit]:
 
 
 def grid_phases(plan: Plan) -> Iterator[Limit]:
+    """Facility power of each phase against what the operator grants by its date."""
     grid, totals = plan.site.grid, balance(plan)
     if not grid or not grid.phases:
         return
@@ -52,6 +54,7 @@ def grid_phases(plan: Plan) -> Iterator[Limit]:
 
 
 def circuits(plan: Plan) -> Iterator[Limit]:
+    """Facility power against the circuits that are left."""
     grid = plan.site.grid
     if not grid:
         return
@@ -59,11 +62,20 @@ def circuits(plan: Plan) -> Iterator[Limit]:
     ordered = sorted(grid.circuits, key=lambda circuit: circuit.capacity)
     for case, left in cases(len(ordered), grid.spare_circuits):
         capacity = sum(circuit.capacity for circuit in ordered[: max(left, 0)])
-        yield Limit(plan.site.name, case, megawatts(facility), megawatts(capacity), "MW", "$.grid.circuits",
-                    "capacity of the circuits that are left", f"{number(megawatts(capacity))} MW fit")  # fmt: skip
+        yield Limit(
+            plan.site.name,
+            case,
+            megawatts(facility),
+            megawatts(capacity),
+            "MW",
+            "$.grid.circuits",
+            "capacity of the circuits that are left",
+            f"{number(megawatts(capacity))} MW fit",
+        )
 
 
 def circuit_current(plan: Plan) -> Iterator[Limit]:
+    """Current of each circuit that is left, the load shared evenly."""
     grid = plan.site.grid
     if not grid:
         return
@@ -83,6 +95,7 @@ def current(watts: float, volts: float, power_factor: float) -> float:
 
 
 def halls(plan: Plan) -> Iterator[Limit]:
+    """Facility power of each hall against its transformers."""
     feeds = plan.site.feeds
     if feeds and feeds.hall is not None:
         halls = plan.power.filter(pl.col("level") == "hall")
@@ -93,6 +106,7 @@ def halls(plan: Plan) -> Iterator[Limit]:
 
 
 def busways(plan: Plan) -> Iterator[Limit]:
+    """IT power of each row against the busways that are left."""
     feeds = plan.site.feeds
     if not feeds or feeds.busway is None:
         return
@@ -101,11 +115,21 @@ def busways(plan: Plan) -> Iterator[Limit]:
     for case, left in cases(feeds.busways_per_row, feeds.spare_busways):
         limit = feeds.busway * left
         for name, watts, count in rows:
-            yield Limit(name, case, watts / 1e3, limit / 1e3, "kW", "$.feeds.busway", feeds.source,
-                        f"{math.floor(limit / (watts / racks))} racks fit in a row" if watts else "", count=count)  # fmt: skip
+            yield Limit(
+                name,
+                case,
+                watts / 1e3,
+                limit / 1e3,
+                "kW",
+                "$.feeds.busway",
+                feeds.source,
+                f"{math.floor(limit / (watts / racks))} racks fit in a row" if watts else "",
+                count=count,
+            )
 
 
 def rack_feeds(plan: Plan) -> Iterator[Limit]:
+    """Power of each rack against the feeds that are left."""
     feeds = plan.site.feeds
     if not feeds or feeds.rack is None:
         return
@@ -118,6 +142,7 @@ def rack_feeds(plan: Plan) -> Iterator[Limit]:
 
 
 def power_shelves(plan: Plan) -> Iterator[Limit]:
+    """Power of each kind of rack against the shelves that are left."""
     watts = balance(plan).forms
     for index, form in enumerate(plan.geometry.forms):
         for companion, _ in form.companions:

@@ -1,4 +1,4 @@
-"""Random sites for property tests: small enough to expand in full, odd enough to find what arithmetic forgets."""
+"""Random sites for property tests: small enough to expand, odd enough to find what arithmetic forgets."""
 
 from __future__ import annotations
 

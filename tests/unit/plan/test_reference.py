@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 
 from infra.plan import plan
-from infra.plan.rules.power import current
 from infra.plan.cooling import flow_m3_s_at_rise
 from infra.plan.fit import fit
+from infra.plan.rules.power import current
 from infra.plan.storage import mtbf_s
 from infra.spec import load_site
 
@@ -49,7 +49,7 @@ def to(value, digits):
         ("scalable-unit", 864, 576, 1.157, 1.052, 3),
     ],
 )
-def test_levels(reference, level, count, accelerators, facility_mw, it_mw, digits):
+def test_levels(reference, level, count, accelerators, facility_mw, it_mw, digits):  # noqa: PLR0917
     places = reference.places.filter(pl.col("level") == level)
     assert places.height == count
     assert places["accelerators"].unique().to_list() == [accelerators]
@@ -138,8 +138,10 @@ def test_each_rail_has_its_leaves(reference):
 def test_spines_of_a_plane_meet(reference):
     """Core switches come in 72 planes of 8: spine s of every pod reaches the same 8."""
     core = reference.links.filter(pl.col("tier") == "spine_core")
-    groups = core.with_columns(pl.col("a").str.slice(7).alias("spine")).group_by("spine").agg(
-        pl.col("z").unique().sort()
+    groups = (
+        core.with_columns(pl.col("a").str.slice(7).alias("spine"))
+        .group_by("spine")
+        .agg(pl.col("z").unique().sort())
     )
     assert groups.height == 72
     assert groups["z"].list.len().unique().to_list() == [8]

@@ -1,7 +1,7 @@
 """One negative case per kind of mistake and per admission rule: `tests/errors/NAME/{site.yaml,expected.txt}`.
 
-A new case needs only its site.yaml: with GIGASITE_UPDATE=1 in the environment this writes what it gives now; read
-it before committing.
+A new case needs only its site.yaml: with GIGASITE_UPDATE=1 in the environment this writes what it gives
+now; read it before committing.
 """
 
 from __future__ import annotations

@@ -1,0 +1,57 @@
+"""A wrong declaration made right enough for the checks that types cannot do: all mistakes at once."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from infra.spec import shape
+from infra.spec.wording import real
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+    from infra.spec.document import Loc
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def mended(value: Any, model: type[Model], error: ValidationError) -> tuple[Model | None, set[Loc]]:
+    """The declaration with each wrong value replaced by its type's example or left out.
+
+    Returns:
+        It, and the locations that were replaced (what follows from them is not to be trusted); or None.
+    """
+    value = copy.deepcopy(value) if isinstance(value, dict) else {}
+    replaced: set[Loc] = set()
+    for _ in range(6):  # a wrong mapping may hide wrong values in it
+        for detail in error.errors(include_url=False):
+            loc = real(detail["loc"], value)
+            replaced.add(loc)
+            _mend(value, loc, detail, model)
+        try:
+            return model.model_validate(value), replaced
+        except ValidationError as again:
+            error = again
+    return None, replaced
+
+
+def _mend(value: Any, loc: Loc, detail: ErrorDetails, model: type[BaseModel]) -> None:
+    if not loc:
+        return
+    for step in loc[:-1]:
+        try:
+            value = value[step]
+        except (KeyError, IndexError, TypeError):
+            return
+    last = loc[-1]
+    good = None if detail["type"] == "extra_forbidden" else shape.minimal(model, loc)
+    if isinstance(value, dict) and isinstance(last, str):
+        if good is None:
+            value.pop(last, None)
+        else:
+            value[last] = good
+    elif isinstance(value, list) and isinstance(last, int) and last < len(value):
+        value[last] = good

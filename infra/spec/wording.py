@@ -1,0 +1,128 @@
+"""What pydantic found wrong, in our words: place, message, hint."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+from infra.spec import shape
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel, ValidationError
+    from pydantic_core import ErrorDetails
+
+    from infra.errors import Problem
+    from infra.spec.document import Document, Loc
+
+_MESSAGES = {
+    "missing": ("required key is missing", None),
+    "int_type": ("is not a whole number", "write it without quotes, unit and fraction"),
+    "int_from_float": ("is not a whole number", None),
+    "int_parsing": ("is not a whole number", "write it without quotes, unit and fraction"),
+    "float_type": ("is not a number", None),
+    "float_parsing": ("is not a number", None),
+    "bool_type": ("is neither true nor false", None),
+    "bool_parsing": ("is neither true nor false", None),
+    "string_type": ("is not text", "put it in quotes"),
+    "list_type": ("is not a list", "write one `- item` a line"),
+    "tuple_type": ("is not a list", "write one `- item` a line"),
+    "dict_type": ("is not a mapping", "write `key: value` lines"),
+    "model_type": ("is not a mapping", "write `key: value` lines"),
+    "model_attributes_type": ("is not a mapping", "write `key: value` lines"),
+    "dataclass_type": ("is not a mapping", "write `key: value` lines"),
+    "too_short": ("is empty", "give at least one"),
+}
+
+
+def problems(error: ValidationError, source: Document, model: type[BaseModel]) -> list[Problem]:
+    """All mistakes that pydantic found, one for each place."""
+    found: dict[Loc, Problem] = {}
+    for detail in error.errors(include_url=False):
+        loc = real(detail["loc"], source.value)
+        message, hint = _words(detail, model, source)
+        problem = source.problem(loc, message, hint)
+        # A value that fits no branch of a choice is one mistake; the first branch's message is the clearest.
+        found.setdefault(loc, problem)
+    return list(found.values())
+
+
+def real(loc: tuple[str | int, ...], value: object) -> Loc:
+    """A pydantic location without the names of union branches, which are in no file."""
+    result: list[str | int] = []
+    for index, step in enumerate(loc):
+        last = index == len(loc) - 1
+        if isinstance(value, dict) and isinstance(step, str):
+            if step in value:
+                value = value[step]
+            elif not last or not _is_name(step):
+                continue
+            result.append(step)
+        elif isinstance(value, list) and isinstance(step, int) and step < len(value):
+            value = value[step]
+            result.append(step)
+    return tuple(result)
+
+
+def _is_name(step: str) -> bool:
+    return step.replace("_", "").isalnum() and step == step.lower()
+
+
+def _words(detail: ErrorDetails, model: type[BaseModel], source: Document) -> tuple[str, str | None]:
+    """Message and hint of one of pydantic's errors."""
+    kind = detail["type"]
+    if kind in _MESSAGES:
+        return _plain(detail)
+    special = {
+        "extra_forbidden": _unknown_key,
+        "literal_error": _choice,
+        "string_pattern_mismatch": _form,
+    }.get(kind)
+    if special:
+        return special(detail, model, real(detail["loc"], source.value))
+    if kind in _BOUNDS:
+        return _bound(detail), None
+    text, _, hint = detail["msg"].partition("|")  # our own errors have their hint behind a bar
+    return text[:1].lower() + text[1:], hint or None
+
+
+def _plain(detail: ErrorDetails) -> tuple[str, str | None]:
+    text, hint = _MESSAGES[detail["type"]]
+    if detail["type"] == "missing":
+        return f"required key `{detail['loc'][-1]}` is missing", hint
+    shown = detail["input"]
+    return (f"{shown!r} {text}" if isinstance(shown, (str, int, float)) else text), hint
+
+
+def _unknown_key(detail: ErrorDetails, model: type[BaseModel], loc: Loc) -> tuple[str, str]:
+    key, known = str(detail["loc"][-1]), shape.keys(model, loc[:-1])
+    near = difflib.get_close_matches(key, known, 1, 0.6)
+    hint = f"did you mean `{near[0]}`?" if near else f"known keys: {', '.join(sorted(known))}"
+    return f"unknown key `{key}`", hint
+
+
+def _choice(detail: ErrorDetails, _: type[BaseModel], __: Loc) -> tuple[str, str]:
+    expected = str(detail.get("ctx", {}).get("expected", ""))
+    options = [word.strip(" '") for word in expected.replace(" or ", ",").split(",")]
+    near = difflib.get_close_matches(str(detail["input"]), options, 1, 0.5)
+    hint = f"did you mean `{near[0]}`?" if near else f"one of {', '.join(options)}"
+    return f"{detail['input']!r} is not a choice", hint
+
+
+def _form(detail: ErrorDetails, model: type[BaseModel], loc: Loc) -> tuple[str, str]:
+    example = shape.example(model, loc)
+    pattern = detail.get("ctx", {}).get("pattern")
+    hint = f"write it like `{example}`" if example else f"the form is {pattern}"
+    return f"{detail['input']!r} does not have the right form", hint
+
+
+_BOUNDS = {
+    "greater_than_equal": ("ge", "less than"),
+    "greater_than": ("gt", "not more than"),
+    "less_than_equal": ("le", "more than"),
+    "less_than": ("lt", "not less than"),
+}
+
+
+def _bound(detail: ErrorDetails) -> str:
+    key, word = _BOUNDS[detail["type"]]
+    return f"{detail['input']} is {word} {detail.get('ctx', {})[key]}"
