@@ -34,7 +34,7 @@ class Settings:
         "simulated driver: mean duration of one operation in seconds", default=0.05, minimum=0, maximum=3600
     )
     failure_rate: float = prop(
-        "simulated driver: share of operations that fail, 0 to 1", default=0.0, minimum=0, maximum=1
+        "simulated driver: share of operations that fail", default=0.0, minimum=0, maximum=1
     )
     timeout: float = prop(
         "longest time to wait for one management controller to answer or one power change, in seconds",
