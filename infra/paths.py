@@ -15,7 +15,7 @@ def inventory(site: str) -> Path:
 
 
 def state(site: str = "") -> Path:
-    """Local state that must outlive a command: keys, passwords, disks, Pulumi's backend. Made with mode 0700."""
+    """Local state that must outlive a command: keys, passwords, disks, Pulumi's backend; mode 0700."""
     (ROOT / ".gigasite").mkdir(exist_ok=True, mode=0o700)  # mkdir's own parents get the usual mode
     folder = ROOT / ".gigasite" / site
     folder.mkdir(exist_ok=True, mode=0o700)

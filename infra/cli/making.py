@@ -15,7 +15,7 @@ from infra.errors import UserError
 from infra.report.record import StackRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Sequence
 
     from infra.cli.stacks import StackRun
     from infra.plan import Plan
@@ -161,12 +161,20 @@ def _operate(run: Run, operation: str, stack: str, *, refresh: bool = False) -> 
     if not found.succeeded:
         if found.exit_code == INTERRUPTED:
             raise KeyboardInterrupt
-        said = "\n".join(f"  {message}" for message in found.messages)
+        said = "\n".join(f"  {line}" for line in _failures(found.messages))
         raise UserError(
             f"{operation} of stack {stack} failed:\n{said}",
             hint=f"see {paths.out(run.site).relative_to(paths.ROOT)}/logs/{run.record.steps[-1].name}.log",
         )
     return found
+
+
+def _failures(messages: Sequence[str]) -> list[str]:
+    """The failed resources by name; the run's own "failed" only if nothing else was said."""
+    from infra.engine.urn import name_of  # noqa: PLC0415 (see above)
+
+    named = [message.partition(": ") for message in messages if message.startswith("urn:")]
+    return [f"{name_of(urn)}: {text}" for urn, _, text in named] or list(messages)
 
 
 def _changed(counts: dict[str, int]) -> int:
