@@ -36,6 +36,7 @@ def stand_in(machine: Machine, parent: pulumi.Resource) -> StandIn | None:
         memory_mib=sizes.memory_mib,
         disk_gib=sizes.disk_gib,
         ssh_port=sizes.ssh_port,
+        start=sizes.start,
         bmc=EmulatorArgs(port=machine.bmc.port, credential=machine.bmc.credential),
         nics=[
             NicArgs(name=nic.name, mac=nic.mac, local=nic.udp[0], remote=nic.udp[1])

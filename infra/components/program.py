@@ -39,37 +39,41 @@ def declare(stack: str) -> None:
     """
     name, _, pod = stack.partition(".")
     declaration = load_site(name)
-    if _driver(pulumi.Config("gigasite")) == "simulated":
+    driver = _driver(declaration)
+    if driver == "simulated":
         # A simulated machine needs no virtual machine under it.
         declaration = declaration.model_copy(update={"stand_ins": None})
     whole = plan(declaration)
-    provider = _provider(declaration)
+    provider = _provider(name, driver)
     opts = pulumi.ResourceOptions(providers=[provider])
     if pod:
         _declare_pod(whole, pod, opts)
     else:
-        _declare_site(whole, opts)
+        _declare_site(whole, opts, simulated=driver == "simulated")
 
 
-def _driver(config: pulumi.Config) -> str:
-    return config.get("driver") or os.environ.get(DRIVER) or "redfish"
+def _driver(declaration: Declaration) -> str:
+    chosen = pulumi.Config("gigasite").get("driver") or os.environ.get(DRIVER)
+    if chosen:
+        return chosen
+    stand_ins = declaration.stand_ins
+    return "simulated" if stand_ins is not None and stand_ins.kind == "simulated" else "redfish"
 
 
-def _provider(declaration: Declaration) -> Provider:
+def _provider(site: str, driver: str) -> Provider:
     config = pulumi.Config("gigasite")
     args = ProviderArgs(
-        site=declaration.name,
-        driver=_driver(config),
+        site=site,
+        driver=driver,
         latency=config.get_float("latency"),
         failure_rate=config.get_float("failure_rate"),
         timeout=config.get_float("timeout"),
     )
-    return Provider(declaration.name, args)
+    return Provider(site, args)
 
 
-def _declare_site(whole: Plan, opts: pulumi.ResourceOptions) -> None:
+def _declare_site(whole: Plan, opts: pulumi.ResourceOptions, *, simulated: bool) -> None:
     name = whole.site.name
-    simulated = _driver(pulumi.Config("gigasite")) == "simulated"
     # What holds data is protected, unless it is a stand-in or a simulation that is meant to be thrown away.
     args = site_args(whole, protect=whole.site.stand_ins is None and not simulated)
     site = Site(name, args, opts)

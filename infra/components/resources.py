@@ -86,6 +86,7 @@ class StandInArgs:
     ssh_port: pulumi.Input[int]
     bmc: EmulatorArgs
     nics: Sequence[NicArgs] = ()
+    start: pulumi.Input[str] | None = None
     image: pulumi.Input[str] | None = None
 
 

@@ -66,12 +66,13 @@ class Bmc:
 
 @dataclass(frozen=True, slots=True)
 class StandIn:
-    """How a machine is stood in for by a VM: sizes and its ssh port on 127.0.0.1."""
+    """How a machine is stood in for by a VM: sizes, ssh port on 127.0.0.1, first start (fast, boot)."""
 
     vcpus: int
     memory_mib: int
     disk_gib: int
     ssh_port: int
+    start: str = "fast"
 
 
 @dataclass(frozen=True, slots=True)

@@ -265,7 +265,9 @@ class _Members:
             bmc = own = LOOPBACK
             port = self.stand_ins.port_base + index
             ssh = self.stand_ins.port_base + self.stand_ins.limit + index
-            stand_in = StandIn(size.vcpus, int(size.memory // _MIB), int(size.disk // _GIB), ssh)
+            stand_in = StandIn(
+                size.vcpus, int(size.memory // _MIB), int(size.disk // _GIB), ssh, self.stand_ins.start
+            )
         accelerators = catalog.platform(platform).node.accelerators if role is Role.TRAY else 0
         return Machine(
             name=name,

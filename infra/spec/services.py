@@ -220,6 +220,8 @@ class StandIns(Part):
     default: StandIn = StandIn()
     sizes: dict[Literal["tray", "storage", "management", "switch"], StandIn] = Field(default_factory=dict)
     """Sizes by role where they differ."""
+    start: Literal["fast", "boot"] = "fast"
+    """How a machine comes up the first time: from a template's saved memory, or by booting for real."""
     kind: Literal["vm", "simulated"] = "vm"
     limit: Whole = 1000
     """The most machines for which ports are laid out."""

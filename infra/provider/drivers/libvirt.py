@@ -19,7 +19,7 @@ class StandInFacts:
 
     Attributes:
         definition: changes when the machine is defined from other things.
-        started: how it comes up the first time that it gets power: `fast` or `boot`.
+        started: how it came up, or, while it is off, how it will the first time: `fast` or `boot`.
         bmc_running: whether its controller's process runs.
     """
 
@@ -59,7 +59,7 @@ async def remove(site: str, inputs: MachineInputs) -> None:
 
 
 def _spec(site: str, inputs: MachineInputs) -> MachineSpec:
-    from infra.lab.machines import Cable, MachineSpec  # noqa: PLC0415
+    from infra.lab.machines import Cable, MachineSpec, Start  # noqa: PLC0415
 
     return MachineSpec(
         name=inputs.name,
@@ -71,6 +71,7 @@ def _spec(site: str, inputs: MachineInputs) -> MachineSpec:
         nics=tuple(Cable(nic.name, nic.mac, nic.local, nic.remote) for nic in inputs.nics),
         state_dir=paths.state(site),
         owner=site,
+        start=Start(str(inputs.start)),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from infra.provider.differences import Change
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
 def port(doc: str) -> Any:
     """A port that needs no privilege."""
     return prop(doc, minimum=1024, maximum=65535)
+
+
+class Start(StrEnum):
+    """How a stand-in comes up the first time."""
+
+    FAST = "fast"
+    BOOT = "boot"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +60,11 @@ class MachineInputs:
     ssh_port: int = port("port on 127.0.0.1 that leads to its ssh")
     bmc: EmulatorInputs = prop("its emulated management controller")
     nics: tuple[NicInputs, ...] = prop("data interfaces in order", default=())
+    start: Start = prop(
+        "how it comes up the first time: from a template's saved memory, or by a real boot",
+        default=Start.FAST,
+        replaces=True,
+    )
     image: str = prop("the image on its disk; found out when not given", default="", replaces=True)
 
 
@@ -71,7 +84,7 @@ class Machine(Kind[MachineInputs]):
             {"type": "object", "properties": {"address": {"type": "string"}, "port": {"type": "integer"}}},
             "where its ssh is reached from this host: address, port",
         ),
-        "started": text("how its next power-on goes: `fast` (from the template's memory) or `boot`"),
+        "started": text("how it came up, or, while it is off, how it will the first time: `fast` or `boot`"),
         "bmc_running": flag("whether the controller's process runs"),
         "simulated": flag("always false: it is a virtual machine"),
     }
