@@ -8,6 +8,7 @@ The state it leaves is the CLI's own, in both directions. Concepts stand under t
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -130,6 +131,8 @@ def run(
     Raises:
         EngineError: it could not start (no such stack, locked, wrong passphrase, unreadable state, …).
     """
+    # Its library tells of every connection that ends, on standard error.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     from infra.engine.session import run_session  # noqa: PLC0415 (grpc takes 0.2 s to import)
 
     return run_session(Operation(operation), project_dir, stack, options or Options(), on_event)

@@ -213,8 +213,10 @@ class Deployment:
             return False
         if bailed:
             return False
-        if executor.failure is None and self.policy is not None and await self.policy.check_stack(self):
-            generator.saw_error = True
+        if self.policy is not None:
+            if executor.failure is None:
+                await self.policy.check_stack(self)
+            generator.saw_error = generator.saw_error or self.policy.saw_error
         if executor.failure is not None or generator.saw_error or self.hooks.failed_after:
             self._report_result("failed")
             return False

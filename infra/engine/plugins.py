@@ -397,7 +397,8 @@ class PluginHost:
             EngineError: it cannot be found or started.
         """
         warm = None if environment else self._warm.pop((name, version), None)
-        return await (warm or self._fresh(name, version, environment))
+        plugin: Plugin = await (warm or self._fresh(name, version, environment))
+        return plugin
 
     async def _fresh(self, name: str, version: str, environment: Mapping[str, str]) -> Plugin:
         """A process just started.
@@ -410,9 +411,9 @@ class PluginHost:
             plugin = await self._attach(name, attached)
         else:
             command = self._finder.provider(name, version)
-            servicer = self._servicer(command) if not environment else None
-            if servicer is not None:
-                return servicer
+            inside: Plugin | None = self._servicer(command) if not environment else None
+            if inside is not None:
+                return inside
             plugin = await self.start(command, environment)
         await plugin.greet(self.engine_address, str(self._project_dir))
         return plugin

@@ -34,6 +34,7 @@ from infra.engine.journal import Journal
 from infra.engine.monitor import Monitor, RunInfo
 from infra.engine.pending import settle_pending
 from infra.engine.plugins import CHANNEL_OPTIONS, Finder, PluginHost, is_ours
+from infra.engine.policy import Policy
 from infra.engine.program import ProgramProcess, interpreter
 from infra.engine.project import backend_url, load_project
 from infra.engine.registration import Finished
@@ -158,7 +159,10 @@ class Session:
         changes = dict(deployment.reporter.changes) if deployment else {}
         corrupt = deployment.reporter.maybe_corrupt if deployment else False
         outcome = "succeeded" if went_well else "failed"
-        self._emit(SummaryEvent(self._dry, int(time.time() - started), changes, outcome, corrupt))
+        policy = deployment.policy if deployment else None
+        packs = {pack.name: pack.version for pack in policy.packs} if policy else {}
+        seconds = int(time.time() - started)
+        self._emit(SummaryEvent(self._dry, seconds, changes, outcome, corrupt, packs))
         result = manager.snapshot()
         if journal is not None:
             self._save(result, crypter, journal)
@@ -258,6 +262,10 @@ class Session:
         resources.push_async_callback(server.stop, None)
         resources.push_async_callback(monitor.close)
         self._watch_signals(resources)
+        if self._options.policy_packs and with_program:
+            policy = deployment.policy = Policy(self._emit, self._dry)
+            packs, configs = self._options.policy_packs, self._options.policy_pack_configs
+            await policy.load(host, packs, configs, info, python)
         program = self._program(monitor, engine, address, python) if with_program else None
         if with_program:
             for name, version in providers_of(manager.base):
@@ -295,6 +303,8 @@ class Session:
         try:
             if self._operation is Operation.IMPORT:
                 return await import_resources(deployment, self._options.imports, self._package_config)
+            if self._operation is Operation.DESTROY and not self._options.run_program:
+                _refuse_delete_hooks(manager.base)
             if self._operation is Operation.REFRESH:
                 settle_pending(manager, self._options)
             return await deployment.run(start)
@@ -395,3 +405,18 @@ def protected(snapshot: Snapshot) -> list[str]:
             found[state.urn] = None
             found |= {other.urn: None for other in graph.transitive_dependencies_of(state)}
     return list(found)
+
+
+def _refuse_delete_hooks(snapshot: Snapshot) -> None:
+    """Delete hooks are the program's functions; without the program they cannot be run.
+
+    Raises:
+        EngineError: a resource has some.
+    """
+    for state in snapshot.resources:
+        named = [*state.resource_hooks.get("BeforeDelete", ()), *state.resource_hooks.get("AfterDelete", ())]
+        if named:
+            raise EngineError(
+                f"{state.urn} has delete hooks ({', '.join(named)}), but the program is not running",
+                hint="destroy with `--run-program`",
+            )

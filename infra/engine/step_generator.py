@@ -312,7 +312,7 @@ class StepGenerator:
         if targeted:
             self.targeting.queue_untargeted(new)
         if self.deployment.policy is not None:
-            invalid = await self.deployment.policy.check(new, goal) or invalid
+            invalid = await self.deployment.policy.check(self.deployment, new, goal) or invalid
         if invalid:
             raise BailError(f"resource {urn} is invalid")
         if recreating:
