@@ -151,7 +151,7 @@ def _acceleration() -> tuple[str, str] | None:
     built = image.cached_image()
     if built is None:
         return None
-    probed = accel.probe(built)
+    probed = accel.probe(built.kernel)
     return str(probed.kind), probed.reason
 
 

@@ -60,7 +60,7 @@ def image(run: Run) -> Done:
         made = images.ensure_image(run.say)
     with run.part("acceleration"):
         run.say("proving hardware acceleration with a short boot")
-        probed = accel.probe(made)
+        probed = accel.probe(made.kernel)
         run.note(acceleration=f"{probed.kind}: {probed.reason}")
         run.say(run.record.acceleration)
     with run.part("templates"):

@@ -157,12 +157,12 @@ def _flat(summary: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, s
             yield name, _number(value)
 
 
-def _number(value: float | str) -> str:
+def _number(value: Any) -> str:
     """With thousands separators, and no more digits than anybody reads."""
     if isinstance(value, float):
         digits = max(0, 3 - int(math.log10(abs(value) or 1))) if abs(value) < 1000 else 0
         return f"{value:,.{digits}f}".rstrip("0").rstrip(".") if digits else f"{value:,.0f}"
-    return f"{value:,}" if isinstance(value, int) else value
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _machine(machine: Machine, outputs: Mapping[str, Any]) -> MachineRow:
