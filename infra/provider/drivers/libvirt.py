@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,7 +21,7 @@ class StandInFacts:
     """A stand-in as it is.
 
     Attributes:
-        definition: changes when the machine is defined from other things.
+        definition: changes when the machine is defined from other things, or made anew.
         started: how it came up, or, while it is off, how it will the first time: `fast` or `boot`.
         bmc_running: whether its controller's process runs.
     """
@@ -85,7 +88,21 @@ def _define(site: str, inputs: MachineInputs) -> StandInFacts:
         # The old definition still runs: it must go off to come up as the new one.
         _cut_power(spec)
     bmc.ensure_bmc(spec.state_dir, spec.name, spec.uuid, inputs.bmc.port)
-    return StandInFacts(made.inputs, str(spec.start), bmc_running=True)
+    return StandInFacts(f"{made.inputs}-{_birth(spec)}", str(spec.start), bmc_running=True)
+
+
+def _birth(spec: MachineSpec) -> str:
+    """Tells this machine from one of the same definition that was removed before; it goes with the folder."""
+    file = spec.folder / "birth"
+    try:
+        return file.read_text()
+    except FileNotFoundError:
+        fresh = file.with_suffix(f".{os.getpid()}")
+        fresh.write_text(secrets.token_hex(4))
+        with contextlib.suppress(FileExistsError):
+            os.link(fresh, file)  # whoever comes first wins
+        fresh.unlink()
+        return file.read_text()
 
 
 def _cut_power(spec: MachineSpec) -> None:
@@ -108,9 +125,9 @@ def _look(site: str, inputs: MachineInputs) -> StandInFacts | None:
     found = machines.status(spec.state_dir, spec.name)
     if found is None:
         return None
-    return StandInFacts(
-        found.inputs, str(spec.start), bmc_running=bmc.bmc_process(spec.state_dir, spec.name) is not None
-    )
+    how = machines.started(spec.state_dir, spec.name) or spec.start
+    running = bmc.bmc_process(spec.state_dir, spec.name) is not None
+    return StandInFacts(f"{found.inputs}-{_birth(spec)}", str(how), bmc_running=running)
 
 
 def _remove(site: str, inputs: MachineInputs) -> None:
