@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -40,48 +41,66 @@ class Pool:
         number = self.base + (block << self.shift) + offset
         return str(ipaddress.IPv4Address(number) if self.bits == 32 else ipaddress.IPv6Address(number))
 
-    def column(self, block: pl.Expr, offset: pl.Expr) -> pl.Expr:
-        """Addresses with prefix length, from columns of block and offset."""
-        if self.bits == 32:
-            number = (
-                pl.lit(self.base, pl.Int64) + block.cast(pl.Int64) * (1 << self.shift) + offset.cast(pl.Int64)
+    def column(self, frame: pl.DataFrame, block: pl.Expr, offset: pl.Expr) -> pl.Series:
+        """Addresses with prefix length for the rows of a frame."""
+        if not frame.height:
+            return pl.Series([], dtype=pl.String)
+        both = frame.select(block.cast(pl.Int64).alias("block"), offset.cast(pl.Int64).alias("offset"))
+        text = self._column4() if self.bits == 32 else self._column6(both)
+        return both.select(text.alias("address"))["address"]
+
+    def _column4(self) -> pl.Expr:
+        number = pl.lit(self.base, pl.Int64) + pl.col("block") * (1 << self.shift) + pl.col("offset")
+        pairs = pl.lit(_octet_pairs())
+        return pl.format(
+            "{}.{}/" + str(self.length), pairs.gather(number // 65536), pairs.gather(number % 65536)
+        )
+
+    def _column6(self, both: pl.DataFrame) -> pl.Expr:
+        # All but the last two groups of an address follow from its block, of which there are few: they are
+        # written by Python, which also knows where `::` goes (RFC 5952), for the three forms that a tail can
+        # have: both groups, the last group alone, nothing.
+        first, last = (int(both["block"].min()), int(both["block"].max()))  # type: ignore[arg-type]
+        heads = [(self.base + (block << self.shift)) >> 32 << 32 for block in range(first, last + 1)]
+        lows = [self.base + (block << self.shift) & 0xFFFFFFFF for block in range(first, last + 1)]
+        forms = [(1, 1), (0x10001, 3), (0, 0)]
+        short, long, bare = (
+            pl.lit(pl.Series([_v6(head + tail)[: -cut or None] for head in heads])) for tail, cut in forms
+        )
+        block = pl.col("block") - first
+        low = pl.lit(pl.Series(lows, dtype=pl.Int64)).gather(block) + pl.col("offset")
+        digits = pl.lit(_hex())
+        end = f"/{self.length}"
+        return (
+            pl.when(low >= 65536)
+            .then(
+                pl.format(
+                    "{}{}:{}" + end,
+                    long.gather(block),
+                    digits.gather(low // 65536),
+                    digits.gather(low % 65536),
+                )
             )
-            octets = [(number // (1 << step) % 256).cast(pl.String) for step in (24, 16, 8, 0)]
-            return pl.format("{}.{}.{}.{}/" + str(self.length), *octets)
-        return self._column6(block.cast(pl.Int64), offset.cast(pl.Int64))
-
-    def _column6(self, block: pl.Expr, offset: pl.Expr) -> pl.Expr:
-        # An IPv6 address is eight groups of 16 bits. The bits of block and offset never overlap (the base is
-        # a multiple of all blocks), so each group is a sum of three parts, looked up as hexadecimal.
-        # The form is the canonical one (RFC 5952) but for runs of zero groups, which stay written.
-        parts = []
-        for group in range(8):
-            low = (7 - group) * 16
-            value = (
-                pl.lit((self.base >> low) & 0xFFFF, pl.Int64)
-                + _bits(offset, low)
-                + _bits(block, low - self.shift)
-            )
-            parts.append(value)
-        return pl.format("{}:{}:{}:{}:{}:{}:{}:{}/" + str(self.length), *(_hex(part) for part in parts))
+            .when(low > 0)
+            .then(pl.format("{}{}" + end, short.gather(block), digits.gather(low % 65536)))
+            .otherwise(pl.format("{}" + end, bare.gather(block)))
+        )
 
 
-def _bits(value: pl.Expr, low: int) -> pl.Expr:
-    """16 bits of `value` from bit `low`; for negative `low`, its lowest bits moved up within the group."""
-    if low >= 62:
-        return pl.lit(0, pl.Int64)
-    if low >= 0:
-        return value // (1 << low) % 65536
-    if low <= -16:
-        return pl.lit(0, pl.Int64)
-    return value * (1 << -low) % 65536
+def _v6(number: int) -> str:
+    return str(ipaddress.IPv6Address(number))
 
 
-def _hex(value: pl.Expr) -> pl.Expr:
-    return pl.lit(_HEX).gather(value) if isinstance(value, pl.Expr) else value
+@cache
+def _octet_pairs() -> pl.Series:
+    """Texts of two octets, by their number."""
+    return pl.Series([f"{number >> 8}.{number & 255}" for number in range(65536)])
 
 
-_HEX = pl.Series([f"{number:x}" for number in range(65536)])
+@cache
+def _hex() -> pl.Series:
+    """Texts of a group of four hexadecimal digits, by its number."""
+    return pl.Series([f"{number:x}" for number in range(65536)])
 
 
 def pools(geometry: Geometry) -> dict[str, Pool]:
@@ -117,50 +136,43 @@ def addresses(plan: Plan) -> pl.DataFrame:
 
 
 def _table(
-    pool: str, frame: pl.DataFrame, owner: pl.Expr, interface: pl.Expr, address: pl.Expr
+    plan: Plan, pool: str, frame: pl.DataFrame, interface: pl.Expr, address: pl.Series
 ) -> pl.DataFrame:
+    names = pl.lit(pl.Series(plan.geometry.pod_names, dtype=pl.String))
     return frame.select(
-        pl.lit(pool).alias("pool"), owner.alias("owner"), interface.alias("interface"),
-        address.alias("address"), pl.format("pod-{}", positions.two("pod")).alias("pod"),
+        pl.lit(pool).alias("pool"), pl.col("name").alias("owner"), interface.alias("interface"),
+        address.alias("address"), names.gather(pl.col("pod").cast(pl.UInt32)).alias("pod"),
     )  # fmt: skip
 
 
 def _management(plan: Plan, pool: Pool) -> pl.DataFrame:
-    geometry = plan.geometry
-    ports = positions.management_frame(geometry)
-    frame = plan.rack_frame.join(ports, on="form", how="inner", maintain_order="left_right")
-    tail = pl.coalesce(pl.format("tray-{}", positions.two("slot")), "text")
-    frame = frame.with_columns(pl.format("{}-{}", "name", tail).alias("owner"))
-    frame = frame.filter(pl.col("slot").is_null() | pl.col("owner").is_in(plan.node_frame["name"].implode()))
-    address = pool.column(pl.col("pod") + 1, pl.col("first_port") + pl.col("position") + 2)
-    return _table("management", frame, pl.col("owner"), pl.col("interface"), address)
+    frame = plan.management_frame
+    address = pool.column(frame, pl.col("pod") + 1, pl.col("first_port") + pl.col("position") + 2)
+    return _table(plan, "management", frame, pl.col("interface"), address)
 
 
 def _loopbacks(plan: Plan, pool: Pool) -> pl.DataFrame:
-    address = pool.column(pl.col("pod") + 1, pl.col("node") + tiers.switch_room(plan.site))
-    return _table("loopback", plan.node_frame, pl.col("name"), pl.lit("lo"), address)
+    frame = plan.node_frame
+    address = pool.column(frame, pl.col("pod") + 1, pl.col("node") + tiers.switch_room(plan.site))
+    return _table(plan, "loopback", frame, pl.lit("lo"), address)
 
 
 def _switch_loopbacks(plan: Plan, pool: Pool) -> list[pl.DataFrame]:
     frames, offset, own = [], 1, 1
+    sizes = {"rack": plan.geometry.sus * plan.geometry.racks, "scalable-unit": plan.geometry.sus, "pod": 1}
     for tier in plan.tier_frames:
         spec = tier.tier
-        if spec.per in {"rack", "scalable-unit", "pod"}:
-            size = {
-                "rack": plan.geometry.sus * plan.geometry.racks,
-                "scalable-unit": plan.geometry.sus,
-                "pod": 1,
-            }[spec.per]
-            index = pl.col("block") % size * spec.per_block + pl.col("ordinal") + offset
-            address = pool.column(pl.col("pod") + 1, index)
-            frames.append(_table("loopback", tier.frame, pl.col("name"), pl.lit("lo"), address))
-            offset += size * spec.per_block
+        if spec.per in sizes:
+            index = pl.col("block") % sizes[spec.per] * spec.per_block + pl.col("ordinal") + offset
+            address = pool.column(tier.frame, pl.col("pod") + 1, index)
+            offset += sizes[spec.per] * spec.per_block
         elif plan.site_level:
             index = pl.col("block") * spec.per_block + pl.col("ordinal") + own + 1024
-            address = pool.column(pl.lit(0), index)
-            frame = _table("loopback", tier.frame, pl.col("name"), pl.lit("lo"), address)
-            frames.append(frame.with_columns(pl.lit(None, pl.String).alias("pod")))
+            address = pool.column(tier.frame, pl.lit(0), index)
             own += 4096
+        else:
+            continue
+        frames.append(_table(plan, "loopback", tier.frame, pl.lit("lo"), address))
     return frames
 
 
@@ -178,8 +190,8 @@ def host_link_offset(plan: Plan) -> pl.DataFrame:
 
 def _links(plan: Plan, pool: Pool) -> pl.DataFrame:
     frame = host_link_offset(plan)
-    address = pool.column(pl.col("pod") + 1, pl.col("offset") + 1)
-    return _table("link", frame, pl.col("name"), pl.col("interface"), address)
+    address = pool.column(frame, pl.col("pod") + 1, pl.col("offset") + 1)
+    return _table(plan, "link", frame, pl.col("interface"), address)
 
 
 def _servers(plan: Plan, table: dict[str, Pool]) -> pl.DataFrame:

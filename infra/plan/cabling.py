@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from infra.plan.positions import RACK_UNIT_M, management_frame
+from infra.plan.positions import RACK_UNIT_M
 from infra.plan.positions import nic_frame as nic_frame_of
 
 if TYPE_CHECKING:
@@ -177,31 +177,22 @@ def nic_ends(geometry: Geometry, tier: ResolvedTier, node_frame: pl.DataFrame, p
     return frame.select("pod", "su", "rack", position.alias("position"), "rail", "nic", "gbit", "a", "a_port")
 
 
-def management_ends(
-    geometry: Geometry, tier: ResolvedTier, rack_frame: pl.DataFrame, devices: pl.DataFrame
-) -> pl.DataFrame:
+def management_ends(tier: ResolvedTier, ports: pl.DataFrame) -> pl.DataFrame:
     """Ends of the out-of-band fabric, for `host_links`.
 
     Args:
-        geometry: of the site.
         tier: the out-of-band fabric's first tier.
-        rack_frame: compute racks.
-        devices: nodes and companions with name and row `a`.
+        ports: see `positions.management`.
     """
-    ports = management_frame(geometry)
-    frame = rack_frame.join(ports, on="form", how="inner", maintain_order="left_right")
-    tail = pl.coalesce(pl.format("tray-{}", (pl.col("slot") + 1).cast(pl.String).str.zfill(2)), "text")
-    frame = frame.with_columns(pl.format("{}-{}", "name", tail).alias("device"))
-    frame = frame.join(devices, left_on="device", right_on="name", how="inner", maintain_order="left")
     position = {
         "rack": pl.col("position"),
         "scalable-unit": pl.col("rack") * pl.col("ports") + pl.col("position"),
         "pod": pl.col("first_port") + pl.col("position"),
     }[tier.per]
-    return frame.select(
-        "pod", "su", "rack", position.alias("position"), pl.lit(0, pl.Int32).alias("rail"),
-        pl.lit(0, pl.Int32).alias("nic"), pl.lit(1.0).alias("gbit"), "a",
-        pl.col("interface").alias("a_port"),
+    zero = pl.lit(0, pl.Int32)
+    return ports.select(
+        "pod", "su", "rack", position.alias("position"), zero.alias("rail"), zero.alias("nic"),
+        pl.lit(1.0).alias("gbit"), "a", pl.col("interface").alias("a_port"),
     )  # fmt: skip
 
 

@@ -155,7 +155,7 @@ def nodes(geometry: Geometry, rack_frame: pl.DataFrame, pods: range) -> pl.DataF
         gone = pl.DataFrame(missing, schema=dict.fromkeys(keys, pl.Int32), orient="row")
         frame = frame.join(gone, on=keys, how="anti", maintain_order="left")
     return frame.select(
-        "pod", "su", "rack", "slot",
+        "pod", "su", "rack", "slot", "form", "first_port", "ports",
         (pl.col("first_node") + pl.col("slot")).alias("node"),
         (pl.col("rack") * pl.col("stride") + pl.col("slot")).alias("in_unit"),
         (pl.col("first_nic") + pl.col("slot") * pl.col("nics")).alias("first_nic"),
@@ -177,7 +177,7 @@ def companions(geometry: Geometry, rack_frame: pl.DataFrame) -> pl.DataFrame:
     parts = pl.DataFrame(rows, schema=schema, orient="row")
     frame = rack_frame.join(parts, on="form", how="inner", maintain_order="left_right")
     return frame.select(
-        "pod", "su", "rack", "kind",
+        "pod", "su", "rack", "kind", "form", "text", "first_port", "ports",
         pl.format("{}-{}", "name", "text").alias("name"),
         pl.col("name").alias("rack_name"),
         "row", "pod_name", "unit", "x", "y",
@@ -227,3 +227,25 @@ def management_frame(geometry: Geometry) -> pl.DataFrame:
     schema = {"form": pl.Int16, "slot": pl.Int32, "text": pl.String, "interface": pl.String,
               "position": pl.Int32}  # fmt: skip
     return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def management(geometry: Geometry, nodes: pl.DataFrame, companions: pl.DataFrame) -> pl.DataFrame:
+    """Management ports of trays, then of companions.
+
+    Args:
+        geometry: of the site.
+        nodes: see `nodes`.
+        companions: see `companions`; their rows are counted after the nodes'.
+
+    Returns:
+        a (row of the device), name, pod, su, rack, position (in its rack), ports, first_port, interface.
+    """
+    ports = management_frame(geometry)
+    keys = ["a", "name", "pod", "su", "rack", "position", "ports", "first_port", "interface"]
+
+    def joined(frame: pl.DataFrame, column: str, first: int) -> pl.DataFrame:
+        frame = frame.with_columns(pl.int_range(first, first + pl.len(), dtype=pl.Int32).alias("a"))
+        own = ports.filter(pl.col(column).is_not_null()).select("form", column, "interface", "position")
+        return frame.join(own, on=["form", column], how="inner", maintain_order="left_right").select(keys)
+
+    return pl.concat([joined(nodes, "slot", 0), joined(companions, "text", nodes.height)])
