@@ -46,7 +46,11 @@ class GoalReader:
 
     def __init__(self, monitor: Monitor, request: resource_pb2.RegisterResourceRequest) -> None:
         self._monitor, self._request = monitor, request
-        self.transforms: list[Any] = list(request.transforms)
+        # Those of a remote component are the component's again when its provider registers it.
+        key = (request.parent, request.type, request.name)
+        self.transforms: list[Any] = monitor.pending_transforms.pop(key, None) or list(request.transforms)
+        if request.remote and self.transforms:
+            monitor.pending_transforms[key] = self.transforms
         self.providers: dict[str, str] = {}
 
     async def read(self) -> Goal:

@@ -114,6 +114,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         self.packages: dict[str, ProviderRequest] = {}
         self.defaults = DefaultProviders(config, self._register, known_versions(deployment.resources))
         self.stack_transforms: list[Any] = []
+        self.pending_transforms: dict[tuple[str, str, str], list[Any]] = {}
         self.invoke_transforms: list[Any] = []
         self._open: set[asyncio.Future[Any]] = set()
         self._closed = False

@@ -261,7 +261,7 @@ def _configured(about: Any, config: dict[str, Any]) -> Any:
         target = request.policyConfig[policy.name]
         target.enforcementLevel = policy.enforcementLevel
         if policy.name in about.initialConfig:
-            target.MergeFrom(about.initialConfig[policy.name])
+            target.MergeFrom(about.initialConfig[policy.name])  # type: ignore[no-untyped-call]
         for given in (config.get("all"), config.get(policy.name)):
             settings = {"enforcementLevel": given} if isinstance(given, str) else dict(given or {})
             level = settings.pop("enforcementLevel", None)

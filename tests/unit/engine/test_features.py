@@ -1,0 +1,353 @@
+"""Programs that use more of Pulumi than plain resources, in a process of their own and in the engine's."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from infra.engine import Options, Result, run
+from infra.engine.backend import FileBackend, StackRef
+from infra.engine.benchmark.boxes import HERE
+from infra.engine.events import DiagnosticEvent, Event, PolicyEvent, PolicyRemediationEvent
+from infra.engine.values import Secret, unwrap
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.conformance
+
+ITEM = """
+import pulumi
+class Item(pulumi.CustomResource):
+    def __init__(self, name, props, opts=None):
+        super().__init__("box:index:Item", name, {"serial": None, **props}, opts)
+"""
+
+
+class Project:
+    """A project whose program is text."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        self.events: list[Event] = []
+        monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{folder}")
+        monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "")
+        self.backend, self.ref = FileBackend(f"file://{folder}"), StackRef("features", "dev")
+        self.backend.init(self.ref)
+        self.providers = {"box": str(HERE / "provider")}
+
+    def write(self, program: str) -> None:
+        (self.folder / "prog").mkdir(exist_ok=True)
+        (self.folder / "prog" / "__main__.py").write_text(program)
+        named = "".join(f"    - name: {name}\n      path: {path}\n" for name, path in self.providers.items())
+        text = f"name: features\nruntime: python\nmain: prog\nplugins:\n  providers:\n{named}"
+        (self.folder / "Pulumi.yaml").write_text(text)
+
+    def run(self, operation: str = "up", **options: Any) -> Result:
+        self.events.clear()
+        chosen = Options(**options)
+        return run(
+            operation, project_dir=self.folder, stack="dev", options=chosen, on_event=self.events.append
+        )
+
+    @property
+    def errors(self) -> list[str]:
+        return [e.message for e in self.events if isinstance(e, DiagnosticEvent) and e.severity == "error"]
+
+    def resource(self, name: str) -> dict[str, Any]:
+        resources = self.backend.read(self.ref).resources
+        return next(r for r in resources if r["urn"].endswith(f"::{name}"))
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    return Project(tmp_path, monkeypatch)
+
+
+both = pytest.mark.parametrize("in_process", [False, True], ids=["processes", "in process"])
+
+
+@both
+def test_dynamic_provider(project: Project, *, in_process: bool) -> None:
+    project.write(
+        """
+import pulumi
+from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
+class Adder(ResourceProvider):
+    def create(self, props):
+        return CreateResult("sum-1", {**props, "sum": props["a"] + 1})
+    def diff(self, id, olds, news):
+        return DiffResult(changes=olds["a"] != news["a"])
+    def update(self, id, olds, news):
+        return UpdateResult({**news, "sum": news["a"] + 1})
+class Sum(Resource):
+    sum: pulumi.Output[int]
+    def __init__(self, name, a):
+        super().__init__(Adder(), name, {"a": a, "sum": None})
+pulumi.export("sum", Sum("s", NUMBER).sum)
+""".replace("NUMBER", "4")
+    )
+    assert project.run(in_process=in_process).outputs == {"sum": 5}
+    assert project.run(expect_no_changes=True, in_process=in_process).exit_code == 0
+    program = project.folder / "prog" / "__main__.py"
+    program.write_text(program.read_text().replace("4)", "6)"))
+    result = project.run(in_process=in_process)
+    assert (result.outputs, result.changes.get("update")) == ({"sum": 7}, 1)
+    assert project.run("destroy").exit_code == 0
+
+
+REMOTE = """
+from typing import Optional, TypedDict
+import pulumi
+from pulumi.provider.experimental import component_provider_host
+class SiteArgs(TypedDict):
+    size: pulumi.Input[str]
+    password: Optional[pulumi.Input[str]]
+class Item(pulumi.CustomResource):
+    def __init__(self, name, props, opts=None):
+        super().__init__("box:index:Item", name, {"serial": None, **props}, opts)
+class Site(pulumi.ComponentResource):
+    serial: pulumi.Output[str]
+    def __init__(self, name: str, args: SiteArgs, opts: Optional[pulumi.ResourceOptions] = None):
+        super().__init__("site:index:Site", name, {}, opts)
+        inside = {"size": args["size"], "password": args.get("password")}
+        self.serial = Item(f"{name}-item", inside, pulumi.ResourceOptions(parent=self)).serial
+        self.register_outputs({"serial": self.serial})
+if __name__ == "__main__":
+    component_provider_host(name="site", components=[Site])
+"""
+
+
+@both
+def test_remote_component(project: Project, *, in_process: bool) -> None:
+    source = project.folder / "site"
+    source.mkdir()
+    (source / "PulumiPlugin.yaml").write_text("runtime: python\n")
+    (source / "__main__.py").write_text(REMOTE)
+    project.providers["site"] = "site"
+    project.write(
+        ITEM
+        + """
+class Site(pulumi.ComponentResource):
+    serial: pulumi.Output[str]
+    def __init__(self, name, props, opts=None):
+        super().__init__("site:index:Site", name, {"serial": None, **props}, opts, remote=True)
+first = Item("first", {"size": 4})
+def mark(args):
+    if args.type_ == "box:index:Item":
+        return pulumi.ResourceTransformResult({**args.props, "marked": True}, args.opts)
+site = Site("s", {"size": first.serial, "password": pulumi.Output.secret("hush")},
+            pulumi.ResourceOptions(transforms=[mark], depends_on=[first]))
+Item("last", {"from": site.serial})
+pulumi.export("serial", site.serial)
+"""
+    )
+    assert project.run("preview", in_process=in_process).exit_code == 0
+    result = project.run(in_process=in_process)
+
+    assert result.exit_code == 0, project.errors
+    assert result.outputs == {"serial": "S-s-item"}
+    child = project.resource("s-item")
+    assert child["parent"].endswith("site:index:Site::s")
+    assert child["inputs"]["size"] == "S-first"
+    assert (
+        child["inputs"]["marked"] is True
+    )  # a parent's transforms reach the children that its provider makes
+    assert "ciphertext" in child["inputs"]["password"]
+    assert "hush" not in json.dumps(project.backend.read(project.ref).deployment)
+    assert any(urn.endswith("::s-item") for urn in project.resource("last")["dependencies"])
+    assert project.run(expect_no_changes=True, in_process=in_process).exit_code == 0
+    assert project.run("destroy").exit_code == 0
+
+
+@both
+def test_transforms_change_properties_and_options(project: Project, *, in_process: bool) -> None:
+    project.write(
+        ITEM
+        + """
+def everywhere(args):
+    return pulumi.ResourceTransformResult({**args.props, "tag": "stack"}, args.opts)
+def here(args):
+    opts = pulumi.ResourceOptions.merge(args.opts, pulumi.ResourceOptions(protect=True))
+    return pulumi.ResourceTransformResult({**args.props, "own": args.name}, opts)
+pulumi.runtime.register_resource_transform(everywhere)
+Item("a", {"size": 1}, pulumi.ResourceOptions(transforms=[here]))
+"""
+    )
+    assert project.run(in_process=in_process).exit_code == 0, project.errors
+    assert project.resource("a")["inputs"] == {"size": 1, "own": "a", "tag": "stack"}
+    assert project.resource("a")["protect"] is True
+
+
+HOOKS = (
+    ITEM
+    + """
+from pathlib import Path
+log = Path(LOG)
+def note(args):
+    with log.open("a") as file:
+        file.write(f"{args.name} {args.new_inputs} {args.old_inputs} {args.new_outputs}\\n")
+def refuse(args):
+    raise Exception("not today")
+hook = pulumi.ResourceHook("note", note)
+no = pulumi.ResourceHook("refuse", refuse)
+"""
+)
+
+
+@both
+def test_hooks_run_around_operations(project: Project, *, in_process: bool) -> None:
+    log = project.folder / "hooks"
+    head = HOOKS.replace("LOG", repr(str(log)))
+    binding = "pulumi.ResourceHookBinding(before_create=[hook], after_create=[hook], before_delete=[hook])"
+    project.write(head + f'Item("a", {{"size": 1}}, pulumi.ResourceOptions(hooks={binding}))')
+    assert project.run(in_process=in_process).exit_code == 0, project.errors
+    assert len(log.read_text().splitlines()) == 2
+    assert "S-a" in log.read_text().splitlines()[1]
+
+    assert project.run("destroy").exit_code == 1
+    assert "run-program" in "".join(project.errors)
+    assert project.run("destroy", run_program=True, in_process=in_process).exit_code == 0, project.errors
+    assert len(log.read_text().splitlines()) == 3
+
+
+@both
+def test_a_hook_that_fails_before_stops_the_operation(project: Project, *, in_process: bool) -> None:
+    head = HOOKS.replace("LOG", "'unused'")
+    binding = "pulumi.ResourceHookBinding(before_create=[no])"
+    project.write(head + f'Item("a", {{"size": 1}}, pulumi.ResourceOptions(hooks={binding}))')
+    assert project.run(in_process=in_process).exit_code == 1
+    assert "not today" in "".join(project.errors)
+    assert not [r for r in project.backend.read(project.ref).resources if r["urn"].endswith("::a")]
+
+
+POLICY = """
+from pulumi_policy import *
+def big(args, report_violation):
+    if args.resource_type == "box:index:Item" and args.props.get("size", 0) > LIMIT:
+        report_violation(f"{args.name} is too big")
+def owner(args):
+    if args.resource_type == "box:index:Item" and "owner" not in args.props:
+        return {**args.props, "owner": "ops"}
+def many(args, report_violation):
+    items = [one for one in args.resources if one.resource_type == "box:index:Item"]
+    if len(items) > 1:
+        report_violation(f"{len(items)} items")
+PolicyPack("sizes", policies=[
+    ResourceValidationPolicy("big", "not too big", big, EnforcementLevel.MANDATORY),
+    ResourceValidationPolicy("owner", "one each", enforcement_level=EnforcementLevel.REMEDIATE, remediate=owner),
+    StackValidationPolicy("many", "few", many, EnforcementLevel.ADVISORY),
+])
+"""
+
+
+def test_policy_pack(project: Project) -> None:
+    pack = project.folder / "pack"
+    pack.mkdir()
+    (pack / "PulumiPolicy.yaml").write_text("runtime: python\nversion: 1.2.3\n")
+    (pack / "__main__.py").write_text(POLICY.replace("LIMIT", "3"))
+    program = ITEM + 'Item("a", {"size": SIZE, "key": pulumi.Output.secret("k")})\nItem("b", {"size": 1})\n'
+    project.write(program.replace("SIZE", "4"))
+
+    previewed = project.run("preview", policy_packs=(pack,))
+    assert previewed.exit_code == 1
+    assert project.run(policy_packs=(pack,)).exit_code == 1
+    violations = [event for event in project.events if isinstance(event, PolicyEvent)]
+    assert [(v.policy_name, v.enforcement_level) for v in violations] == [("big", "mandatory")]
+    assert "a is too big" in violations[0].message
+    assert violations[0].resource_urn.endswith("::a")
+    assert project.backend.read(project.ref).deployment.get("resources", []) == [] or "::a" not in str(
+        project.backend.read(project.ref).resources
+    )
+
+    project.write(program.replace("SIZE", "2"))
+    result = project.run(policy_packs=(pack,))
+    assert result.exit_code == 0, project.errors
+    assert project.resource("a")["inputs"]["owner"] == "ops"
+    assert "ciphertext" in project.resource("a")["inputs"]["key"]  # policies change nothing about secrets
+    assert [e.policy_name for e in project.events if isinstance(e, PolicyRemediationEvent)] == [
+        "owner",
+        "owner",
+    ]
+    advisory = [e for e in project.events if isinstance(e, PolicyEvent)]
+    assert [(e.policy_name, e.enforcement_level) for e in advisory] == [("many", "advisory")]
+
+
+@both
+def test_program_output_and_exit(project: Project, *, in_process: bool) -> None:
+    project.write('import sys\nprint("hello")\nprint("from below", file=sys.stderr)\nsys.exit(3)\n')
+    assert project.run(in_process=in_process).exit_code == 1
+    said = {e.message: e.severity for e in project.events if isinstance(e, DiagnosticEvent)}
+    assert said["hello"] == "info"
+    assert said["from below"] == "info#err"
+    assert any("exit code: 3" in message for message in said)
+
+
+@both
+def test_stack_outputs_keep_their_secrets(project: Project, *, in_process: bool) -> None:
+    project.write(
+        'import pulumi\npulumi.export("open", 1)\npulumi.export("shut", pulumi.Output.secret({"a": [1]}))\n'
+    )
+    result = project.run(in_process=in_process)
+    assert isinstance(result.outputs["shut"], Secret)
+    assert unwrap(result.outputs) == {"open": 1, "shut": {"a": [1]}}
+    before = project.backend.read(project.ref).resources
+    project.run(in_process=in_process)
+    assert (
+        project.backend.read(project.ref).resources[0]["outputs"] == before[0]["outputs"]
+    )  # the same ciphertext
+
+
+@pytest.mark.parametrize(
+    ("plugin", "message"),
+    [
+        ("import sys; sys.exit('no licence')", "no licence"),
+        ("print('hello there'); import time; time.sleep(60)", "where its port was due"),
+        ("import time; time.sleep(60)", "did not say its port"),
+    ],
+    ids=["dies", "prints junk", "hangs"],
+)
+def test_a_plugin_that_does_not_start_gives_one_clear_error(
+    project: Project, monkeypatch: pytest.MonkeyPatch, plugin: str, message: str
+) -> None:
+    monkeypatch.setattr("infra.engine.plugins.START_LIMIT", 2.0)
+    source = project.folder / "broken"
+    source.mkdir()
+    (source / "PulumiPlugin.yaml").write_text("runtime: python\n")
+    (source / "__main__.py").write_text(plugin)
+    project.providers["box"] = "broken"
+    project.write(ITEM + 'Item("a", {"size": 1})\n')
+    assert project.run().exit_code == 1
+    assert len([error for error in project.errors if message in error]) == 1, project.errors
+
+
+def test_a_provider_that_dies_at_work_leaves_its_operation_pending(project: Project) -> None:
+    source = project.folder / "mortal"
+    source.mkdir()
+    (source / "PulumiPlugin.yaml").write_text("runtime: python\n")
+    text = (HERE / "provider" / "in_process.py").read_text()
+    dying = text.replace(
+        "        reply = provider_pb2.CreateResponse",
+        "        os._exit(9)\n        reply = provider_pb2.CreateResponse",
+    )
+    (source / "served.py").write_text(dying)
+    main = (HERE / "provider" / "__main__.py").read_text()
+    (source / "__main__.py").write_text(main.replace("from in_process", "from served"))
+    project.providers["box"] = "mortal"
+    project.write(ITEM + 'Item("a", {"size": 1})\n')
+
+    assert project.run().exit_code == 1
+    assert "the plugin box died (exit code 9)" in "".join(project.errors)
+    pending = project.backend.read(project.ref).deployment["pending_operations"]
+    assert [(one["type"], one["resource"]["urn"].rpartition("::")[2]) for one in pending] == [
+        ("creating", "a")
+    ]
+
+
+def test_no_such_plugin(project: Project) -> None:
+    project.providers = {"other": str(HERE / "provider")}
+    project.write(ITEM + 'Item("a", {"size": 1})\n')
+    assert project.run().exit_code == 1
+    assert "no provider plugin for box" in "".join(project.errors)
