@@ -32,11 +32,14 @@ MASKED = (
     # seconds of a boot without hardware acceleration.
     "getty.target", "console-getty.service", "serial-getty@ttyS0.service", "getty@tty1.service",
     "systemd-networkd-persistent-storage.service", "systemd-networkd-wait-online.service",
-    "systemd-binfmt.service", "systemd-hwdb-update.service", "systemd-pstore.service", "systemd-logind.service",
+    "systemd-binfmt.service", "systemd-hwdb-update.service", "systemd-pstore.service",
+    "systemd-logind.service",
     "systemd-journal-catalog-update.service", "systemd-update-done.service", "systemd-rfkill.service",
     "dev-hugepages.mount", "dev-mqueue.mount", "sys-kernel-debug.mount", "sys-kernel-tracing.mount",
     "sys-fs-fuse-connections.mount", "modprobe@fuse.service", "modprobe@drm.service",
-    "modprobe@efi_pstore.service", "modprobe@configfs.service", "sys-kernel-config.mount",
+    "modprobe@efi_pstore.service",
+    "modprobe@loop.service", "modprobe@dm_mod.service", "modprobe@configfs.service",
+    "sys-kernel-config.mount",
     "systemd-random-seed.service", "systemd-machine-id-commit.service",
     "e2scrub_reap.service", "e2scrub_all.timer", "apt-daily.timer",
     "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "fstrim.timer",
@@ -165,8 +168,7 @@ def _build(folder: Path, progress: Callable[[str], None]) -> None:
         command = [
             "mmdebstrap", *_VARIANT, f"--include={','.join(packages())}", f"--logfile={log}",
             # Before any package: the initrd is then made once, in the right form.
-            f"--essential-hook=mkdir -p $1/etc/initramfs-tools && cp -rT {overlay}/etc/initramfs-tools "
-            "$1/etc/initramfs-tools",
+            f"--essential-hook=cp -r {overlay}/etc/initramfs-tools $1/etc/",
             *(f"--customize-hook={line}" for line in _hooks(overlay, shared)),
             "--format=null", SUITE, "-", *_sources(),
         ]  # fmt: skip
@@ -192,13 +194,14 @@ def _build(folder: Path, progress: Callable[[str], None]) -> None:
 
 
 def _hooks(overlay: Path, shared: Path) -> tuple[str, ...]:
-    """Commands for the new root `$1` after its packages are there, ending with its disk and kernel in shared."""
+    """Commands for the new root `$1` after its packages are there, up to its disk and kernel in shared."""
     users = f'chroot "$1" useradd --create-home --shell /bin/bash --comment "gigasite stand-in" {USER}'
     return (
         f'cp -rT --no-preserve=ownership {overlay} "$1"',
         'chmod 0440 "$1/etc/sudoers.d/gigasite"',
         users,
-        f'chroot "$1" usermod --password "*" {USER}',  # no password, yet not locked: sshd refuses locked users
+        # No password, yet not locked: sshd refuses locked users.
+        f'chroot "$1" usermod --password "*" {USER}',
         'rm -f "$1"/etc/ssh/ssh_host_* "$1/etc/hostname"',
         ': >"$1/etc/machine-id"',
         # Munge's key is a secret that a playbook brings; one from the image would be the same everywhere.
@@ -223,16 +226,14 @@ def _hooks(overlay: Path, shared: Path) -> tuple[str, ...]:
 
 
 def _sources() -> tuple[str, ...]:
-    """Where this machine itself gets Debian from, for our suite; empty on other systems: mmdebstrap's default."""
-    listed = run(
-        ["apt-get", "indextargets", "--format", "$(CREATED_BY)|$(REPO_URI)|$(ORIGIN)|$(LABEL)|$(CODENAME)"]
-    )
+    """Where this machine itself gets Debian from; empty on other systems: mmdebstrap's default is used."""
+    form = "$(CREATED_BY)|$(REPO_URI)|$(ORIGIN)|$(LABEL)|$(CODENAME)"
+    listed = run(["apt-get", "indextargets", "--format", form])
     archive = security = ""
     for line in listed.stdout.splitlines():
-        fields = line.split("|")
-        if len(fields) != 5 or fields[0] != "Packages":
+        kind, uri, origin, label, codename = line.split("|")
+        if kind != "Packages":
             continue
-        _, uri, origin, label, codename = fields
         if origin and origin != "Debian":
             continue
         if label == "Debian-Security" or codename.endswith("-security"):
@@ -242,6 +243,7 @@ def _sources() -> tuple[str, ...]:
     if not archive:
         return ()
     keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
+    # The index of our suite is checked against the packaged keys, whatever the mirror is.
     lines = [f"deb [signed-by={keyring}] {archive} {SUITE} main"]
     if security:
         lines.append(f"deb [signed-by={keyring}] {security} {SUITE}-security main")

@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 
 from infra.errors import UserError
 from infra.lab import accel, identity, ports, session
-from infra.lab.domain import MAX_NICS, NAMESPACE, Domain, domain_xml, machine_of, owner_of
+from infra.lab.domain import MAX_NICS, NAMESPACE, Domain, domain_xml, machine_of, owner_of, parse
 from infra.lab.files import locked, write_private
 from infra.lab.image import DISK_GIB, Image, note_user
 from infra.lab.saveimage import write_save_image
@@ -90,7 +90,7 @@ def define(
         UserError: a port is in use, a name or UUID is somebody else's, or the sizes do not fit.
     """
     _check(spec)
-    how = (acceleration or accel.probe(image)).kind
+    how = (acceleration or accel.probe(image.kernel, progress)).kind
     with locked(spec.state_dir / "locks" / f"{spec.name}.lock"):
         connection = session.connect()
         found = _find(connection, spec)
@@ -202,7 +202,7 @@ def _check_ports(connection: Any, spec: MachineSpec) -> None:
 
 
 def _ports_of(xml: str) -> Iterator[tuple[str, int]]:
-    top = ET.fromstring(xml)
+    top = parse(xml)
     for local in top.iterfind("devices/interface[@type='udp']/source/local"):
         yield "udp", int(local.get("port", "0"))
     for port in re.findall(r"hostfwd=tcp:127\.0\.0\.1:(\d+)-", xml):
@@ -233,7 +233,7 @@ def _find(connection: Any, spec: MachineSpec) -> Any:
     return domain
 
 
-def _ensure_disk(
+def _ensure_disk(  # noqa: PLR0917 (inside only)
     connection: Any,
     spec: MachineSpec,
     image: Image,
@@ -258,7 +258,7 @@ def _ensure_disk(
 
 
 def _as_libvirt_writes(connection: Any, xml: str) -> str:
-    """The XML with everything that libvirt fills in when it defines a domain: machine version, controllers."""
+    """The XML with everything that libvirt fills in when it defines a domain: version, controllers."""
     try:
         domain = connection.defineXML(xml)
         return str(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE | libvirt.VIR_DOMAIN_XML_INACTIVE))
@@ -296,12 +296,13 @@ def _domain(spec: MachineSpec, image: Image, how: accel.Kind) -> Domain:
         name=spec.domain_name, uuid=spec.uuid.lower(), hostname=spec.name, owner_id=spec.owner_id,
         memory_mib=spec.memory_mib, vcpus=spec.vcpus, acceleration=how, kernel=image.kernel,
         initrd=image.initrd, disk=spec.folder / "disk.qcow2", seed=spec.folder / "seed.img",
-        console=spec.folder / "console.log", ssh_port=spec.ssh_port, nics=spec.nics, root=session.privileged(),
+        console=spec.folder / "console.log", ssh_port=spec.ssh_port, nics=spec.nics,
+        root=session.privileged(),
     )  # fmt: skip
 
 
 def _with_inputs(xml: str, inputs: str) -> str:
-    top = ET.fromstring(xml)
+    top = parse(xml)
     mark = top.find(f"metadata/{{{NAMESPACE}}}standin")
     assert mark is not None
     mark.set("inputs", inputs)
@@ -309,7 +310,7 @@ def _with_inputs(xml: str, inputs: str) -> str:
 
 
 def _inputs(xml: str) -> str:
-    mark = ET.fromstring(xml).find(f"metadata/{{{NAMESPACE}}}standin")
+    mark = parse(xml).find(f"metadata/{{{NAMESPACE}}}standin")
     return "" if mark is None else mark.get("inputs", "")
 
 

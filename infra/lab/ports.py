@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from contextlib import suppress
 from pathlib import Path
@@ -30,7 +29,8 @@ def require_free(port: int, protocol: str, purpose: str) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
             raise UserError(
-                f"{protocol} port {port} on 127.0.0.1, wanted for {purpose}, is in use by {holder(port, protocol)}",
+                f"{protocol} port {port} on 127.0.0.1, wanted for {purpose}, "
+                f"is in use by {holder(port, protocol)}",
                 hint="stop that, or set another port_base under stand_ins in site.yaml",
             ) from error
 
@@ -42,7 +42,7 @@ def holder(port: int, protocol: str) -> str:
         with suppress(OSError):
             for link in (folder / "fd").iterdir():
                 with suppress(OSError):
-                    target = os.readlink(link)
+                    target = str(link.readlink())
                     if target.startswith("socket:[") and target[8:-1] in inodes:
                         return f"{(folder / 'comm').read_text().strip()} (process {folder.name})"
     return "a process of another user"

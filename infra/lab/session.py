@@ -105,7 +105,7 @@ def start_daemons() -> None:
 
 
 def stop_daemons() -> bool:
-    """Stop the daemons that `start_daemons` started, if no machine of anybody runs on them; True if stopped."""
+    """Stop the daemons that `start_daemons` started, if nobody's machine runs on them; True if stopped."""
     with locked(_ours()):
         ours = [line.split() for line in _ours().read_text().splitlines()]
         if not ours or not privileged():

@@ -147,8 +147,8 @@ def _make(connection: Any, folder: Path, image: Image, shape: Shape, acceleratio
         xml = domain_xml(
             Domain(
                 name=name, uuid=own_id, hostname="template", owner_id=_OWNER, memory_mib=shape.memory_mib,
-                vcpus=shape.vcpus, acceleration=acceleration, kernel=image.kernel, initrd=image.initrd, disk=disk,
-                seed=building / "seed.img", console=building / "console.log", ssh_port=None, nics=nics,
+                vcpus=shape.vcpus, acceleration=acceleration, kernel=image.kernel, initrd=image.initrd,
+                disk=disk, seed=building / "seed.img", console=building / "console.log", ssh_port=None, nics=nics,
                 root=session.privileged(),
             )
         )  # fmt: skip
