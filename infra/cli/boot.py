@@ -108,7 +108,7 @@ def _ssh(port: int, state: Path, options: dict[str, str]) -> list[str]:
 def _consoles(state: Path, names: Sequence[str]) -> str:
     parts = []
     for name in names:
-        for log in sorted((state / "machines" / name).glob("*serial*")):
+        for log in sorted((state / "machines" / name).glob("console.log")):
             lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-6:]
             parts.append(f"  {log}:\n" + "\n".join(f"    {line}" for line in lines))
-    return "\n".join(parts) or "  (there is no serial log: the machine has no power, see `gigasite preview`)"
+    return "\n".join(parts) or "  (there is no console log: the machine has no power, see `gigasite preview`)"

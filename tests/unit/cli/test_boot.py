@@ -59,7 +59,7 @@ def test_a_machine_that_lets_us_in_is_up(machine, monkeypatch):
 def test_a_machine_that_only_accepts_connections_is_not_up(machine, monkeypatch):
     monkeypatch.setattr(boot, "LIMIT_S", 1.5)
     monkeypatch.setattr(boot, "_login", lambda *_: pytest.fail("nobody listens yet"))
-    console = paths.state("lab") / "machines" / "lab-head" / "serial.log"
+    console = paths.state("lab") / "machines" / "lab-head" / "console.log"
     console.parent.mkdir(parents=True)
     console.write_text("booting\nKernel panic - not syncing\n")
     with listener(b"") as port, pytest.raises(UserError, match="lab-head did not answer ssh") as caught:
