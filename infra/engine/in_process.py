@@ -297,11 +297,17 @@ def _surroundings(program: Path, folder: Path, on_line: Callable[[str, Severity]
 
 
 def _forget(kept: set[str], folder: Path) -> None:
-    """Forget the modules that the program brought from its folder: the next run executes them again."""
-    own = __name__.rpartition(".")[0] + "."
+    """Forget the modules that the program brought from its folder: the next run executes them again.
+
+    Those of an installed package keep their place even if they lie there: a provider in this process, or the
+    engine's caller, can hold on to them.
+    """
     for name, module in list(sys.modules.items()):
         origin = getattr(module, "__file__", None)
-        if name not in kept and origin and not name.startswith(own) and Path(origin).is_relative_to(folder):
+        if name in kept or not origin:
+            continue
+        place = folder.joinpath(*name.split("."))
+        if Path(origin).with_suffix("") in (place, place / "__init__"):
             del sys.modules[name]
 
 
