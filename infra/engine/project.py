@@ -14,7 +14,7 @@ from infra.engine.config import Configuration, ConfigValue, is_sealed, parse_key
 from infra.engine.errors import EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from infra.engine.yamlfile import Document, Place
 
@@ -39,6 +39,7 @@ class Declaration:
     """A configuration key that the project declares.
 
     Attributes:
+        name: the key as it is declared.
         key: with its namespace.
         type: one of string, integer, boolean, array, object; empty if not declared.
         items: the declaration of an array's items.
@@ -46,6 +47,7 @@ class Declaration:
         secret: the stack's value must be encrypted.
     """
 
+    name: str
     key: str
     type: str = ""
     items: Mapping[str, Any] | None = None
@@ -96,7 +98,12 @@ class Project:
         return StackSettings.load(self.settings_folder / f"Pulumi.{stack}.yaml", self.name)
 
     def configuration(
-        self, settings: StackSettings, stack: str, overrides: Mapping[str, Any] | None = None
+        self,
+        settings: StackSettings,
+        stack: str,
+        overrides: Mapping[str, Any] | None = None,
+        *,
+        validate: bool = True,
     ) -> Configuration:
         """The whole configuration of a stack: its settings over the project's defaults.
 
@@ -104,29 +111,53 @@ class Project:
             settings: the stack's.
             stack: its name, for messages.
             overrides: values that go over both.
+            validate: see that what the project asks for is there; where its program runs.
 
         Raises:
             EngineError: values that the project asks for are missing, of another type or not secret.
         """
         found = dict(settings.config)
         found |= {parse_key(key, self.name): ConfigValue(value) for key, value in (overrides or {}).items()}
-        wrong = []
+        given = dict(found)
         for declared in self.declarations:
-            value = found.get(declared.key)
-            if value is None and declared.default is not None:
+            if declared.key not in found and declared.default is not None:
                 found[declared.key] = ConfigValue(declared.default)
-            elif value is None and declared.key.startswith(f"{self.name}:"):
-                wrong.append(f"Stack '{stack}' is missing configuration value '{declared.key}'")
-            elif value is not None and declared.secret and not value.secret:
-                wrong.append(f"Stack '{stack}' with configuration key '{declared.key}' must be encrypted")
-            elif value is not None and declared.type and not _fits(value.raw, declared.type, declared.items):
-                kind = declared.type
-                wrong.append(
-                    f"Stack '{stack}' with configuration key '{declared.key}' must be of type '{kind}'"
-                )
-        if wrong:
-            raise EngineError("\n".join(wrong), hint=f"set it with `config set`, or in {settings.path}")
+        if validate and (wrong := list(self._wrong(given, stack))):
+            hint = f"set it with `config set`, or in {settings.path}"
+            raise EngineError("validating stack config: " + "\n".join(wrong), hint=hint)
         return Configuration(found)
+
+    def _wrong(self, given: Mapping[str, ConfigValue], stack: str) -> Iterator[str]:
+        """What the stack lacks or has wrong, in the CLI's words."""
+        declarations = sorted(self.declarations, key=lambda declared: declared.name)
+        missing = [
+            f"'{declared.name}'"
+            for declared in declarations
+            if declared.key not in given
+            and declared.default is None
+            and declared.key.startswith(f"{self.name}:")
+        ]
+        if missing:
+            *head, last = missing
+            names = f"{', '.join(head)} and {last}" if head else last
+            yield f"Stack '{stack}' is missing configuration value{'s' if head else ''} {names}"
+        for declared in declarations:
+            value = given.get(declared.key)
+            if value is None or not declared.type:
+                continue
+            about = f"Stack '{stack}' with configuration key '{declared.name}'"
+            if declared.secret and not value.secret:
+                yield f"{about} must be encrypted as it's secret"
+            elif not _fits(value.raw, declared.type, declared.items):
+                yield f"{about} must be of type '{_full_type(declared.type, declared.items)}'"
+
+
+def _full_type(type_: str, items: Mapping[str, Any] | None) -> str:
+    """A declared type in words: `array<array<string>>`."""
+    if type_ != "array":
+        return type_
+    inner = items or {}
+    return f"array<{_full_type(inner.get('type', 'string'), inner.get('items'))}>"
 
 
 def _fits(raw: Any, type_: str, items: Mapping[str, Any] | None) -> bool:
@@ -263,7 +294,7 @@ class _Reader:
             self.problem(place, error.message)
             key = name
         if not isinstance(raw, dict):
-            return Declaration(key, default=raw)
+            return Declaration(name, key, default=raw)
         type_, default, value = raw.get("type") or "", raw.get("default"), raw.get("value")
         items = raw.get("items")
         if default is not None and value is not None:
@@ -279,7 +310,8 @@ class _Reader:
                 self.problem(place, "is not of this project's namespace: give it a `value` and nothing else")
             elif value is None:
                 self.problem(place, "is of another namespace and must have a `value`")
-        return Declaration(key, type_, items, value if default is None else default, bool(raw.get("secret")))
+        secret = bool(raw.get("secret"))
+        return Declaration(name, key, type_, items, value if default is None else default, secret)
 
 
 @dataclass(slots=True)

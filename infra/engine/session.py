@@ -108,7 +108,12 @@ class Session:
             begun = recovery.begun if recovery else ()
             checkpoint = self._backend.read(self._ref)
             settings = self._project.settings(self._ref.stack)
-            config = self._project.configuration(settings, self._ref.stack, self._options.config)
+            config = self._project.configuration(
+                settings,
+                self._ref.stack,
+                self._options.config,
+                validate=self._runs_program or self._operation is Operation.IMPORT,
+            )
             crypter = crypter_for(checkpoint.deployment.get("secrets_providers"), settings.encryption_salt)
             snapshot = Snapshot.from_json(checkpoint.deployment, crypter)
             self._check_targets(snapshot)
@@ -123,6 +128,10 @@ class Session:
                     return Result(None, {})
                 self._options = replace(self._options, excludes=(*self._options.excludes, *kept))
             return await self._run(checkpoint, snapshot, config, crypter, begun)
+
+    @property
+    def _runs_program(self) -> bool:
+        return self._operation in (Operation.PREVIEW, Operation.UP) or self._options.run_program
 
     def _check_targets(self, snapshot: Snapshot) -> None:
         """A destroy and a refresh know all targets before they start."""
@@ -218,7 +227,7 @@ class Session:
         server = grpc.aio.server(options=CHANNEL_OPTIONS)
         engine_pb2_grpc.add_EngineServicer_to_server(engine, server)
         address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
-        with_program = self._operation in (Operation.PREVIEW, Operation.UP) or self._options.run_program
+        with_program = self._runs_program
         python = (
             interpreter(self._project, sys.executable)
             if self._project.runtime == "python"

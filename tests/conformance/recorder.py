@@ -139,7 +139,9 @@ class Recorder:
             "calls": self.named_ids(calls),
             "trace": self.named_ids(trace),
             "diagnostics": self.diagnostics(seen),
-            "messages": [self.text(message)] if message else [],
+            "messages": [
+                self.text(line) for line in message.splitlines() if line.startswith(("error:", "warning:"))
+            ],
             "outputs": root[0].get("outputs", {}) if root else None,
             "state": state,
         }

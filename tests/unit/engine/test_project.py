@@ -147,14 +147,17 @@ def test_a_default_provider_gets_its_own_values(project: Project, crypter: Passp
 
 def test_missing_and_mistyped_values_are_all_named(project: Project) -> None:
     settings = project.settings("dev")
-    with pytest.raises(EngineError, match="Stack 'dev' is missing configuration value 'suite:count'"):
+    with pytest.raises(
+        EngineError, match="validating stack config: Stack 'dev' is missing configuration value 'count'"
+    ):
         project.configuration(settings, "dev")
+    assert "suite:count" not in project.configuration(settings, "dev", validate=False).values
     settings.config["suite:count"] = ConfigValue("many")
     settings.config["suite:region"] = ConfigValue([1])
     with pytest.raises(EngineError) as raised:
         project.configuration(settings, "dev")
-    assert "'suite:count' must be of type 'integer'" in str(raised.value)
-    assert "'suite:region' must be of type 'string'" in str(raised.value)
+    assert "'count' must be of type 'integer'" in str(raised.value)
+    assert "'region' must be of type 'string'" in str(raised.value)
     assert (
         project.configuration(project.settings("dev"), "dev", {"count": "4"}).values["suite:count"].raw == "4"
     )
