@@ -50,6 +50,7 @@ class FileRule:
         owner: user name.
         group: group name.
         validate: command that must succeed on the new file, given as `%s`, before it is put in place.
+        apply: shell command that makes a changed file count; each is run once, after all files are in place.
     """
 
     src: str | None = None
@@ -62,6 +63,7 @@ class FileRule:
     owner: str = "root"
     group: str = "root"
     validate: str | None = None
+    apply: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class Deployed:
     owner: str
     group: str
     validate: str | None
+    apply: str | None
 
 
 def look_up(facts: Mapping[str, Any], dotted: str) -> Any:
@@ -149,6 +152,7 @@ def _file(rule: FileRule, facts: dict[str, Any]) -> Deployed:
         owner=rule.owner,
         group=rule.group,
         validate=rule.validate,
+        apply=rule.apply.format_map(names) if rule.apply else None,
     )
 
 

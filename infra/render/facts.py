@@ -8,6 +8,7 @@ by the same names.
 from __future__ import annotations
 
 import ipaddress
+import string
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -207,8 +208,9 @@ class SiteFacts:
 
 def mount_unit(path: str) -> str:
     r"""Name of the systemd unit that mounts a path (systemd-escape(1)): `/a-b/c` → `a\x2db-c.mount`."""
+    plain = frozenset(f"{string.ascii_letters}{string.digits}_.:".encode())
     words = [
-        "".join(char if char.isalnum() or char in "_." else f"\\x{ord(char):02x}" for char in part)
+        "".join(chr(byte) if byte in plain else f"\\x{byte:02x}" for byte in part.encode())
         for part in path.strip("/").split("/")
     ]
     return "-".join(words) + ".mount"

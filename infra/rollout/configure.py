@@ -85,6 +85,12 @@ class PlayResult:
         """Tasks that changed something, over all machines."""
         return sum(host.changed for host in self.hosts.values())
 
+    @property
+    def summary(self) -> str:
+        """One line for a person."""
+        what = f"{self.changed} changes" if self.changed else "nothing to change"
+        return f"{len(self.hosts)} machines, {what}"
+
 
 @dataclass
 class _Watch:
@@ -130,11 +136,8 @@ class _Watch:
             message = str(
                 result.get("msg") or result.get("stderr") or result.get("stdout") or "no message"
             ).strip()
-            if result.get("censored"):
-                message = "the output is hidden because it could show a secret"
         elif kind == "changed":
-            found = result.get("changed_paths") or result.get("changes") or ()
-            message = ", ".join(map(str, found))
+            message = ", ".join(map(str, result.get("changes") or ()))
         event = PlayEvent(kind, message=message, seconds=round(float(data.get("duration") or 0), 2), **names)
         if kind in {"failed", "unreachable"}:
             self.failures.append(event)
@@ -254,7 +257,7 @@ def _environment() -> dict[str, str]:
 
 
 def _spans(plays: Sequence[tuple[str, float]], ended: float) -> tuple[tuple[str, float], ...]:
-    ends = [began for _, began in plays[1:]] + [ended]
+    ends = [*(began for _, began in plays[1:]), ended][: len(plays)]
     return tuple((name, round(end - began, 1)) for (name, began), end in zip(plays, ends, strict=True))
 
 

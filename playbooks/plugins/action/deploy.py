@@ -17,19 +17,20 @@ REMOTE = Path(__file__).parent.parent / "modules" / "deploy.py"
 
 
 class ActionModule(ActionBase):
-    """`deploy: {files: [...], prune: [...]}`; see the module for what the arguments mean."""
+    """`deploy: {files: [...], prune: [...], units: [...]}`; the module says what the arguments mean."""
 
     _supports_check_mode = True
     _supports_diff = True
     _requires_connection = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Send what the rules give for this host; return changed paths and differences."""
+        """Send what the rules give for this host; return changes and differences."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         given, arguments = self.validate_argument_spec(
             argument_spec={
-                "files": {"type": "list", "elements": "dict", "required": True},
+                "files": {"type": "list", "elements": "dict", "default": []},
                 "prune": {"type": "list", "elements": "str", "default": []},
+                "units": {"type": "list", "elements": "str", "default": []},
             }
         )
         del given
@@ -39,7 +40,13 @@ class ActionModule(ActionBase):
             files = [wire(file, facts["site"]["name"]) for file in component_files(arguments["files"], facts)]
         except UserError as error:
             raise AnsibleActionFail(str(error)) from error
-        request = {"files": files, "prune": arguments["prune"], "check": bool(self._task.check_mode)}
+        request = {
+            "files": files,
+            "prune": plain(arguments["prune"]),
+            "units": plain(arguments["units"]),
+            "check": bool(self._task.check_mode),
+            "pending": "/run/gigasite-pending",
+        }
         source = f"{REMOTE.read_text()}\n\nconverge({request!r})\n"
         # -S -E: the machine's site packages are not needed and cost start-up time
         done = self._low_level_execute_command(
@@ -68,6 +75,7 @@ def wire(file: Deployed, site: str) -> dict[str, Any]:
         "owner": file.owner,
         "group": file.group,
         "validate": file.validate,
+        "apply": file.apply,
         "quiet": file.secret is not None,
         "content": content,
     }

@@ -1,8 +1,9 @@
-"""Put a batch of files in place: the part of `deploy` that runs on the machine, with Python's library alone.
+"""Bring a role's files and units into the declared state: the part that runs on the machine.
 
-The action plugin of the same name sends this source over the shared connection, followed by a call of
-`converge`. Imports are few, and late where they are seldom needed: on an emulated machine they are most of
-the time. For the same reason the request is a Python literal and the answer another: `json` would load `re`.
+The action plugin of the same name sends this source over the connection, followed by a call of `converge`.
+It uses Python's library alone, and little of it: on an emulated machine imports are most of the time. For the
+same reason the request is a Python literal and the answer another (`json` would load `re`), and programs are
+started without `subprocess`.
 """
 
 from __future__ import annotations
@@ -14,24 +15,53 @@ import stat
 
 DOCUMENTATION = r"""
 module: deploy
-short_description: Deploys a batch of files in one step
+short_description: Brings a role's files and units into the declared state in one step
 description:
-  - Renders templates on the controller and puts all files of a component in place in one step. A machine
-    runs one short Python program, where a task per file starts two Ansible modules per file; on a machine
-    that is busy, emulated or far away that is most of a run's time.
-  - Supports check mode and diff mode. A file is written beside its target, validated, and moved into place.
+  - Renders templates on the controller, puts all files in place, runs the commands that make changed files
+    count and has the units enabled and active, all in one round trip. A task per file and handler would start
+    Ansible's modules some forty times per machine; on machines that are busy, emulated or far away that is
+    most of a run's time.
+  - A file is written beside its target, validated, and moved into place.
+  - What must be done because of a changed file is written down on the machine before the file changes. If the
+    run is cut off, or the command fails, the next run does it, although the file is then as declared.
+    Handlers would be forgotten.
+  - Supports check mode and diff mode. Secrets are in neither the arguments, the result nor the difference.
 options:
   files:
     description: File rules, see infra/render/deployment.py (FileRule).
-    required: true
     type: list
     elements: dict
   prune:
     description: Globs; files that match one of them and are not in I(files) are removed.
     type: list
     elements: str
+  units:
+    description: Units to be enabled and active.
+    type: list
+    elements: str
 author: gigasite
 """
+
+
+def run(words, *, quiet=False):
+    """Run a program; its exit status and its output with its errors."""
+    reader, writer = os.pipe()
+    actions = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)]
+    actions += [(os.POSIX_SPAWN_DUP2, writer, 1)]
+    actions += [
+        (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0) if quiet else (os.POSIX_SPAWN_DUP2, writer, 2)
+    ]
+    child = os.posix_spawnp(words[0], words, os.environ, file_actions=actions)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as pipe:
+        output = pipe.read().decode(errors="replace")
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), output
+
+
+def shell(command):
+    status, output = run(["/bin/sh", "-c", command])
+    if status:
+        raise ValueError(f"`{command}` failed with exit code {status}: {output.strip()[-2000:]}")
 
 
 def read(path):
@@ -58,6 +88,32 @@ def set_attributes(path, wanted):
     os.chmod(path, mode)
 
 
+class Pending:
+    """Commands to be run because of changed files, in a file until they are done.
+
+    The file lies in /run: a restart of the machine does the commands' work.
+    """
+
+    def __init__(self, path, check):
+        self.path, self.check = path, check
+        self.commands = (read(path) or b"").decode().splitlines()
+
+    def add(self, command):
+        if command and command not in self.commands:
+            self.commands.append(command)
+            if not self.check:
+                with open(self.path, "a") as file:
+                    file.write(f"{command}\n")
+
+    def work_off(self, changed):
+        for command in self.commands:
+            changed.append(command)
+            if not self.check:
+                shell(command)
+        if self.commands and not self.check:
+            os.unlink(self.path)
+
+
 def make_folder(wanted, check):
     path = wanted["path"]
     if os.path.isdir(path) and same_attributes(path, wanted):
@@ -68,7 +124,7 @@ def make_folder(wanted, check):
     return True
 
 
-def write(wanted, content, check):
+def write(wanted, check, pending):
     """Write beside the target, validate, move into place; a bad file never gets its name."""
     folder = os.path.dirname(wanted["path"])
     if check and not os.path.isdir(folder):
@@ -77,24 +133,13 @@ def write(wanted, content, check):
     beside = os.path.join(folder, f".gigasite-{os.getpid()}")
     try:
         with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(content)
+            file.write(wanted["content"])
         if wanted["validate"]:
-            import shlex
-            import subprocess
-
-            command = [word.replace("%s", beside) for word in shlex.split(wanted["validate"])]
-            done = subprocess.run(
-                command,
-                check=False,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-            )
-            if done.returncode:
-                output = done.stdout.replace(beside, wanted["path"]).strip()
+            status, output = run([word.replace("%s", beside) for word in wanted["validate"].split()])
+            if status:
+                output = output.replace(beside, wanted["path"]).strip()[-2000:]
                 raise ValueError(f"{wanted['path']} would not be valid: {output}")
+        pending.add(wanted["apply"])
         if not check:
             set_attributes(beside, wanted)
             os.replace(beside, wanted["path"])
@@ -103,7 +148,7 @@ def write(wanted, content, check):
             os.unlink(beside)
 
 
-def deploy(wanted, check, diffs):
+def put(wanted, check, diffs, pending):
     """Whether the file had to change."""
     if wanted["folder"]:
         return make_folder(wanted, check)
@@ -125,26 +170,68 @@ def deploy(wanted, check, diffs):
                 "after": content.decode(errors="replace"),
             }
         )
-    write(wanted, content, check)
+    write(wanted, check, pending)
     return True
+
+
+def start(units, check, changed):
+    """Have units enabled and active."""
+    _, output = run(
+        ["systemctl", "show", "--property=Id,ActiveState,UnitFileState,NeedDaemonReload", *units], quiet=True
+    )
+    found = [
+        dict(line.split("=", 1) for line in block.splitlines()) for block in output.split("\n\n") if block
+    ]
+    if not check and any(state["NeedDaemonReload"] == "yes" for state in found):
+        shell("systemctl daemon-reload")
+    for unit, state in zip(units, found, strict=True):
+        for verb, wrong in (
+            ("enable", state["UnitFileState"] != "enabled"),
+            ("start", state["ActiveState"] != "active"),
+        ):
+            if not wrong:
+                continue
+            changed.append(f"{verb} {unit}")
+            if check:
+                continue
+            status, output = run(["systemctl", verb, unit])
+            if status:
+                _, journal = run(
+                    ["journalctl", "--no-pager", "--quiet", "--lines=12", "--output=cat", "--unit", unit]
+                )
+                raise ValueError(f"cannot {verb} {unit}: {output.strip()}\n{journal.strip()}")
+
+
+def remove(patterns, files, check, changed, pending):
+    """Remove files that match and are not declared, and do what the other files of their kind need."""
+    import glob
+
+    kept = {wanted["path"]: wanted["apply"] for wanted in files}
+    for pattern in patterns:
+        there = glob.glob(pattern)
+        needs = [kept[path] for path in there if path in kept]
+        for path in sorted(set(there) - set(kept)):
+            changed.append(f"remove {path}")
+            for command in needs:
+                pending.add(command)
+            if not check:
+                os.unlink(path)
 
 
 def converge(request) -> None:
     """Print the result: what changed, or what failed and what had changed before."""
     changed, diffs, check = [], [], request["check"]
-    result = {"changed_paths": changed, "diff": diffs}
+    result = {"changes": changed, "diff": diffs}
     try:
+        pending = Pending(request["pending"], check)
         for wanted in request["files"]:
-            if deploy(wanted, check, diffs):
+            if put(wanted, check, diffs, pending):
                 changed.append(wanted["path"])  # noqa: PERF401 (kept up to date for the answer of a failure)
-        kept = {wanted["path"] for wanted in request["files"]}
-        for pattern in request["prune"]:
-            import glob
-
-            for path in sorted(set(glob.glob(pattern)) - kept):
-                changed.append(path)
-                if not check:
-                    os.unlink(path)
+        if request["prune"]:
+            remove(request["prune"], request["files"], check, changed, pending)
+        pending.work_off(changed)
+        if request["units"]:
+            start(request["units"], check, changed)
     except KeyError as error:
         result.update(failed=True, msg=f"no such user or group: {error}")
     except (OSError, ValueError) as error:

@@ -1,0 +1,125 @@
+"""Decisions that templates print."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import replace
+
+import machines as hand
+import pytest
+
+from infra.render import site_facts
+from infra.render.facts import asn_of, gid_of, mount_unit
+from infra.render.scheduler import slurm_facts
+from infra.spec import load_site
+from infra.spec.services import Partition, Slurm
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.mark.parametrize("path", ["/shared", "/srv/a-b/c.d", "/x_y/ü", "/a b"])
+def test_mount_units_are_named_as_systemd_names_them(path):
+    escaped = subprocess.run(
+        ["systemd-escape", "--path", "--suffix=mount", path], capture_output=True, text=True, check=True
+    )
+    assert mount_unit(path) == escaped.stdout.strip()
+
+
+def test_hosts_reach_the_fabric_from_their_loopback_through_their_switch(facts, site):
+    tray = facts[hand.TRAYS[0]]
+    assert {route.destination for route in tray.routes} == set(site.fabric)
+    assert {route.gateway for route in tray.routes} == {"10.64.0.0"}
+    assert tray.routing is None
+
+
+def test_a_switch_routes_to_hosts_and_speaks_bgp_to_switches(facts):
+    leaf, spine = facts[hand.LEAF].routing, facts[hand.SPINE].routing
+    assert [(route.destination, route.gateway) for route in leaf.statics] == [
+        ("10.255.0.1/32", "10.64.0.1"),
+        ("10.255.0.2/32", "10.64.0.3"),
+        ("10.255.0.3/32", "10.64.0.5"),
+        ("10.255.0.4/32", "10.64.0.7"),
+    ]
+    assert [(peer.address, peer.asn, peer.name) for peer in leaf.neighbors] == [
+        ("10.64.0.9", spine.asn, hand.SPINE)
+    ]
+    assert [(peer.address, peer.asn, peer.name) for peer in spine.neighbors] == [
+        ("10.64.0.8", leaf.asn, hand.LEAF)
+    ]
+    assert leaf.asn != spine.asn
+    assert leaf.router_id != spine.router_id
+
+
+def test_only_switches_forward(facts):
+    forward = {
+        name: {setting.key: setting.value for setting in found.settings}["net.ipv4.ip_forward"]
+        for name, found in facts.items()
+    }
+    assert {name for name, value in forward.items() if value == "1"} == {hand.LEAF, hand.SPINE}
+
+
+def test_private_as_numbers(facts):
+    # RFC 6996: 4200000000 to 4294967294
+    assert 4_200_000_000 <= asn_of("10.255.255.255") <= 4_294_967_294
+
+
+def test_groups_keep_their_numbers_when_others_come():
+    assert gid_of("research") == gid_of("research")
+    assert len({gid_of(f"group-{number}") for number in range(50)}) == 50
+    assert 65_536 < gid_of("research") < 524_288
+
+
+def test_a_site_knows_its_services(site):
+    assert site.time_servers == ("10.255.0.4",)
+    assert [(mount.address, mount.export, mount.mount) for mount in site.mounts] == [
+        ("10.255.0.3", "/srv/shared", "/shared")
+    ]
+    assert {user.name for user in site.users} == {"ada", "grace"}
+
+
+def test_a_site_without_storage_servers_mounts_nothing(hand_made):
+    rest = [machine for machine in hand_made.values() if machine.name != hand.STORE]
+    assert site_facts(load_site("lab"), rest).mounts == ()
+
+
+def _trays(racks: int, per_rack: int):
+    first = next(machine for machine in hand.machines() if machine.name == hand.TRAYS[0])
+    head = next(machine for machine in hand.machines() if machine.name == hand.HEAD)
+    trays = [
+        replace(first, name=f"t-{rack}-{slot}", rack=f"rack-{rack}", su=f"su-{rack // 8}", pod="pod-01")
+        for rack in range(racks)
+        for slot in range(per_rack)
+    ]
+    return [*trays, head]
+
+
+SLURM = Slurm(cluster="c", controller="head", partitions=(Partition(name="main"),))
+
+
+def test_block_sizes_of_a_pod_of_16_su_of_8_racks_of_18_trays():
+    # the sizes that Slurm accepts for topology/block: each a power of two of the one before
+    found = slurm_facts(SLURM, _trays(racks=128, per_rack=18))
+    assert found.block_sizes == (18, 144, 2304)
+    assert len(found.blocks) == 128
+
+
+def test_levels_that_slurm_would_refuse_are_left_out():
+    found = slurm_facts(SLURM, _trays(racks=6, per_rack=18))  # 108 = 6 x 18: no power of two
+    assert found.block_sizes == (18,)
+
+
+def test_stand_ins_promise_less_memory_than_they_have(site):
+    assert all(node.memory_mib < 640 and node.cpus == 1 for node in site.slurm.nodes)
+
+
+def test_accelerators_of_stand_ins_are_counts_and_of_real_trays_devices(site, real_machines):
+    assert [line.source for line in site.slurm.gres] == ["Count=4"]
+    real = site_facts(load_site("lab"), tuple(real_machines.values())).slurm
+    assert [line.source for line in real.gres] == ["File=/dev/nvidia[0-3]"]
+    assert real.gpu_devices
+    assert all(node.cpus is None and node.memory_mib is None for node in real.nodes)
+
+
+def test_no_cluster_without_trays_or_controller(hand_made):
+    assert slurm_facts(SLURM, [hand_made[hand.HEAD]]) is None
+    assert slurm_facts(SLURM, [hand_made[hand.TRAYS[0]]]) is None

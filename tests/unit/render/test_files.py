@@ -1,0 +1,166 @@
+"""The rendered files, each read by the program that will read it on the machine."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from dataclasses import asdict
+
+import machines as hand
+import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
+from ruamel.yaml import YAML
+
+from infra.errors import UserError
+from infra.paths import ROOT
+from infra.plan.machines import Role
+from infra.render import component_files, deployed_files, render
+from infra.render.deployment import APPLIED, role_rules
+from infra.render.templates import TEMPLATES
+
+pytestmark = pytest.mark.unit
+
+EVERYONE = (*hand.TRAYS, hand.STORE, hand.HEAD, hand.LEAF, hand.SPINE)
+
+
+def files_of(name, facts, site):
+    return {file.path: file for file in deployed_files(facts[name], site)}
+
+
+def check(command, tmp_path, text, name):
+    """Run a checker on the text; `%s` is the file."""
+    program = command[0]
+    if shutil.which(program) is None:
+        pytest.fail(f"{program} is not installed: see gigasite doctor")
+    path = tmp_path / name
+    path.write_text(text)
+    words = [str(path) if word == "%s" else word for word in command]
+    return subprocess.run(words, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("name", EVERYONE)
+def test_every_file_says_what_made_it_and_how_to_make_it_again(name, facts, site):
+    for file in files_of(name, facts, site).values():
+        if file.text is not None:
+            assert re.match(
+                r"[#!] Made by gigasite from templates/\S+\.j2; .*`gigasite up lab ", file.text
+            ), file.path
+
+
+@pytest.mark.parametrize("name", [hand.LEAF, hand.SPINE])
+def test_frr_takes_its_configuration(name, facts, site, tmp_path):
+    done = check(
+        ["vtysh", "-C", "-f", "%s"],
+        tmp_path,
+        files_of(name, facts, site)["/etc/frr/frr.conf"].text,
+        "frr.conf",
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_check_of_frr_can_fail(facts, site, tmp_path):
+    text = files_of(hand.LEAF, facts, site)["/etc/frr/frr.conf"].text.replace("ip route", "ip rout3")
+    assert check(["vtysh", "-C", "-f", "%s"], tmp_path, text, "frr.conf").returncode != 0
+
+
+@pytest.mark.parametrize("name", EVERYONE)
+def test_chrony_takes_its_configuration(name, facts, site, tmp_path):
+    text = files_of(name, facts, site)["/etc/chrony/chrony.conf"].text
+    done = check(["chronyd", "-p", "-f", "%s"], tmp_path, text, "chrony.conf")
+    assert done.returncode == 0, done.stderr
+    assert ("local stratum" in text) == (name == hand.HEAD)
+    assert ("server 10.255.0.4 iburst" in text) == (name != hand.HEAD)
+
+
+def test_slurm_reads_its_configuration_to_the_end(facts, site, tmp_path):
+    text = files_of(hand.TRAYS[0], facts, site)["/etc/slurm/slurm.conf"].text
+    done = check(
+        ["env", "SLURM_CONF=" + str(tmp_path / "slurm.conf"), "scontrol", "-V"], tmp_path, text, "slurm.conf"
+    )
+    assert done.returncode == 0, done.stderr
+    bad = check(
+        ["env", "SLURM_CONF=" + str(tmp_path / "slurm.conf"), "scontrol", "-V"],
+        tmp_path,
+        text.replace("CPUs=1", "CPUs=one"),
+        "slurm.conf",
+    )
+    assert bad.returncode != 0
+
+
+def test_slurm_conf_is_the_same_on_every_machine_of_the_cluster(facts, site):
+    texts = {
+        path: {files_of(name, facts, site)[path].text for name in (*hand.TRAYS, hand.HEAD)}
+        for path in ("/etc/slurm/slurm.conf", "/etc/slurm/topology.conf", "/etc/slurm/gres.conf")
+    }
+    assert all(len(found) == 1 for found in texts.values())
+
+
+def test_slurm_conf_names_every_tray_by_its_loopback(facts, site):
+    text = files_of(hand.HEAD, facts, site)["/etc/slurm/slurm.conf"].text
+    nodes = dict(re.findall(r"^NodeName=(\S+) NodeAddr=(\S+)", text, re.MULTILINE))
+    assert nodes == {hand.TRAYS[0]: "10.255.0.1", hand.TRAYS[1]: "10.255.0.2"}
+
+
+def test_only_switches_get_routing_daemons_and_only_the_server_exports(facts, site):
+    having = {
+        path: {name for name in EVERYONE if path in files_of(name, facts, site)}
+        for path in (
+            "/etc/frr/frr.conf",
+            "/etc/exports.d/gigasite.exports",
+            "/etc/systemd/system/shared.mount",
+        )
+    }
+    assert having == {
+        "/etc/frr/frr.conf": {hand.LEAF, hand.SPINE},
+        "/etc/exports.d/gigasite.exports": {hand.STORE},
+        "/etc/systemd/system/shared.mount": {*hand.TRAYS, hand.HEAD},
+    }
+
+
+def test_secrets_are_named_and_never_rendered(facts, site):
+    key = files_of(hand.TRAYS[0], facts, site)["/etc/munge/munge.key"]
+    assert (key.secret, key.text, key.mode, key.owner) == ("munge.key", None, "0400", "munge")
+
+
+def test_a_template_that_asks_for_an_unknown_fact_says_so(facts, site):
+    with pytest.raises(UserError, match=r"templates/etc/hosts\.j2"):
+        render("etc/hosts.j2", {"machine": {}, "site": {"name": "lab"}})
+
+
+def test_a_wrong_file_rule_says_so(facts, site):
+    with pytest.raises(UserError, match="wrong file rule"):
+        list(component_files([{"src": "etc/hosts.j2", "modus": "0644"}], {"machine": {}, "site": {}}))
+    with pytest.raises(UserError, match=r"no fact 'site\.nothing'"):
+        list(component_files([{"src": "etc/hosts.j2", "each": "site.nothing"}], {"machine": {}, "site": {}}))
+
+
+def test_every_template_is_deployed_by_a_role():
+    used = {rule["src"] for role in APPLIED for rules in role_rules(role) for rule in rules if "src" in rule}
+    there = {str(path.relative_to(TEMPLATES)) for path in TEMPLATES.rglob("*.j2")}
+    assert used == {path for path in there if not path.startswith("controller/")}
+
+
+def test_roles_are_applied_as_the_checks_believe():
+    """APPLIED and the playbooks' `hosts:` are two statements of one thing."""
+    said = {}
+    for path in (ROOT / "playbooks").glob("*.yml"):
+        for play in YAML(typ="safe").load(path):
+            for role in play.get("roles", ()):
+                said[role["role"]] = play["hosts"]
+    groups = {
+        role: "all" if machines == frozenset(Role) else ":".join(sorted(f"role_{one}" for one in machines))
+        for role, machines in APPLIED.items()
+    }
+    said.pop("validate")
+    assert said == groups
+
+
+@pytest.mark.parametrize("name", EVERYONE)
+def test_ansibles_own_template_lookup_prints_the_same(name, facts, site):
+    """Templates stay usable by ansible.builtin.template: same settings, same text."""
+    variables = {"machine": asdict(facts[name]), "site": asdict(site), "template": "etc/hosts.j2"}
+    templar = Templar(DataLoader(), variables=variables)
+    text = trust_as_template((TEMPLATES / "etc/hosts.j2").read_text())
+    assert templar.template(text) == files_of(name, facts, site)["/etc/hosts"].text

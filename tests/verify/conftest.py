@@ -1,0 +1,188 @@
+"""Which machines a check runs on, how it reaches them, and what is written down of it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import testinfra
+
+from infra.errors import UserError
+from infra.plan.machines import Role
+from infra.rollout import ssh
+from infra.rollout.targets import Targets, targets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from infra.plan.machines import Machine
+    from infra.render.facts import MachineFacts, SiteFacts
+
+TARGETS = pytest.StashKey[Targets | None]()
+RESULTS = pytest.StashKey[list[dict[str, Any]]]()
+
+
+class Shell:
+    """Runs commands on one machine as root; a machine that is away is asked once."""
+
+    def __init__(self, config: Path, name: str) -> None:
+        self.host = testinfra.get_host(
+            f"ssh://{name}?ssh_config={config}&controlpersist=0&timeout=60&sudo=true"
+        )
+        self.name = name
+        self.away: str | None = None
+
+    def run(self, command: str, *words: str, seconds: int = 60) -> Any:
+        """Run a command; `%s` stands for words, which are quoted."""
+        if self.away is None:
+            try:
+                quoted = command % tuple(shlex.quote(word) for word in words) if words else command
+                return self.host.run(f"timeout {seconds} sh -c {shlex.quote(quoted)}")
+            except RuntimeError as error:
+                self.away = str(getattr(error.args[0], "stderr", error)).strip()
+        pytest.fail(f"{self.name} does not answer: {self.away}", pytrace=False)
+
+    def out(self, command: str, *words: str, seconds: int = 60) -> str:
+        """What a command prints; the check fails if the command does."""
+        done = self.run(command, *words, seconds=seconds)
+        if done.rc:
+            said = (done.stderr or done.stdout).strip() or (
+                "it ran over its time" if done.rc == 124 else "nothing"
+            )
+            pytest.fail(f"`{command}` exit {done.rc}: {said}", pytrace=False)
+        return str(done.stdout)
+
+    def json(self, command: str) -> Any:
+        """What a command prints as JSON."""
+        return json.loads(self.out(command))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("gigasite")
+    group.addoption("--site", help="name of the site, a folder below inventories/")
+    group.addoption("--limit", help="machines and groups, with commas between")
+    group.addoption("--verify-json", metavar="FILE", help="where to write each check's outcome")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "role(*names): roles of the machines that a check is for")
+    config.addinivalue_line(
+        "markers", "proved_on(what): what a check proves on stand-ins: vm, emulated, simulated"
+    )
+    config.stash[RESULTS] = []
+    config.stash[TARGETS] = None
+    site = config.getoption("--site")
+    if site:
+        try:
+            config.stash[TARGETS] = targets(site)
+        except UserError as error:
+            raise pytest.UsageError(str(error)) from error
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    found = metafunc.config.stash[TARGETS]
+    if found is None:
+        raise pytest.UsageError("name the site: pytest tests/verify --site lab")
+    if "machine" not in metafunc.fixturenames:
+        return
+    try:
+        limited = found.only(metafunc.config.getoption("--limit"))
+    except UserError as error:
+        raise pytest.UsageError(str(error)) from error
+    roles = {Role(name) for mark in metafunc.definition.iter_markers("role") for name in mark.args} or set(
+        Role
+    )
+    picked = [machine for machine in limited if machine.role in roles]
+    # Machines are the slow dimension: all checks of a machine share what was asked of it.
+    metafunc.parametrize("machine", picked, ids=[machine.name for machine in picked], scope="session")
+
+
+@pytest.fixture(scope="session")
+def found(pytestconfig: pytest.Config) -> Targets:
+    """All machines of the site."""
+    value = pytestconfig.stash[TARGETS]
+    assert value is not None
+    return value
+
+
+@pytest.fixture(scope="session")
+def site(found: Targets) -> SiteFacts:
+    """Facts of the site."""
+    return found.facts
+
+
+@pytest.fixture(scope="session")
+def facts(found: Targets, machine: Machine) -> MachineFacts:
+    """Facts of the machine."""
+    return found.facts_of(machine)
+
+
+@pytest.fixture(scope="session")
+def shell_on(found: Targets) -> Callable[[str], Shell]:
+    """A shell on a machine by its name."""
+    config = ssh.write_config(found.site, found.machines)
+    shells: dict[str, Shell] = {}
+    return lambda name: shells.setdefault(name, Shell(config, name)) if name not in shells else shells[name]
+
+
+@pytest.fixture(scope="session")
+def shell(machine: Machine, shell_on: Callable[[str], Shell]) -> Shell:
+    """A shell on the machine."""
+    return shell_on(machine.name)
+
+
+@pytest.fixture
+def say(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Keeps text for a person who reads the report, for example a job's output."""
+    return lambda text: request.node.user_properties.append(("output", text))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    report: pytest.TestReport = yield
+    if report.when == "call" or (report.when == "setup" and not report.passed):
+        item.config.stash[RESULTS].append(_result(item, report))
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    target = session.config.getoption("--verify-json")
+    if target:
+        text = json.dumps(
+            {"site": session.config.getoption("--site"), "checks": session.config.stash[RESULTS]}, indent=1
+        )
+        Path(target).write_text(f"{text}\n", encoding="utf-8")
+
+
+def _result(item: pytest.Item, report: pytest.TestReport) -> dict[str, Any]:
+    callspec = getattr(item, "callspec", None)
+    params: Mapping[str, Any] = callspec.params if callspec else {}
+    machine: Machine | None = params.get("machine")
+    mark = item.get_closest_marker("proved_on")
+    found = item.config.stash[TARGETS]
+    assert found is not None
+    stood_in = any(one.stand_in for one in ((machine,) if machine else found.machines))
+    function = getattr(item, "function", None)
+    name = ((function.__doc__ if function else None) or item.name).strip().splitlines()[0].rstrip(".")
+    outcome = report.outcome if report.when == "call" or report.outcome == "skipped" else "error"
+    return {
+        "id": item.nodeid,
+        "name": name,
+        "host": machine.name if machine else None,
+        "machine": machine.name if machine else "",
+        "outcome": outcome,
+        "message": "" if report.passed else _message(report),
+        "proved_on": mark.args[0] if mark and stood_in else "real",
+        "seconds": round(report.duration, 2),
+        "output": "\n".join(str(value) for key, value in report.user_properties if key == "output"),
+    }
+
+
+def _message(report: pytest.TestReport) -> str:
+    if isinstance(report.longrepr, tuple):
+        return report.longrepr[2]
+    crash = getattr(report.longrepr, "reprcrash", None)
+    return str(crash.message if crash else report.longrepr).strip()[:2000]

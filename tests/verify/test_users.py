@@ -1,0 +1,28 @@
+"""Users: accounts with the same numbers everywhere, and no way in but keys."""
+
+from __future__ import annotations
+
+import pytest
+
+pytestmark = pytest.mark.proved_on("vm")
+
+
+def test_accounts(shell, site):
+    """Every declared account exists with its number and groups."""
+    passwd = {line.split(":")[0]: line.split(":") for line in shell.out("getent passwd").splitlines()}
+    groups = {line.split(":")[0]: line.split(":") for line in shell.out("getent group").splitlines()}
+    for user in site.users:
+        assert user.name in passwd, f"no account {user.name}"
+        assert int(passwd[user.name][2]) == user.uid
+    for group in site.groups:
+        assert group.name in groups, f"no group {group.name}"
+        assert int(groups[group.name][2]) == group.gid
+        assert set(group.members) <= set(groups[group.name][3].split(","))
+
+
+def test_keys_only(shell):
+    """Only keys open it, and not for root."""
+    settings = dict(line.split(" ", 1) for line in shell.out("sshd -T").splitlines() if " " in line)
+    assert settings["passwordauthentication"] == "no"
+    assert settings["kbdinteractiveauthentication"] == "no"
+    assert settings["permitrootlogin"] == "no"
