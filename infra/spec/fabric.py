@@ -29,7 +29,8 @@ class Tier(Part):
     per: Block
     """The block that `count` is for."""
     count: Count | None = None
-    """Switches in each block, rail (first tier), plane and group; without it, as few as the ports allow."""
+    """Switches in each block, rail (first tier), plane and group; without it, as few as
+    the ports allow with each lower switch's uplinks spread evenly."""
     down: Count | None = None
     """Ports of each that face down; by default what `up` leaves."""
     up: Whole = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, WithJsonSchema, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from infra.spec import units
@@ -15,7 +15,19 @@ class Trays(Part):
     """Nodes of one platform in some slots of a rack."""
 
     platform: Name
-    slots: tuple[Count, ...] = Field(examples=[[1, 2]], json_schema_extra={})
+    slots: Annotated[
+        tuple[Count, ...],
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"type": "array", "items": {"type": "integer", "minimum": 1}},
+                    {"type": "integer", "minimum": 1},
+                    {"type": "string", "pattern": r"^\d+ *- *\d+$"},
+                ],
+                "examples": [[1, 2], "1-18"],
+            }
+        ),
+    ]
     """Slot numbers from 1: a list, one number, or a range such as `1-18`."""
 
     @field_validator("slots", mode="before")

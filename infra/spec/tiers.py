@@ -123,6 +123,11 @@ def endpoints(site: Site, name: str, fabric: Fabric) -> int:
     return lanes * racks * each + servers
 
 
+def even(least: int, uplinks: int) -> int:
+    """The fewest switches, at least `least`, over which each lower switch's uplinks spread evenly."""
+    return next((count for count in range(max(least, 1), uplinks + 1) if uplinks % count == 0), max(least, 1))
+
+
 def resolve(site: Site, name: str, fabric: Fabric) -> tuple[ResolvedTier, ...]:
     """All tiers of a fabric, from the hosts up."""
     result: list[ResolvedTier] = []
@@ -142,7 +147,7 @@ def resolve(site: Site, name: str, fabric: Fabric) -> tuple[ResolvedTier, ...]:
                 else (lower.count if tier.group_by == "rail" else lower.sets * math.ceil(lower.count / sets))
             )
             needed = blocks * into_one_set * lower.up
-        count = tier.count if tier.count is not None else max(math.ceil(needed / down), 1)
+        count = tier.count or even(math.ceil(needed / down), result[-1].up if result else 1)
         result.append(
             ResolvedTier(
                 fabric=name, level=level, name=tier.name, model=model, per=tier.per, planes=fabric.planes,

@@ -1,0 +1,102 @@
+"""Golden cases: `tests/cases/NAME/{site.yaml,expected/}`.
+
+expected/published.json has figures that others published, with their source; expected/summary.json and
+expected/TABLE.csv are what the plan gives, written by GIGASITE_UPDATE=1 and read before they are committed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from infra.plan import plan
+from infra.plan.export import table
+from infra.spec import load
+
+pytestmark = pytest.mark.unit
+
+CASES = Path(__file__).resolve().parents[2] / "cases"
+NAMES = sorted(path.parent.name for path in CASES.glob("*/site.yaml"))
+PUBLISHED = sorted(path.parent.parent.name for path in CASES.glob("*/expected/published.json"))
+
+
+@pytest.fixture(scope="module")
+def planned():
+    known = {}
+
+    def get(name):
+        if name not in known:
+            known[name] = plan(load(CASES / name / "site.yaml"))
+        return known[name]
+
+    return get
+
+
+def part_of(whole, part):
+    return {k: part_of(whole[k], v) if isinstance(v, dict) else whole[k] for k, v in part.items()}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_counts(planned, name):
+    published = json.loads((CASES / name / "expected" / "published.json").read_text(encoding="utf-8"))
+    assert published["source"]
+    assert part_of(planned(name).summary(), published["figures"]) == published["figures"]
+    assert not [f for f in planned(name).findings if f.id in {"down-ports", "switch-ports"}]
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_cables_are_made(planned, name):
+    """The counts are those of cables with two ends each, not of a formula."""
+    links = planned(name).links
+    figures = planned(name).summary()["cables"]["east_west"]
+    rows = dict(links.filter(pl.col("fabric") == "east-west").group_by("tier").len().rows())
+    assert {str(step): count for step, count in rows.items()} == {
+        k: v for k, v in figures.items() if k != "total"
+    }
+    assert links.select("z", "z_port").is_duplicated().sum() == 0
+
+
+@pytest.mark.parametrize(
+    ("units", "leaf", "spine", "core"), [(16, 128, 128, 64), (32, 256, 256, 128), (64, 512, 512, 256)]
+)
+def test_other_rows_of_the_same_table(planned, units, leaf, spine, core):
+    site = planned("dgx-b200-64-su").site
+    layout = site.layout.model_copy(update={"pods": units // 16})
+    figures = plan(site.model_copy(update={"layout": layout})).summary()
+    assert figures["switches"]["east_west"] == {
+        "leaf": leaf, "spine": spine, "core": core, "total": leaf + spine + core,
+    }  # fmt: skip
+    assert figures["accelerators"] == units * 256
+
+
+@pytest.mark.parametrize(
+    ("units", "leaf", "spine"), [(1, 8, 4), (2, 16, 8), (4, 32, 18), (8, 64, 36), (18, 144, 72)]
+)
+def test_other_rows_of_the_xdr_table(planned, units, leaf, spine):
+    """Of 4 and 8 units too: 18 and 36 spines, where 16 and 32 have the ports but 72 uplinks do not divide."""
+    site = planned("dgx-b300-xdr-18-su").site
+    layout = site.layout.model_copy(update={"scalable_units_per_pod": units})
+    figures = plan(site.model_copy(update={"layout": layout})).summary()["switches"]["east_west"]
+    assert (figures["leaf"], figures["spine"]) == (leaf, spine)
+
+
+GOLDEN = {"small": ["power", "cooling"], "exceptions": ["racks", "power", "materials"]}
+
+
+@pytest.mark.parametrize("name", sorted(GOLDEN))
+def test_golden_tables(planned, name):
+    expected = CASES / name / "expected"
+    texts = {"summary.json": json.dumps(planned(name).summary(), indent=1, ensure_ascii=False) + "\n"}
+    for entry in GOLDEN[name]:
+        frame = table(planned(name), entry)
+        floats = [c for c, kind in frame.schema.items() if kind.is_float()]
+        texts[f"{entry}.csv"] = frame.with_columns(pl.col(floats).round(3)).write_csv()
+    for file, text in texts.items():
+        if os.environ.get("GIGASITE_UPDATE"):
+            expected.mkdir(exist_ok=True)
+            (expected / file).write_text(text, encoding="utf-8")
+        assert text == (expected / file).read_text(encoding="utf-8"), file

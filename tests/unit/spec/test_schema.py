@@ -1,0 +1,45 @@
+"""The JSON Schema beside the declarations: current, and of the same mind as the types."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+from ruamel.yaml import YAML
+
+from infra import paths
+from infra.spec import load, schema
+
+pytestmark = pytest.mark.unit
+
+SITES = sorted([*paths.ROOT.glob("inventories/*/site.yaml"), *paths.ROOT.glob("tests/cases/*/site.yaml")])
+
+
+def test_schema_is_current():
+    assert schema.FILE.read_text(encoding="utf-8") == schema.text(), "run `gigasite schema --write`"
+
+
+@pytest.mark.parametrize("path", SITES, ids=lambda path: path.parent.name)
+def test_declarations_pass_and_name_the_schema(path: Path):
+    first = path.read_text(encoding="utf-8").splitlines()[0]
+    reference = first.removeprefix("# yaml-language-server: $schema=")
+    assert (path.parent / reference).resolve() == schema.FILE
+    load(path)
+    # Numbers are given as they are written: JSON has no dates and no YAML 1.1 surprises.
+    value = YAML(typ="safe", pure=True).load(path)
+    plain = json.loads(json.dumps(value, default=str))
+    errors = list(jsonschema.Draft202012Validator(json.loads(schema.text())).iter_errors(plain))
+    assert not [f"{'.'.join(map(str, error.path))}: {error.message}" for error in errors]
+
+
+def test_schema_knows_units_and_keys():
+    validator = jsonschema.Draft202012Validator(json.loads(schema.text()))
+    value = YAML(typ="safe", pure=True).load(SITES[0])
+    value = json.loads(json.dumps(value, default=str))
+    value["layout"]["rack"] = {"platform": "gb300-nvl72", "power": "120 kg"}
+    value["layuot"] = {}
+    messages = " ".join(error.message for error in validator.iter_errors(value))
+    assert "layuot" in messages
+    assert "120 kg" in messages
