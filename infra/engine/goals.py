@@ -48,7 +48,7 @@ class GoalReader:
         self._monitor, self._request = monitor, request
         # Those of a remote component are the component's again when its provider registers it.
         key = (request.parent, request.type, request.name)
-        self.transforms: list[Any] = monitor.pending_transforms.pop(key, None) or list(request.transforms)
+        self.transforms: list[Any] = monitor.pending_transforms.pop(key, []) or list(request.transforms)
         if request.remote and self.transforms:
             monitor.pending_transforms[key] = self.transforms
         self.providers: dict[str, str] = {}
