@@ -108,8 +108,7 @@ def image_key() -> str:
 
 def cached_image() -> Image | None:
     """The image for today's inputs if it is built already."""
-    image = _image(paths.cache() / f"image-{image_key()}")
-    return image if (image.folder / "complete").exists() else None
+    return image_by_key(image_key())
 
 
 def ensure_image(progress: Callable[[str], None] = lambda _: None) -> Image:
@@ -261,6 +260,12 @@ def _clean(keep: int) -> None:
     for old in sorted(made, key=lambda path: path.stat().st_mtime, reverse=True)[keep:]:
         if not _in_use(old):
             shutil.rmtree(old)
+
+
+def image_by_key(key: str) -> Image | None:
+    """A built image that the cache still has."""
+    image = _image(paths.cache() / f"image-{key}")
+    return image if (image.folder / "complete").exists() else None
 
 
 def note_user(image: Image, disk: Path) -> None:

@@ -12,16 +12,13 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 from infra.errors import UserError
-from infra.lab import accel, identity, ports, session
+from infra.lab import accel, disks, identity, ports, session
 from infra.lab.domain import MAX_NICS, NAMESPACE, Domain, domain_xml, machine_of, owner_of, parse
 from infra.lab.files import locked, write_private
-from infra.lab.image import DISK_GIB, Image, note_user
-from infra.lab.saveimage import write_save_image
+from infra.lab.image import DISK_GIB, Image
 from infra.lab.seed import seed
 from infra.lab.session import libvirt
 from infra.lab.spec import Cable, MachineSpec, Start, domain_name, owner_id
-from infra.lab.template import Shape, ensure_template
-from infra.process import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -99,15 +96,17 @@ def define(
         keys = identity.ensure_identity(spec.state_dir, [spec.name])
         identity.trust_host(keys, spec.name, spec.ssh_port)
         _write_seed(spec, keys)
+        image = disks.image_of(spec, image)
         xml = domain_xml(_domain(spec, image, how))
         inputs = hashlib.sha256(xml.encode()).hexdigest()[:16]
-        _ensure_disk(connection, spec, image, how, xml, progress)
-        if found is None or _inputs(found.XMLDesc()) != inputs:
+        changed = found is None or _inputs(found.XMLDesc()) != inputs
+        if changed:
             progress(f"{spec.name}: defining the machine")
-            try:
-                connection.defineXML(_with_inputs(xml, inputs))
-            except libvirt.libvirtError as error:
-                raise UserError(f"libvirt refuses the machine: {error}", where=spec.name) from error
+            # Without the hash: a command that is killed before the disk is there shall come here again.
+            _define_xml(connection, spec, xml)
+        if changed or not disks.exists(spec):
+            disks.ensure_disk(spec, image, how, _full_xml(connection, spec), progress)
+            _define_xml(connection, spec, _with_inputs(xml, inputs))
         return _require_status(spec)
 
 
@@ -141,6 +140,7 @@ def undefine(state_dir: Path, name: str, owner: str) -> bool:
                 libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
             )
         folder = state_dir / "machines" / name
+        disks.remove_saved(folder)
         existed = domain is not None or folder.exists()
         shutil.rmtree(folder, ignore_errors=True)
         identity.forget_machine(identity.Identity(state_dir), name)
@@ -233,44 +233,17 @@ def _find(connection: Any, spec: MachineSpec) -> Any:
     return domain
 
 
-def _ensure_disk(  # noqa: PLR0917 (inside only)
-    connection: Any,
-    spec: MachineSpec,
-    image: Image,
-    how: accel.Kind,
-    xml: str,
-    progress: Callable[[str], None],
-) -> None:
-    """Make the disk, and for a fast start the saved memory that fits this disk and no other."""
-    disk = spec.folder / "disk.qcow2"
-    if disk.exists():
-        return
-    note_user(image, disk)
-    if spec.start is Start.BOOT:
-        _make_overlay(disk, image.disk, spec.disk_gib)
-        return
-    shape = Shape(spec.vcpus, spec.memory_mib, spec.disk_gib, len(spec.nics))
-    template = ensure_template(image, shape, how, progress)
-    saved = template.save_folder / f"{spec.domain_name}.save"
-    # The disk last: once it exists its machine may have run, and memory from before must not come back.
-    write_save_image(saved, _as_libvirt_writes(connection, xml), template.stream)
-    _make_overlay(disk, template.disk, spec.disk_gib)
-
-
-def _as_libvirt_writes(connection: Any, xml: str) -> str:
-    """The XML with everything that libvirt fills in when it defines a domain: version, controllers."""
+def _define_xml(connection: Any, spec: MachineSpec, xml: str) -> None:
     try:
-        domain = connection.defineXML(xml)
-        return str(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE | libvirt.VIR_DOMAIN_XML_INACTIVE))
+        connection.defineXML(xml)
     except libvirt.libvirtError as error:
-        raise UserError(f"libvirt refuses the machine: {error}") from error
+        raise UserError(f"libvirt refuses the machine: {error}", where=spec.name) from error
 
 
-def _make_overlay(disk: Path, base: Path, gib: int) -> None:
-    fresh = disk.with_name(f".{disk.name}")
-    run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", base, fresh, f"{gib}G"])
-    fresh.chmod(0o600)
-    fresh.rename(disk)
+def _full_xml(connection: Any, spec: MachineSpec) -> str:
+    """The definition with what libvirt filled in: the machine type's version, controllers, addresses."""
+    domain = connection.lookupByName(spec.domain_name)
+    return str(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE | libvirt.VIR_DOMAIN_XML_INACTIVE))
 
 
 def _write_seed(spec: MachineSpec, keys: identity.Identity) -> None:
