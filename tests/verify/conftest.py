@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import secrets
 import shlex
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 import testinfra
@@ -16,7 +18,7 @@ from infra.rollout import ssh
 from infra.rollout.targets import Targets, targets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from infra.plan.machines import Machine
     from infra.render.facts import MachineFacts, SiteFacts
@@ -25,8 +27,18 @@ TARGETS = pytest.StashKey[Targets | None]()
 RESULTS = pytest.StashKey[list[dict[str, Any]]]()
 
 
+class Answer(NamedTuple):
+    """What a command said: exit status, and its output with its errors."""
+
+    status: int
+    text: str
+
+
 class Shell:
-    """Runs commands on one machine as root; a machine that is away is asked once."""
+    """Runs commands on one machine as root, over the shared connection.
+
+    What the checks' `asks` marks name is asked before the first check; the rest when it is needed.
+    """
 
     def __init__(self, config: Path, name: str) -> None:
         self.host = testinfra.get_host(
@@ -34,26 +46,44 @@ class Shell:
         )
         self.name = name
         self.away: str | None = None
+        self.answers: dict[str, Answer] = {}
 
-    def run(self, command: str, *words: str, seconds: int = 60) -> Any:
-        """Run a command; `%s` stands for words, which are quoted."""
-        if self.away is None:
-            try:
-                quoted = command % tuple(shlex.quote(word) for word in words) if words else command
-                return self.host.run(f"timeout {seconds} sh -c {shlex.quote(quoted)}")
-            except RuntimeError as error:
-                self.away = str(getattr(error.args[0], "stderr", error)).strip()
-        pytest.fail(f"{self.name} does not answer: {self.away}", pytrace=False)
+    def ask(self, commands: Iterable[str]) -> None:
+        """Run commands one after the other in one login and keep what they say.
 
-    def out(self, command: str, *words: str, seconds: int = 60) -> str:
+        A login costs an emulated machine more than most commands do.
+        """
+        wanted = [command for command in dict.fromkeys(commands) if command not in self.answers]
+        if not wanted or self.away is not None:
+            return
+        mark = secrets.token_hex(8)
+        script = "\n".join(
+            f"said=$(eval {shlex.quote(command)} 2>&1); echo {mark} $?; printf '%s\\n' \"$said\""
+            for command in wanted
+        )
+        try:
+            output = self.host.run(script).stdout
+        except RuntimeError as error:
+            self.away = str(getattr(error.args[0], "stderr", error)).strip()
+            return
+        parts = output.split(f"{mark} ")[1:]
+        for command, part in zip(wanted, parts, strict=True):
+            status, _, text = part.partition("\n")
+            self.answers[command] = Answer(int(status), text.strip("\n"))
+
+    def run(self, command: str) -> Answer:
+        """What a command says; the check fails if the machine does not answer."""
+        self.ask([command])
+        if command not in self.answers:
+            pytest.fail(f"{self.name} does not answer: {self.away}", pytrace=False)
+        return self.answers[command]
+
+    def out(self, command: str) -> str:
         """What a command prints; the check fails if the command does."""
-        done = self.run(command, *words, seconds=seconds)
-        if done.rc:
-            said = (done.stderr or done.stdout).strip() or (
-                "it ran over its time" if done.rc == 124 else "nothing"
-            )
-            pytest.fail(f"`{command}` exit {done.rc}: {said}", pytrace=False)
-        return str(done.stdout)
+        status, text = self.run(command)
+        if status:
+            pytest.fail(f"`{command}` exit {status}: {text or 'no output'}", pytrace=False)
+        return text
 
     def json(self, command: str) -> Any:
         """What a command prints as JSON."""
@@ -72,6 +102,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "proved_on(what): what a check proves on stand-ins: vm, emulated, simulated"
     )
+    config.addinivalue_line("markers", "asks(*commands): what a check asks of its machine, to be asked early")
     config.stash[RESULTS] = []
     config.stash[TARGETS] = None
     site = config.getoption("--site")
@@ -121,11 +152,21 @@ def facts(found: Targets, machine: Machine) -> MachineFacts:
 
 
 @pytest.fixture(scope="session")
-def shell_on(found: Targets) -> Callable[[str], Shell]:
-    """A shell on a machine by its name."""
+def shell_on(request: pytest.FixtureRequest, found: Targets) -> Callable[[str], Shell]:
+    """A shell on a machine by its name; what the checks ask of all machines is asked now, of all at once."""
     config = ssh.write_config(found.site, found.machines)
-    shells: dict[str, Shell] = {}
-    return lambda name: shells.setdefault(name, Shell(config, name)) if name not in shells else shells[name]
+    shells = {machine.name: Shell(config, machine.name) for machine in found.machines}
+    questions: dict[str, list[str]] = {}
+    for item in request.session.items:
+        machine = _params(item).get("machine")
+        for mark in item.iter_markers("asks") if machine else ():
+            asked = questions.setdefault(machine.name, [])
+            for question in mark.args:
+                more = question(found.facts_of(machine), found.facts) if callable(question) else (question,)
+                asked.extend(more)
+    with ThreadPoolExecutor(max_workers=32) as pool:
+        list(pool.map(lambda name: shells[name].ask(questions[name]), questions))
+    return shells.__getitem__
 
 
 @pytest.fixture(scope="session")
@@ -157,10 +198,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         Path(target).write_text(f"{text}\n", encoding="utf-8")
 
 
-def _result(item: pytest.Item, report: pytest.TestReport) -> dict[str, Any]:
+def _params(item: pytest.Item) -> Mapping[str, Any]:
     callspec = getattr(item, "callspec", None)
-    params: Mapping[str, Any] = callspec.params if callspec else {}
-    machine: Machine | None = params.get("machine")
+    return callspec.params if callspec else {}
+
+
+def _result(item: pytest.Item, report: pytest.TestReport) -> dict[str, Any]:
+    machine: Machine | None = _params(item).get("machine")
     mark = item.get_closest_marker("proved_on")
     found = item.config.stash[TARGETS]
     assert found is not None

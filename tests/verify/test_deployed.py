@@ -12,29 +12,27 @@ from infra.rollout.secrets import secret
 pytestmark = pytest.mark.proved_on("vm")
 
 
+def listings(facts, site):
+    """Asks for the attributes and the sums of all files that the machine's roles deploy."""
+    names = " ".join(file.path for file in deployed_files(facts, site))
+    return f"stat --format '%n %a %U %G' {names} 2>/dev/null", f"sha256sum {names} 2>/dev/null"
+
+
+@pytest.mark.asks.with_args(listings)
 def test_files_are_the_plans(shell, facts, site):
     """Every file that its roles deploy has the plan's content, owner and mode."""
-    wanted = {file.path: file for file in deployed_files(facts, site)}
-    names = " ".join(wanted)
-    listed = shell.run(
-        "stat --format '%n %a %U %G' " + names + "; sha256sum " + names + " 2>/dev/null"
-    ).stdout
-    sums, attributes = {}, {}
-    for line in listed.splitlines():
-        words = line.split()
-        if len(words) == 4:
-            attributes[words[0]] = (words[1].zfill(4), words[2], words[3])
-        else:
-            sums[words[1]] = words[0]
+    listed, summed = (shell.run(command).text for command in listings(facts, site))
+    attributes = {line.split()[0]: tuple(line.split()[1:]) for line in listed.splitlines()}
+    sums = {line.split()[1]: line.split()[0] for line in summed.splitlines()}
     wrong = []
-    for path, file in wanted.items():
-        if path not in attributes:
-            wrong.append(f"{path} is missing")
+    for file in deployed_files(facts, site):
+        if file.path not in attributes:
+            wrong.append(f"{file.path} is missing")
             continue
-        if attributes[path] != (file.mode, file.owner, file.group):
-            wrong.append(f"{path} has {' '.join(attributes[path])}")
+        if attributes[file.path] != (file.mode.lstrip("0"), file.owner, file.group):
+            wrong.append(f"{file.path} has {' '.join(attributes[file.path])}")
         if not file.folder:
             content = secret(site.name, file.secret) if file.secret else (file.text or "").encode()
-            if sums.get(path) != hashlib.sha256(content).hexdigest():
-                wrong.append(f"{path} differs from the plan")
+            if sums.get(file.path) != hashlib.sha256(content).hexdigest():
+                wrong.append(f"{file.path} differs from the plan")
     assert not wrong, "; ".join(wrong)

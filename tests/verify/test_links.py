@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-pytestmark = pytest.mark.proved_on("vm")
+INTERFACES = "ip -json address"
+
+pytestmark = [pytest.mark.proved_on("vm"), pytest.mark.asks(INTERFACES)]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def interfaces(shell):
     """Interfaces of the machine by name."""
-    return {entry["ifname"]: entry for entry in shell.json("ip -json address")}
+    return {entry["ifname"]: entry for entry in shell.json(INTERFACES)}
 
 
 def test_interfaces(interfaces, facts):

@@ -6,20 +6,28 @@ import pytest
 
 pytestmark = [pytest.mark.proved_on("vm"), pytest.mark.role("tray", "management")]
 
+# findmnt reads the kernel's table: a server that is away cannot hold it up
+MOUNTED = "findmnt --raw --noheadings --types nfs4 --output SOURCE,TARGET"
 
+
+def writes(facts, site):
+    """Writes, reads and removes a file on each mount; a hard mount would wait for its server for ever."""
+    paths = [f"{mount.mount}/.verify-{facts.name}" for mount in site.mounts]
+    return tuple(
+        f"timeout 30 sh -c 'echo {facts.name} > {path} && cat {path} && rm {path}'" for path in paths
+    )
+
+
+@pytest.mark.asks(MOUNTED)
 def test_mounted(shell, site):
     """The shared filesystem is mounted by its storage address."""
-    # findmnt reads the kernel's table: a server that is away cannot hold it up
-    table = shell.out("findmnt --raw --noheadings --types nfs4 --output SOURCE,TARGET,OPTIONS")
-    lines = {tuple(line.split()[:2]) for line in table.splitlines()}
+    lines = {tuple(line.split()) for line in shell.out(MOUNTED).splitlines()}
     assert lines == {(f"{mount.address}:{mount.export}", mount.mount) for mount in site.mounts}
 
 
-def test_written(machine, shell, site):
+@pytest.mark.asks.with_args(writes)
+def test_written(shell, facts, site):
     """A file can be written to the shared filesystem and read back."""
-    for mount in site.mounts:
-        path = f"{mount.mount}/.verify-{machine.name}"
-        assert (
-            shell.out("echo %s > %s && cat %s && rm %s", machine.name, path, path, path).strip()
-            == machine.name
-        )
+    assert site.mounts
+    for command in writes(facts, site):
+        assert shell.out(command) == facts.name

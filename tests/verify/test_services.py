@@ -13,25 +13,33 @@ BY_ROLE = {
     "storage": ("nfs-server",),
     "switch": ("frr",),
 }
+FAILED = "systemctl list-units --state=failed --plain --no-legend --no-pager"
 
 
-def test_services_run(machine, shell):
+def states(facts, site):
+    """Asks for the state of the role's services."""
+    services = " ".join(EVERYWHERE + BY_ROLE[facts.role])
+    return (f"systemctl show --property Id,ActiveState,UnitFileState {services}",)
+
+
+@pytest.mark.asks.with_args(states)
+def test_services_run(shell, facts, site):
     """The services of its role run and start at boot."""
-    wanted = EVERYWHERE + BY_ROLE[machine.role]
-    states = shell.run(f"systemctl show --property Id,ActiveState,UnitFileState {' '.join(wanted)}").stdout
+    (command,) = states(facts, site)
     found = [
-        dict(line.split("=", 1) for line in block.splitlines()) for block in states.split("\n\n") if block
+        dict(line.split("=", 1) for line in block.splitlines()) for block in shell.out(command).split("\n\n")
     ]
     wrong = [
         f"{unit['Id']} is {unit['ActiveState']} and {unit['UnitFileState']}"
         for unit in found
         if (unit["ActiveState"], unit["UnitFileState"]) != ("active", "enabled")
     ]
-    assert len(found) == len(wanted)
+    assert len(found) == len(EVERYWHERE + BY_ROLE[facts.role])
     assert not wrong, "; ".join(wrong)
 
 
+@pytest.mark.asks(FAILED)
 def test_no_unit_failed(shell):
     """No unit has failed."""
-    failed = shell.out("systemctl list-units --state=failed --plain --no-legend --no-pager")
-    assert not failed.strip(), failed
+    failed = shell.out(FAILED)
+    assert not failed, failed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from infra.plan.machines import Role
 
 pytestmark = pytest.mark.proved_on("vm")
+
+SERVING = frozenset({"idle", "mixed", "allocated", "completing"})
 
 
 @pytest.fixture(scope="session")
@@ -19,54 +22,60 @@ def cluster(site):
     return site.slurm
 
 
-@pytest.mark.role("tray")
-def test_node_in_service(machine, shell_on, cluster):
-    """It is a Slurm node that takes jobs."""
-    shell = shell_on(cluster.controller)
-    for _ in range(10):  # a node that was just started registers within seconds
-        state = shell.out("sinfo --noheader --nodes %s --format %s", machine.name, "%T").split()
-        if state and set(state) <= {"idle", "mixed", "allocated", "completing"}:
-            return
+@pytest.fixture(scope="session")
+def states(shell_on, cluster):
+    """State of each node; waits a little for nodes that have just been started and are not known yet."""
+    head = shell_on(cluster.controller)
+    for attempt in range(10):
+        # a question of its own each time: answers are kept
+        lines = head.out(f"sinfo --noheader --Node --format '%N %T' # {attempt}").splitlines()
+        found = dict(line.split() for line in lines)
+        if all(found.get(node.name, "unk*").rstrip("*") in SERVING for node in cluster.nodes):
+            break
         time.sleep(3)
-    reason = shell.out("scontrol show node %s", machine.name)
-    pytest.fail(f"the node is {', '.join(state) or 'unknown'}\n{reason}", pytrace=False)
+    return found
+
+
+@pytest.mark.role("tray")
+def test_node_in_service(machine, states):
+    """It is a Slurm node that takes jobs."""
+    assert states.get(machine.name) in SERVING
 
 
 def test_topology(shell_on, cluster):
     """Slurm's blocks are the plan's racks."""
     lines = shell_on(cluster.controller).out("scontrol show topology").splitlines()
-    found = {
-        fields["BlockName"]: fields["Nodes"]
-        for line in lines
-        if (fields := dict(word.split("=", 1) for word in line.split() if "=" in word)).get("BlockName")
-    }
-    expand = "scontrol show hostnames %s"
+    fields = [dict(word.split("=", 1) for word in line.split() if "=" in word) for line in lines]
+    found = {field["BlockName"]: field["Nodes"] for field in fields if "BlockName" in field}
+    expand = "scontrol show hostnames"
     blocks = {
-        name: set(shell_on(cluster.controller).out(expand, nodes).split()) for name, nodes in found.items()
+        name: set(shell_on(cluster.controller).out(f"{expand} '{nodes}'").split())
+        for name, nodes in found.items()
     }
     wanted = {block.name: set(block.nodes) for block in cluster.blocks}
     assert {name: blocks.get(name) for name in wanted} == wanted
 
 
-def test_job_over_trays(shell_on, cluster, site, found, say):
+def test_job_over_trays(shell_on, cluster, site, found, states, say):  # noqa: PLR0917 (fixtures)
     """A job runs over two trays and writes its result to the shared filesystem."""
     trays = [node.name for node in cluster.nodes][:2]
+    idle = [tray for tray in trays if states.get(tray) in SERVING]
+    assert idle == trays, f"only {', '.join(idle) or 'none'} of {', '.join(trays)} take jobs"
     user, mount = site.users[0].name, site.mounts[0]
-    stamp = f"verify-{time.time_ns()}"
-    result = f"{mount.mount}/{stamp}"
+    result = f"{mount.mount}/.verify-{time.time_ns()}"
+    step = f'echo "$SLURMD_NODENAME $(id -un)" | tee -a {result}'
+    srun = f"srun --nodes={len(trays)} --ntasks-per-node=1 --nodelist={','.join(trays)} --time=5"
     head = shell_on(cluster.controller)
+    server = next(machine for machine in found.machines if machine.role is Role.STORAGE)
     try:
         printed = head.out(
-            "cd / && runuser --user %s -- srun --nodes=%s --ntasks-per-node=1 --nodelist=%s --time=5 "
-            "--immediate=120 sh -c %s",
-            user, str(len(trays)), ",".join(trays), f'echo "$SLURMD_NODENAME $(id -un)" | tee -a {result}',
-            seconds=240,
-        )  # fmt: skip
-        assert sorted(printed.split("\n")[:-1]) == sorted(f"{tray} {user}" for tray in trays)
+            f"cd / && timeout 120 runuser --user {user} -- {srun} --immediate=60 sh -c {shlex.quote(step)}"
+        )
+        wanted = sorted(f"{tray} {user}" for tray in trays)
+        assert sorted(printed.splitlines()) == wanted
         # read where it lies: on the storage server itself
-        server = next(machine for machine in found.machines if machine.role is Role.STORAGE)
-        written = shell_on(server.name).out("cat %s", f"{mount.export}/{stamp}")
-        assert sorted(written.splitlines()) == sorted(f"{tray} {user}" for tray in trays)
-        say(f"$ srun --nodes={len(trays)} …\n{printed}")
+        written = shell_on(server.name).out(f"cat {result.replace(mount.mount, mount.export, 1)}")
+        assert sorted(written.splitlines()) == wanted
+        say(f"$ {srun} …\n{printed}")
     finally:
-        head.run("rm -f %s", result)
+        shell_on(server.name).run(f"rm -f {result.replace(mount.mount, mount.export, 1)}")

@@ -6,13 +6,17 @@ import pytest
 
 pytestmark = pytest.mark.proved_on("vm")
 
+# waits for at most 30 s: a machine that has just been configured is still taking samples
+SETTLED = "chronyc -n waitsync 30 1 0 1 >/dev/null && chronyc -n -c tracking"
+TRACKING = "chronyc -n -c tracking"
+LISTENING = "ss --udp --listening --numeric --no-header"
+
 
 @pytest.mark.role("tray", "storage", "switch")
+@pytest.mark.asks(SETTLED)
 def test_clock_follows_site(shell, site):
     """Its clock follows the site's time server and is less than a second off."""
-    # waits for at most 30 s: a machine that has just been configured is still taking samples
-    shell.out("chronyc -n waitsync 30 1 0 1 >/dev/null")
-    fields = shell.out("chronyc -n -c tracking").strip().split(",")
+    fields = shell.out(SETTLED).split(",")
     reference, offset, leap = fields[1], float(fields[4]), fields[-1]
     assert reference in site.time_servers
     assert leap == "Normal"
@@ -20,9 +24,9 @@ def test_clock_follows_site(shell, site):
 
 
 @pytest.mark.role("management")
-def test_clock_serves_site(machine, shell):
+@pytest.mark.asks(LISTENING, TRACKING)
+def test_clock_serves_site(shell):
     """It serves time on the fabric."""
-    listening = shell.out("ss --udp --listening --numeric --no-header")
-    assert ":123 " in listening
-    stratum = int(shell.out("chronyc -n -c tracking").split(",")[2])
+    assert ":123 " in shell.out(LISTENING)
+    stratum = int(shell.out(TRACKING).split(",")[2])
     assert 0 < stratum < 16

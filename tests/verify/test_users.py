@@ -6,11 +6,14 @@ import pytest
 
 pytestmark = pytest.mark.proved_on("vm")
 
+PASSWD, GROUP, SSHD = "getent passwd", "getent group", "sshd -T"
 
+
+@pytest.mark.asks(PASSWD, GROUP)
 def test_accounts(shell, site):
     """Every declared account exists with its number and groups."""
-    passwd = {line.split(":")[0]: line.split(":") for line in shell.out("getent passwd").splitlines()}
-    groups = {line.split(":")[0]: line.split(":") for line in shell.out("getent group").splitlines()}
+    passwd = {line.split(":")[0]: line.split(":") for line in shell.out(PASSWD).splitlines()}
+    groups = {line.split(":")[0]: line.split(":") for line in shell.out(GROUP).splitlines()}
     for user in site.users:
         assert user.name in passwd, f"no account {user.name}"
         assert int(passwd[user.name][2]) == user.uid
@@ -20,9 +23,10 @@ def test_accounts(shell, site):
         assert set(group.members) <= set(groups[group.name][3].split(","))
 
 
+@pytest.mark.asks(SSHD)
 def test_keys_only(shell):
     """Only keys open it, and not for root."""
-    settings = dict(line.split(" ", 1) for line in shell.out("sshd -T").splitlines() if " " in line)
+    settings = dict(line.split(" ", 1) for line in shell.out(SSHD).splitlines() if " " in line)
     assert settings["passwordauthentication"] == "no"
     assert settings["kbdinteractiveauthentication"] == "no"
     assert settings["permitrootlogin"] == "no"
