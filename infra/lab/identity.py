@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from ruamel.yaml import YAML
 
-from infra.lab.files import locked, write_private
+from infra.lab.files import locked, private_folder, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -139,7 +139,7 @@ def _rewrite_known_hosts(identity: Identity, name: str, port: int | None, line: 
 
 
 def _ensure_machine(identity: Identity, name: str) -> None:
-    identity.machine(name).mkdir(parents=True, exist_ok=True, mode=0o700)
+    private_folder(identity.machine(name))
     _ensure_ssh_key(identity.host_key(name), name)
     if not identity.tls(name).certificate.exists():
         _make_certificate(identity, name)
