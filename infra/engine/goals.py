@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from typing import TYPE_CHECKING, Any, Final
@@ -353,15 +354,20 @@ def seconds(duration: str) -> float:
 
 def _position(message: Any, project_dir: Path) -> str:
     """Where in the program, relative to the project."""
-    if not message.uri:
+    file = _file(message.uri, project_dir) if message.uri else ""
+    if not file:
         return ""
-    parts = urlsplit(message.uri)
+    column = f",{message.column}" if message.column else ""
+    return f"{file}#{message.line}{column}"
+
+
+@functools.lru_cache(maxsize=1024)
+def _file(uri: str, project_dir: Path) -> str:
+    parts = urlsplit(uri)
     path = unquote(parts.path)
     if parts.scheme != "file" or not os.path.isabs(path):  # noqa: PTH117 (text in, text out)
         return ""
-    relative = os.path.relpath(path, project_dir)
-    column = f",{message.column}" if message.column else ""
-    return f"project:///{relative}#{message.line}{column}"
+    return f"project:///{os.path.relpath(path, project_dir)}"
 
 
 def positions(request: Any, project_dir: Path) -> str:

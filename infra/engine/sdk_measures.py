@@ -48,8 +48,11 @@ def linear_wait() -> bool:
 
     from pulumi.runtime import stack  # noqa: PLC0415
 
-    wait = getattr(stack, "wait_for_rpcs", None)
-    if wait is None or "return_when=asyncio.FIRST_COMPLETED" not in inspect.getsource(wait):
+    try:
+        source = inspect.getsource(stack.wait_for_rpcs)
+    except (AttributeError, OSError, TypeError):
+        return False
+    if "return_when=asyncio.FIRST_COMPLETED" not in source:
         return False
     if vars(stack).get("asyncio") is not asyncio:
         return False
