@@ -127,7 +127,8 @@ def addresses(plan: Plan) -> pl.DataFrame:
     geometry = plan.geometry
     table = pools(geometry)
     frames = [_management(plan, table["management"]), _loopbacks(plan, table["loopback"])]
-    frames += _switch_loopbacks(plan, table["loopback"])
+    frames += _switches(plan, "loopback", table["loopback"], "lo", 1)
+    frames += _switches(plan, "management", table["management"], "mgmt0", 2)
     if "link" in table:
         frames.append(_links(plan, table["link"]))
     if plan.site_level:
@@ -146,8 +147,8 @@ def _table(
 
 
 def _management(plan: Plan, pool: Pool) -> pl.DataFrame:
-    frame = plan.management_frame
-    address = pool.column(frame, pl.col("pod") + 1, pl.col("first_port") + pl.col("position") + 2)
+    frame, room = plan.management_frame, tiers.switch_room(plan.site)
+    address = pool.column(frame, pl.col("pod") + 1, pl.col("first_port") + pl.col("position") + room + 2)
     return _table(plan, "management", frame, pl.col("interface"), address)
 
 
@@ -157,9 +158,11 @@ def _loopbacks(plan: Plan, pool: Pool) -> pl.DataFrame:
     return _table(plan, "loopback", frame, pl.lit("lo"), address)
 
 
-def _switch_loopbacks(plan: Plan, pool: Pool) -> list[pl.DataFrame]:
-    frames, offset, own = [], 1, 1
+def _switches(plan: Plan, name: str, pool: Pool, interface: str, first: int) -> list[pl.DataFrame]:
+    """One address for each switch: those in pods before the pod's nodes, those above in the site's block."""
+    frames, offset = [], first
     sizes = {"rack": plan.geometry.sus * plan.geometry.racks, "scalable-unit": plan.geometry.sus, "pod": 1}
+    seats, _ = tiers.site_seats(plan.site)
     for tier in plan.tier_frames:
         spec = tier.tier
         if spec.per in sizes:
@@ -167,12 +170,12 @@ def _switch_loopbacks(plan: Plan, pool: Pool) -> list[pl.DataFrame]:
             address = pool.column(tier.frame, pl.col("pod") + 1, index)
             offset += sizes[spec.per] * spec.per_block
         elif plan.site_level:
-            index = pl.col("block") * spec.per_block + pl.col("ordinal") + own + 1024
+            seat = seats[spec.fabric, spec.level]
+            index = pl.col("block") * seat.stride + pl.col("ordinal") + seat.first
             address = pool.column(tier.frame, pl.lit(0), index)
-            own += 4096
         else:
             continue
-        frames.append(_table(plan, "loopback", tier.frame, pl.lit("lo"), address))
+        frames.append(_table(plan, name, tier.frame, pl.lit(interface), address))
     return frames
 
 

@@ -420,8 +420,8 @@ class Plan:
     def ports(self) -> pl.DataFrame:
         """Switch ports in use: switch, port, fabric, pod, peer, peer_port."""
         links = self.links
-        # Both ends of a cable between switches are ports. Cables come step by step, so the parts are slices of
-        # the links' own columns: two and a half million rows cost no copy.
+        # Both ends of a cable between switches are ports. Cables come step by step, so the parts are slices
+        # of the links' own columns: two and a half million rows cost no copy.
         parts = [links.select(_port("z", "a"))]
         start = 0
         for run in links.select(pl.col("tier").rle()).unnest("tier").iter_rows(named=True):
@@ -432,7 +432,10 @@ class Plan:
 
     @cached_property
     def addresses(self) -> pl.DataFrame:
-        """Addresses: pool (management, loopback, link), owner, interface, address with prefix, pod."""
+        """Addresses: pool (management, loopback, link), owner, interface, address with prefix, pod.
+
+        Of a host link the host's end is listed; the switch's end is the even address before it.
+        """
         return addressing.addresses(self)
 
     @cached_property

@@ -224,7 +224,13 @@ def _addresses(site: Site) -> Iterator[Mistake]:
             yield Mistake(("addresses", key), message, hint)
             continue
         size, blocks = 2 ** (network.max_prefixlen - prefix), 2 ** (prefix - network.prefixlen)
-        if need > size:
+        own = 0 if pool == "links" else tiers.site_seats(site)[1] + 1
+        if own > size:
+            fits = network.max_prefixlen - (own - 1).bit_length()
+            message = f"address range too small: the site's own block needs {own:,} addresses,"
+            message += f" /{prefix} has {size:,}"
+            yield Mistake(("addresses", key), message, f"/{fits} fits")
+        elif need > size:
             fits = network.max_prefixlen - (need - 1).bit_length()
             message = f"address range too small: a pod needs {need:,} addresses, /{prefix} has {size:,}"
             yield Mistake(("addresses", key), message, f"/{fits} fits")
@@ -255,7 +261,7 @@ def pod_needs(site: Site) -> dict[str, int]:
     management = max(tiers.management_ports(form) for form in rack_forms)
     return {
         # The network's, the gateway's and the broadcast address besides the hosts'.
-        "management": layout.scalable_units_per_pod * racks * management + 3,
+        "management": layout.scalable_units_per_pod * racks * management + tiers.switch_room(site) + 3,
         "loopbacks": nodes + tiers.switch_room(site),
         "links": 2 * nodes * nics + 2 * sum(server.count for server in site.servers),
     }

@@ -177,4 +177,45 @@ def switches_per_pod(site: Site) -> int:
 
 def switch_room(site: Site) -> int:
     """Loopbacks of a pod's block that are kept for switches: a power of two; nodes follow them."""
-    return int(1 << max(4, switches_per_pod(site).bit_length()))
+    return _room(switches_per_pod(site))
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """Where a tier's switches have their offsets in an address block: `first + block * stride + ordinal`."""
+
+    first: int
+    stride: int
+
+
+def _room(number: int) -> int:
+    """The power of two that holds this many, at least 16: room to grow without renumbering."""
+    return int(1 << max(4, number.bit_length()))
+
+
+def site_seats(site: Site) -> tuple[dict[tuple[str, int], Seat], int]:
+    """Seats of the tiers above pods in block 0, after the servers, and how many offsets it must have.
+
+    Tiers of the whole site come first, then those of buildings; those of halls begin in the middle of the block,
+    so that either can grow.
+    """
+    layout, servers = site.layout, _room(sum(server.count for server in site.servers) + 2)
+    halls = math.ceil(layout.pods / layout.pods_per_hall)
+    blocks = {"site": 1, "building": math.ceil(halls / layout.halls_per_building), "hall": halls}
+    known = catalog.names("switches")
+    tiers = [
+        tier
+        for name, fabric in site.fabrics.named().items()
+        if all(entry.switch in known for entry in fabric.tiers)
+        for tier in resolve(site, name, fabric)
+    ]
+    strides = {per: sum(tier.per_block for tier in tiers if tier.per == per) for per in blocks}
+    lower = servers + strides["site"] + strides["building"] * blocks["building"]
+    half = _room(max(lower, strides["hall"] * blocks["hall"]))
+    firsts = {"site": servers, "building": servers + strides["site"], "hall": half}
+    seats = {}
+    for tier in tiers:
+        if tier.per in firsts:
+            seats[tier.fabric, tier.level] = Seat(firsts[tier.per], strides[tier.per])
+            firsts[tier.per] += tier.per_block
+    return seats, 2 * half if strides["hall"] else lower
