@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
+import json
 import os
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from infra import paths
+from infra.provider.shape import bare
 
 if TYPE_CHECKING:
     from infra.lab.machines import MachineSpec
@@ -38,13 +41,18 @@ def current_image() -> str:
     return image_key()
 
 
-async def define(site: str, inputs: MachineInputs) -> StandInFacts:
+async def define(site: str, inputs: MachineInputs, *, anew: bool = False) -> StandInFacts:
     """Define a stand-in powered off, or adopt the one that we defined before; start its controller.
+
+    Args:
+        site: whose it is.
+        inputs: what is declared.
+        anew: cut the power of one that runs, so that it comes up as it is defined now.
 
     Raises:
         infra.errors.UserError: a port is taken, the name or UUID is another's, or the image cannot be built.
     """
-    return await asyncio.to_thread(_define, site, inputs)
+    return await asyncio.to_thread(_define, site, inputs, anew)
 
 
 async def look(site: str, inputs: MachineInputs) -> StandInFacts | None:
@@ -78,17 +86,22 @@ def _spec(site: str, inputs: MachineInputs) -> MachineSpec:
     )
 
 
-def _define(site: str, inputs: MachineInputs) -> StandInFacts:
+def _define(site: str, inputs: MachineInputs, anew: bool) -> StandInFacts:  # noqa: FBT001 (for to_thread)
     from infra.lab import bmc, image, machines  # noqa: PLC0415
 
     spec = _spec(site, inputs)
-    before = machines.status(spec.state_dir, spec.name)
     made = machines.define(spec, image.ensure_image())
-    if before is not None and before.inputs != made.inputs and before.power is machines.Power.ON:
-        # The old definition still runs: it must go off to come up as the new one.
+    if anew and made.power is machines.Power.ON:
         _cut_power(spec)
     bmc.ensure_bmc(spec.state_dir, spec.name, spec.uuid, inputs.bmc.port)
-    return StandInFacts(f"{made.inputs}-{_birth(spec)}", str(spec.start), bmc_running=True)
+    return StandInFacts(_definition(spec, inputs), str(spec.start), bmc_running=True)
+
+
+def _definition(spec: MachineSpec, inputs: MachineInputs) -> str:
+    """What the machine was defined from, and which one of that definition it is."""
+    declared = {name: value for name, value in bare(inputs).items() if name != "bmc"}
+    digest = hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()
+    return f"{digest[:12]}-{_birth(spec)}"
 
 
 def _birth(spec: MachineSpec) -> str:
@@ -127,7 +140,7 @@ def _look(site: str, inputs: MachineInputs) -> StandInFacts | None:
         return None
     how = machines.started(spec.state_dir, spec.name) or spec.start
     running = bmc.bmc_process(spec.state_dir, spec.name) is not None
-    return StandInFacts(f"{found.inputs}-{_birth(spec)}", str(how), bmc_running=running)
+    return StandInFacts(_definition(spec, inputs), str(how), bmc_running=running)
 
 
 def _remove(site: str, inputs: MachineInputs) -> None:

@@ -150,6 +150,21 @@ class Machine(Kind[MachineInputs]):
 
         return Made(_outputs(inputs, await define(runtime.settings.site, inputs)))
 
+    async def update(
+        self,
+        runtime: Runtime,
+        inputs: MachineInputs,
+        state: Mapping[str, Any],
+        changed: Mapping[str, Change],
+        limit: float,
+    ) -> Made:
+        """Define it anew, powered off if it runs; or only see to its controller."""
+        del state, limit
+        from infra.provider.drivers.libvirt import define  # noqa: PLC0415
+
+        anew = any(_defines(path) for path in changed)
+        return Made(_outputs(inputs, await define(runtime.settings.site, inputs, anew=anew)))
+
     async def read(
         self, runtime: Runtime, resource_id: str, state: Mapping[str, Any], limit: float
     ) -> Seen | None:
