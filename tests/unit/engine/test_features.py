@@ -351,3 +351,67 @@ def test_no_such_plugin(project: Project) -> None:
     project.write(ITEM + 'Item("a", {"size": 1})\n')
     assert project.run().exit_code == 1
     assert "no provider plugin for box" in "".join(project.errors)
+
+
+CALL = """
+    def Call(self, request, context):
+        reply = provider_pb2.CallResponse()
+        itself = request.args.fields["__self__"].struct_value.fields
+        outputs = getattr(reply, "return").fields
+        number = request.args.fields["n"].number_value
+        outputs["greeting"].string_value = f"hello {itself['id'].string_value[:2]} {number:g}"
+        return reply
+"""
+
+
+@both
+def test_method_call(project: Project, *, in_process: bool) -> None:
+    source = project.folder / "talking"
+    source.mkdir()
+    (source / "PulumiPlugin.yaml").write_text("runtime: python\n")
+    text = (HERE / "provider" / "in_process.py").read_text()
+    (source / "served.py").write_text(text.replace("\n    def Check(", CALL + "\n    def Check("))
+    main = (HERE / "provider" / "__main__.py").read_text()
+    (source / "__main__.py").write_text(main.replace("from in_process", "from served"))
+    project.providers["box"] = "talking"
+    project.write(
+        ITEM
+        + """
+item = Item("a", {"size": 1})
+reply = pulumi.runtime.call("box:index:Item/greet", {"__self__": item, "n": 2}, item)
+pulumi.export("greeting", reply.apply(lambda found: found["greeting"]))
+"""
+    )
+    result = project.run(in_process=in_process)
+    assert result.outputs == {"greeting": "hello a- 2"}, project.errors
+
+
+@both
+def test_invoke_waits_for_what_it_depends_on(project: Project, *, in_process: bool) -> None:
+    """In a preview, a function that takes something not known yet is not called."""
+    source = project.folder / "asking"
+    source.mkdir()
+    (source / "PulumiPlugin.yaml").write_text("runtime: python\n")
+    text = (HERE / "provider" / "in_process.py").read_text()
+    invoke = """
+    def Invoke(self, request, context):
+        reply = provider_pb2.InvokeResponse()
+        getattr(reply, "return").fields["found"].string_value = request.args.fields["key"].string_value.upper()
+        return reply
+"""
+    (source / "served.py").write_text(text.replace("\n    def Check(", invoke + "\n    def Check("))
+    main = (HERE / "provider" / "__main__.py").read_text()
+    (source / "__main__.py").write_text(main.replace("from in_process", "from served"))
+    project.providers["box"] = "asking"
+    project.write(
+        ITEM
+        + """
+item = Item("a", {"size": 1})
+known = pulumi.runtime.invoke("box:index:find", {"key": "now"}).value["found"]
+later = pulumi.runtime.invoke_output("box:index:find", {"key": item.serial})
+pulumi.export("known", known)
+pulumi.export("later", later.apply(lambda found: found["found"]))
+"""
+    )
+    assert project.run("preview", in_process=in_process).exit_code == 0, project.errors
+    assert project.run(in_process=in_process).outputs == {"known": "NOW", "later": "S-A"}, project.errors
