@@ -73,7 +73,7 @@ def ensure_bmc(state_dir: Path, name: str, uuid: str, port: int) -> BmcProcess:
         session.connect()  # the emulator cannot start libvirt's daemons
         with (folder / "bmc.log").open("ab") as log:
             process = subprocess.Popen(  # the one daemon of ours: it outlives this command
-                [Path(sys.executable).with_name("sushy-emulator"), "--config", folder / "bmc.conf"],
+                [sys.executable, "-P", "-m", "infra.lab.emulator", "--config", folder / "bmc.conf"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=folder,
                 env=_environment(),
             )  # fmt: skip
@@ -117,6 +117,9 @@ def _config(identity: Identity, name: str, uuid: str, port: int) -> str:
         "SUSHY_EMULATOR_LIBVIRT_URI": session.URI,
         "SUSHY_EMULATOR_ALLOWED_INSTANCES": [uuid.lower()],
         "SUSHY_EMULATOR_STATE_DIR": str(identity.machine(name) / "bmc"),
+        # As in the domain's SMBIOS; see infra.lab.emulator.
+        "GIGASITE_SERIAL": name,
+        "GIGASITE_MODEL": "stand-in",
     }
     return "# Made by gigasite for sushy-emulator; rewritten at each start.\n" + "".join(
         f"{key} = {value!r}\n" for key, value in settings.items()

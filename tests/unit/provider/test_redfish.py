@@ -49,13 +49,15 @@ def service(tmp_path_factory):
         "SUSHY_EMULATOR_SSL_KEY": str(tls.key),
         "SUSHY_EMULATOR_AUTH_FILE": str(identity.htpasswd(NAME)),
         "SUSHY_EMULATOR_STATE_DIR": str(state),
+        "GIGASITE_SERIAL": "S-1",
+        "GIGASITE_MODEL": "stand-in",
     }
     config.write_text("".join(f"{key} = {value!r}\n" for key, value in settings.items()))
     log = (state / "bmc.log").open("wb")
     # Its systems take 1 to 11 s at random to change power; a tenth is enough to be waited for.
     code = (
         "import sys, random; random.randint = lambda *_: 0.1\n"
-        "from sushy_tools.emulator.main import main; sys.exit(main())"
+        "from infra.lab import emulator; sys.exit(emulator.emulator.main())"
     )
     command = [sys.executable, "-c", code, "--config", config]
     process = subprocess.Popen(command, stdout=log, stderr=log)
@@ -93,7 +95,8 @@ def target(service) -> Target:
 def test_power_goes_on_and_off_and_is_seen(driver, target):
     async def go():
         assert (await driver.power(target, Power.ON)).power_state is Power.ON
-        assert (await driver.inspect(target)).uuid == UUID
+        found = await driver.inspect(target)
+        assert (found.uuid, found.serial, found.model) == (UUID, "S-1", "stand-in")
         assert (await driver.power(target, Power.ON)).power_state is Power.ON
         # The other system behind the same service is not touched.
         assert (await driver.inspect(dataclasses.replace(target, uuid=OTHER))).power_state is Power.OFF
