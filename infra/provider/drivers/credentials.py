@@ -30,7 +30,7 @@ def look_up(site: str, name: str) -> Credential:
     from ruamel.yaml.error import YAMLError  # noqa: PLC0415
 
     file = paths.state(site) / "credentials.yaml"
-    where = str(file.relative_to(paths.ROOT))
+    where = str(file.relative_to(paths.ROOT) if file.is_relative_to(paths.ROOT) else file)
     try:
         if file.stat().st_mode & 0o077:
             raise UserError("others can read the credentials", where=where, hint=f"run `chmod 600 {where}`")
