@@ -422,13 +422,15 @@ class Plan:
         links = self.links
         # Both ends of a cable between switches are ports. Cables come step by step, so the parts are slices
         # of the links' own columns: two and a half million rows cost no copy.
-        parts = [links.select(_port("z", "a"))]
+        up, down = [links.clear().select(_port("z", "a"))], []
         start = 0
         for run in links.select(pl.col("tier").rle()).unnest("tier").iter_rows(named=True):
+            part = links.slice(start, run["len"])
+            up.append(part.select(_port("z", "a")))
             if run["value"] != "host_leaf":
-                parts.append(links.slice(start, run["len"]).select(_port("a", "z")))
+                down.append(part.select(_port("a", "z")))
             start += run["len"]
-        return pl.concat(parts, rechunk=False)
+        return pl.concat([*up, *down], rechunk=False)
 
     @cached_property
     def addresses(self) -> pl.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -9,6 +10,8 @@ import polars as pl
 from infra.spec import catalog, tiers
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from infra.plan.geometry import Geometry, Unit
 
 RACK_UNIT_M = 0.04445
@@ -184,14 +187,19 @@ def companions(geometry: Geometry, rack_frame: pl.DataFrame) -> pl.DataFrame:
     )  # fmt: skip
 
 
-def nic_frame(platforms: set[str]) -> pl.DataFrame:
+def nic_frame(platforms: Collection[str]) -> pl.DataFrame:
     """Interfaces of each platform's node.
 
     Returns:
         platform, fabric, nic (index on its fabric), port (index over all), interface, gbit.
     """
+    return _nic_frame(tuple(sorted(platforms)))
+
+
+@cache
+def _nic_frame(platforms: tuple[str, ...]) -> pl.DataFrame:
     rows = []
-    for name in sorted(platforms):
+    for name in platforms:
         seen: dict[str, int] = {}
         port = 0
         for group in catalog.platform(name).node.nics:
