@@ -29,6 +29,16 @@ from infra.spec import load_site
 pytestmark = pytest.mark.unit
 
 
+@pytest.fixture(autouse=True)
+def _loop():
+    # The SDK asks for the thread's loop, and asyncio.run in an earlier test leaves none.
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    asyncio.set_event_loop(None)
+    loop.close()
+
+
 class Recorder(mocks.Mocks):
     """Takes every resource, lets the provider check and foresee it, and answers with that."""
 
