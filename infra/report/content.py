@@ -159,6 +159,8 @@ def _flat(summary: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, s
 
 def _number(value: Any) -> str:
     """With thousands separators, and no more digits than anybody reads."""
+    if isinstance(value, float) and 0 < abs(value) < 1e-3:
+        return f"{value:.2g}"
     if isinstance(value, float):
         digits = max(0, 3 - int(math.log10(abs(value) or 1))) if abs(value) < 1000 else 0
         return f"{value:,.{digits}f}".rstrip("0").rstrip(".") if digits else f"{value:,.0f}"

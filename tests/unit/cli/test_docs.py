@@ -1,0 +1,41 @@
+"""Documents that cannot rot: links lead somewhere, every page is listed, every verb that is named exists."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from infra import cli, paths
+from infra.report import fidelity
+
+pytestmark = pytest.mark.unit
+
+ROOT = paths.ROOT
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+def test_every_page_is_listed():
+    index = (ROOT / "docs" / "index.md").read_text()
+    for page in (ROOT / "docs").glob("*.md"):
+        assert page.name == "index.md" or f"]({page.name})" in index, page.name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
+def test_every_verb_that_is_named_exists(page):
+    verbs = re.findall(r"(?:^|[`/\s])gigasite ([a-z]+)\b(?=[ `\n])", page.read_text(), re.MULTILINE)
+    prose = {"joins", "works", "makes", "therefore", "does", "says", "is"}
+    assert {verb for verb in verbs if verb not in prose} <= set(cli.available())
+
+
+def test_the_fidelity_page_names_all_that_only_hardware_proves():
+    page = (ROOT / "docs" / "fidelity.md").read_text()
+    for item in fidelity.load().hardware_only:
+        assert f"- {item}" in page
