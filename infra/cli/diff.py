@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,6 +38,9 @@ def command(
     from infra.spec import sources  # noqa: PLC0415
 
     if after is None:
+        if not sources.is_site(before):
+            hint = f"name one after it, as in `gigasite diff {before} reference`"
+            raise UserError(f"there is no site `{before}`", hint=hint)
         before, after = f"HEAD:{before}", before
     elif not sources.is_site(before):
         before = f"{before}:{after}"
@@ -59,7 +63,7 @@ def _show(before: str, after: str, changes: tuple[Change, ...]) -> None:
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     if not changes:
         console.print(f"{before} and {after} plan the same.")
         return

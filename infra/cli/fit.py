@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -92,4 +93,4 @@ def _show(plan: Plan, rows: list[tuple[str, Fit]]) -> None:
             label, f"{answer.rack_w / 1e3:,.1f}", f"{answer.pods:,}", f"{answer.accelerators:,}",
             f"{answer.pod_it_w / 1e6:,.2f}", f"{answer.facility_w / 1e6:,.1f}",
         )  # fmt: skip
-    Console(highlight=False).print(table)
+    Console(highlight=False, width=None if sys.stdout.isatty() else 140).print(table)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,8 @@ import typer
 from infra.cli import arguments
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.table import Table
 
     from infra.plan import Plan
@@ -58,7 +61,7 @@ def _show(plan: Plan, figures: dict[str, Any], *, limits: bool) -> None:
     from rich.console import Console  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     when = f", in service by the end of phase {plan.phase}" if plan.phase else ""
     console.print(Text(f"{plan.site.title or plan.site.name}{when}", style="bold"))
     console.print(_counts(figures))
@@ -84,60 +87,85 @@ def _table(*columns: str) -> Table:
 
 
 def _counts(figures: dict[str, Any]) -> Table:
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table.grid(padding=(0, 2))
+    for label, text in _lines(figures):
+        table.add_row(label, text)
+    return table
+
+
+def _lines(figures: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Labels and figures, from places to people's carbon."""
     from infra.plan.limits import number  # noqa: PLC0415
 
-    table = _table("", "")
-    for key in ("buildings", "halls", "pods", "scalable_units", "racks", "nodes", "accelerators", "cpus"):
-        table.add_row(key.replace("_", " "), number(figures[key]))
+    for key in ("buildings", "halls", "pods", "scalable_units", "racks", "nodes", "accelerators"):
+        yield key.replace("_", " "), number(figures[key])
+    yield "CPUs", number(figures["cpus"])
+    if figures["companions"]:
+        yield "other trays", " + ".join(f"{number(v)} {kind}" for kind, v in figures["companions"].items())
+    if figures["servers"]:
+        yield "servers", number(figures["servers"])
     for fabric, switches in figures["switches"].items():
-        name = fabric.replace("_", "-")
         parts = switches if isinstance(switches, dict) else {"total": switches}
-        inside = " + ".join(f"{number(value)} {level}" for level, value in parts.items() if level != "total")
-        table.add_row(f"{name} switches", number(parts["total"]) + (f" = {inside}" if inside else ""))
+        yield f"{fabric.replace('_', '-')} switches", _sum_of(parts)
     for fabric, cables in figures["cables"].items():
-        inside = " + ".join(
-            f"{number(v)} {step.replace('_', '–')}" for step, v in cables.items() if step != "total"
-        )
-        table.add_row(f"{fabric.replace('_', '-')} cables", f"{number(cables['total'])} = {inside}")
-    power, cooling, storage = figures["power"], figures["cooling"], figures["storage"]
-    unit, scale = ("MW", 1.0) if power["facility_mw"] >= 0.1 else ("kW", 1e3)
-    table.add_row(
+        yield f"{fabric.replace('_', '-')} cables", _sum_of(cables)
+    power = figures["power"]
+    yield (
         "power",
-        f"{number(power['facility_mw'] * scale)} {unit} facility, {number(power['it_mw'] * scale)} {unit} IT"
-        f" at PUE {power['pue']:.2f}",
+        f"{_watts(power['facility_mw'])} facility, {_watts(power['it_mw'])} IT at PUE {power['pue']:.2f}",
     )
-    table.add_row(
+    yield (
         "IT balance",
-        f"{number(power['compute_mw'] * scale)} {unit} compute ({power['rack_kw']:.1f} kW a rack)"
-        f" + {number(power['other_mw'] * scale)} {unit} other",
+        (
+            f"{_watts(power['compute_mw'])} compute ({_watts(power['rack_kw'] / 1e3)} a rack)"
+            f" + {_watts(power['other_mw'])} other"
+        ),
     )
+    cooling, storage, energy = figures["cooling"], figures["storage"], figures["energy"]
     if cooling["liquid_mw"]:
-        table.add_row(
+        yield (
             "liquid cooling",
-            f"{cooling['liquid_mw']:,.0f} MW thermal, {cooling['flow_m3_s']:.1f} m³/s,"
-            f" {cooling['flow_l_min_per_rack']:.0f} L/min a rack, {cooling['rise_k']:.1f} K",
+            (
+                f"{_watts(cooling['liquid_mw'])} thermal, {cooling['flow_m3_s']:.1f} m³/s,"
+                f" {cooling['flow_l_min_per_rack']:.0f} L/min a rack, {cooling['rise_k']:.1f} K"
+            ),
         )
     if storage["hot_eb"] >= 1e-3:
-        table.add_row(
+        yield (
             "storage",
-            f"{storage['local_eb']:.2f} EB local, {storage['hot_eb']:.2f} EB hot,"
-            f" {storage['object_eb']:.2f} EB object,"
-            f" {storage['read_tb_s']:.1f}/{storage['write_tb_s']:.1f} TB/s read/write",
+            (
+                f"{storage['local_eb']:.2f} EB local, {storage['hot_eb']:.2f} EB hot,"
+                f" {storage['object_eb']:.2f} EB object,"
+                f" {storage['read_tb_s']:.1f}/{storage['write_tb_s']:.1f} TB/s read/write"
+            ),
         )
-    energy = figures["energy"]
     if energy["twh_per_year"] is not None:
-        table.add_row(
-            "energy",
-            f"{energy['twh_per_year']:.2f} TWh a year,"
-            f" {energy['tco2e_location'] / 1e3:,.0f} kt CO2e location-based",
-        )
+        kilotonnes = energy["tco2e_location"] / 1e3
+        yield "energy", f"{energy['twh_per_year']:.2f} TWh a year, {kilotonnes:,.0f} kt CO2e location-based"
+    names = {"slurm": "Slurm", "kubernetes": "Kubernetes"}
     for name, scheduler in figures["schedulers"].items():
+        count = scheduler["clusters"]
         sizes = f", blocks of {scheduler['block_sizes']} nodes" if scheduler.get("block_sizes") else ""
-        table.add_row(
-            {"slurm": "Slurm", "kubernetes": "Kubernetes"}[name],
-            f"{scheduler['clusters']} clusters of {number(scheduler['nodes_per_cluster'])} nodes{sizes}",
-        )
-    return table
+        nodes = f"{number(scheduler['nodes_per_cluster'])} nodes{sizes}"
+        yield names[name], f"{number(count)} cluster{'s' * (count != 1)} of {nodes}"
+
+
+def _sum_of(parts: dict[str, int]) -> str:
+    from infra.plan.limits import number  # noqa: PLC0415
+
+    inside = [f"{number(value)} {name.replace('_', '–')}" for name, value in parts.items() if name != "total"]
+    return number(parts["total"]) + (f" = {' + '.join(inside)}" if inside else "")
+
+
+def _watts(megawatts: float) -> str:
+    from infra.plan.limits import number  # noqa: PLC0415
+
+    for unit, scale in (("MW", 1.0), ("kW", 1e3)):
+        if megawatts * scale >= 1:
+            return f"{number(megawatts * scale)} {unit}"
+    return f"{number(round(megawatts * 1e6, 1))} W"
 
 
 def _limits(plan: Plan) -> Table:
