@@ -63,7 +63,10 @@ class Callbacks:
             properties=_WIRE.struct(properties),
             options=options,
         )
-        reply = await self.invoke(callback, message, resource_pb2.TransformResponse())
+        try:
+            reply = await self.invoke(callback, message, resource_pb2.TransformResponse())
+        except ProviderError as error:
+            raise ProviderError(f"invoke transform: rpc error: code = Unknown desc = {error}") from None
         if reply.HasField("properties"):
             properties = values.from_struct(reply.properties)
         return properties, reply.options if reply.HasField("options") else options

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from infra.engine.bail import BailError
+from infra.engine.comparing import compared
 from infra.engine.diff import with_replace_on_changes
 from infra.engine.graph import DependencyGraph
-from infra.engine.steps import DeleteStep, RefreshStep, RemovePendingReplaceStep, SameStep, Step, compared
+from infra.engine.refresh_step import RefreshStep
+from infra.engine.steps import DeleteStep, RemovePendingReplaceStep, SameStep, Step
 from infra.engine.urn import ProviderReference
 from infra.engine.values import UNKNOWN
 
@@ -36,8 +39,6 @@ class DeletePlanner:
         Raises:
             BailError: one of them is protected.
         """
-        from infra.engine.step_generator import BailError  # noqa: PLC0415 (each needs the other)
-
         generator, deployment = self._generator, self._generator.deployment
         found: list[tuple[ResourceState, tuple[str, ...]]] = []
         if not deployment.preview or old in deployment.graph:
@@ -164,7 +165,6 @@ class DeletePlanner:
         return sames, deletes
 
     def _refuse_untargeted(self, deletes: list[Step]) -> None:
-        from infra.engine.step_generator import BailError  # noqa: PLC0415
 
         generator, deployment = self._generator, self._generator.deployment
         targets = deployment.options.targets

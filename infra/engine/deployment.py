@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from infra.engine import urn as urns
+from infra.engine.bail import BailError
 from infra.engine.builtins import BuiltinProvider
 from infra.engine.errors import EngineError
 from infra.engine.events import DiagnosticEvent, Severity
@@ -15,11 +16,11 @@ from infra.engine.graph import DependencyGraph
 from infra.engine.hooks import Hooks
 from infra.engine.provider import ProviderError
 from infra.engine.provider_registry import ProviderRegistry
-from infra.engine.registration import Continue, Finished, Outputs, Registration, Woken
+from infra.engine.refresh_step import RefreshStep
+from infra.engine.registration import Continue, Finished, Outputs, Registration, Stopping, Woken
 from infra.engine.reporter import Reporter
 from infra.engine.snapshot import undangled
-from infra.engine.step_generator import BailError, Mode, StepGenerator
-from infra.engine.steps import RefreshStep, Step
+from infra.engine.step_generator import Mode, StepGenerator
 from infra.engine.targets import Targets
 from infra.engine.urn import ProviderReference
 
@@ -33,7 +34,12 @@ if TYPE_CHECKING:
     from infra.engine.registration import SourceEvent
     from infra.engine.snapshot import SnapshotManager
     from infra.engine.state import ResourceState
+    from infra.engine.steps import Step
     from infra.engine.values import Properties
+
+
+_STOP_WITHIN = 0.02
+"""Seconds that what was asked for already has to start after a failure; about what the CLI takes to save."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +98,7 @@ class Deployment:
         self.policy: Policy | None = None
         self.news: dict[str, ResourceState] = {}
         self.reads: dict[str, ResourceState] = {}
+        self._deciding = False
         self.expected = 0
         """Decisions that wait for a step."""
         self._events: asyncio.Queue[SourceEvent] = asyncio.Queue()
@@ -122,6 +129,16 @@ class Deployment:
     def wake(self) -> None:
         """Let the loop see that it was cancelled."""
         self._events.put_nowait(Woken())
+
+    def stop_soon(self) -> None:
+        """A step failed: stop, but start what the program has asked for already.
+
+        The CLI saves the failure before it stops, and by then siblings of the step have started.
+        """
+        if self._deciding:
+            self.push(Stopping(asyncio.get_running_loop().time() + _STOP_WITHIN))
+        elif self.executor is not None:
+            self.executor.cancel()
 
     def find(self, urn: str) -> ResourceState | None:
         """A resource of this run."""
@@ -232,6 +249,7 @@ class Deployment:
             False if the run had to be broken off.
         """
         finished = False
+        self._deciding = True
         while True:
             event = await self._events.get()
             if executor.cancelled:
@@ -244,9 +262,12 @@ class Deployment:
                         executor.cancel()
                         return False
                     finished = True
+                elif isinstance(event, Stopping):
+                    await self._stop_soon(event, executor)
                 else:
                     await self._handle(event, generator, executor)
                 if finished and not self.expected:
+                    self._deciding = False
                     await self._finish(generator, executor)
                     return True
             except BailError:
@@ -256,6 +277,14 @@ class Deployment:
                 self.error(str(error).strip(), _urn_of(event, generator))
                 executor.cancel()
                 return False
+
+    async def _stop_soon(self, event: Stopping, executor: StepExecutor) -> None:
+        """Stop once what waits for a decision has got it, if that does not take long."""
+        await asyncio.sleep(0.001)
+        if self.expected and asyncio.get_running_loop().time() < event.until:
+            self.push(event)
+        else:
+            executor.cancel()
 
     async def _handle(self, event: SourceEvent, generator: StepGenerator, executor: StepExecutor) -> None:
         if isinstance(event, Outputs):

@@ -141,6 +141,8 @@ class StepExecutor:
         if go_on and step is not None:
             step.fail()
             self.failed_steps.append(step)
+        elif step is not None:
+            self._deployment.stop_soon()
         else:
             self.cancel()
 

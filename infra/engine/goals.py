@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import functools
-import os
 import re
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote, urlsplit
 
 from pulumi.runtime.proto import alias_pb2, provider_pb2, resource_pb2
 
@@ -15,12 +12,11 @@ from infra.engine.default_providers import ProviderRequest
 from infra.engine.errors import EngineError
 from infra.engine.goal import Alias, Goal
 from infra.engine.hooks import Hook
+from infra.engine.source_positions import positions, trace
 from infra.engine.state import CustomTimeouts
 from infra.engine.urn import ProviderReference, is_provider_type, package_of, type_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from infra.engine.monitor import Monitor
     from infra.engine.values import Properties, Value
 
@@ -350,34 +346,3 @@ def seconds(duration: str) -> float:
         raise EngineError(f'unable to parse customTimeout Value {duration}: invalid duration "{duration}"')
     total = sum(float(number) * _UNITS[unit] for number, unit in parts)
     return values.number(total)
-
-
-def _position(message: Any, project_dir: Path) -> str:
-    """Where in the program, relative to the project."""
-    file = _file(message.uri, project_dir) if message.uri else ""
-    if not file:
-        return ""
-    column = f",{message.column}" if message.column else ""
-    return f"{file}#{message.line}{column}"
-
-
-@functools.lru_cache(maxsize=1024)
-def _file(uri: str, project_dir: Path) -> str:
-    parts = urlsplit(uri)
-    path = unquote(parts.path)
-    if parts.scheme != "file" or not os.path.isabs(path):  # noqa: PTH117 (text in, text out)
-        return ""
-    return f"project:///{os.path.relpath(path, project_dir)}"
-
-
-def positions(request: Any, project_dir: Path) -> str:
-    """The source position of a request."""
-    return _position(request.sourcePosition, project_dir) if request.HasField("sourcePosition") else ""
-
-
-def trace(request: Any, project_dir: Path) -> list[str]:
-    """The stack trace of a request: the frames of the project's own files; the others name the SDK and us."""
-    if not request.HasField("stackTrace"):
-        return []
-    found = (_position(frame.pc, project_dir) for frame in request.stackTrace.frames)
-    return [place for place in found if place and "/../" not in place and "/site-packages/" not in place]

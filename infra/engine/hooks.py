@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
@@ -28,6 +29,13 @@ class Hook(StrEnum):
     ON_ERROR = "OnError"
 
 
+@dataclass(frozen=True, slots=True)
+class _Registered:
+    function: HookFunction
+    in_preview: bool
+    lenient: bool
+
+
 class Hooks:
     """The hooks that the program registered, by name.
 
@@ -41,19 +49,25 @@ class Hooks:
         self, *, preview: bool, warn: Callable[[str, str], None], report: Callable[[str, str], None]
     ) -> None:
         self._preview, self._warn, self._report = preview, warn, report
-        self._hooks: dict[str, tuple[HookFunction, bool]] = {}
+        self._hooks: dict[str, _Registered] = {}
         self._error_hooks: dict[str, ErrorHookFunction] = {}
         self.failed_after = False
 
-    def register(self, name: str, function: HookFunction, *, in_preview: bool) -> None:
+    def register(self, name: str, function: HookFunction, *, in_preview: bool, lenient: bool = False) -> None:
         """Take a hook in.
+
+        Args:
+            name: by which resources ask for it.
+            function: what it does.
+            in_preview: whether it is run in previews too.
+            lenient: whether its failure is only a warning.
 
         Raises:
             ValueError: there is one of that name.
         """
         if name in self._hooks:
             raise ValueError(f'resource hook already registered for name "{name}"')
-        self._hooks[name] = (function, in_preview)
+        self._hooks[name] = _Registered(function, in_preview, lenient)
 
     def register_error(self, name: str, function: ErrorHookFunction) -> None:
         """Take an error hook in.
@@ -74,18 +88,19 @@ class Hooks:
         state = new or old
         assert state is not None
         for name in state.resource_hooks.get(hook, ()):
-            function, in_preview = self._hooks.get(name, (None, True))
-            if function is None:
-                raise ProviderError(f'resource hook "{name}" was not registered')
-            if self._preview and not in_preview:
+            known = self._hooks.get(name)
+            if known is None:
+                raise ProviderError(f'hook "{name}" was not registered')
+            if self._preview and not known.in_preview:
                 continue
             try:
-                await function(hook, new, old)
+                await known.function(hook, new, old)
             except ProviderError as error:
-                text = f'{_words(hook)} hook "{name}" failed: {error}'
-                if hook.startswith("Before"):
-                    raise ProviderError(text) from None
-                raise
+                if known.lenient:
+                    self._warn(f'{hook} hook "{name}" failed: {error}', state.urn)
+                    continue
+                moment = "before" if hook.startswith("Before") else "after"
+                raise ProviderError(f'{moment} hook "{name}" failed: {error}') from None
 
     async def run_after(self, hook: Hook, new: ResourceState | None, old: ResourceState | None) -> None:
         """Run what a resource has for after its operation; a failure fails the run, not the resource."""
@@ -110,7 +125,11 @@ class Hooks:
         for name in names:
             if name not in self._error_hooks:
                 raise ProviderError(f'error hook "{name}" was not registered')
-            again = await self._error_hooks[name](state, old, operation, failures) or again
+            try:
+                again = await self._error_hooks[name](state, old, operation, failures) or again
+            except ProviderError as error:
+                text = f'error hooks execution failed: error hook "{name}" failed: {error}'
+                raise ProviderError(text) from None
         if again and len(failures) >= RETRY_LIMIT:
             self._warn(f"maximum number of error hook retries ({RETRY_LIMIT}) reached", state.urn)
             return False
@@ -118,10 +137,6 @@ class Hooks:
             tries = f"({len(failures)}/{RETRY_LIMIT})"
             self._warn(f"retrying {operation} due to on-error hook request {tries}", state.urn)
         return again
-
-
-def _words(hook: Hook) -> str:
-    return "".join(f" {char.lower()}" if char.isupper() else char for char in hook).strip()
 
 
 if TYPE_CHECKING:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from infra.engine import urn as urns
+from infra.engine.bail import BailError
 from infra.engine.default_providers import ProviderRequest
 from infra.engine.executor import StepExecutor
 from infra.engine.import_step import ImportStep
 from infra.engine.provider import ProviderError, Request
 from infra.engine.state import ResourceState
-from infra.engine.step_generator import BailError
 from infra.engine.steps import CreateStep, SameStep
 from infra.engine.urn import PROVIDER_TYPE, STACK_TYPE
 

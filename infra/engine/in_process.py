@@ -1,4 +1,4 @@
-"""The fast mode: the program, and providers made for it, in the engine's own process and thread.
+"""The fast mode: the program in the engine's own process and thread.
 
 The SDK makes its calls from worker threads, each of which would wait for the other side of a socket. Here
 its jobs run as greenlets instead: a call to the monitor becomes a task of the engine's loop, and the greenlet
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import importlib.util
 import io
 import os
 import runpy
@@ -18,7 +17,7 @@ import traceback
 import warnings
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import greenlet  # type: ignore[import-untyped]
 import grpc
@@ -27,8 +26,8 @@ from pulumi.runtime.proto import engine_pb2, resource_pb2
 
 from infra.engine import sdk_measures
 from infra.engine.events import Severity
+from infra.engine.in_process_provider import CallError
 from infra.engine.monitor import Refused, supports
-from infra.engine.plugins import OPERATION_ID
 from infra.engine.registration import Finished
 
 if TYPE_CHECKING:
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
     from infra.engine.engine_service import EngineService
     from infra.engine.monitor import Monitor
 
-PROVIDER_MODULE: Final = "in_process.py"
-"""A source plugin with this file can be called in the engine's process; `servicer()` in it makes one."""
 _IN_PROGRAM: contextvars.ContextVar[bool] = contextvars.ContextVar("in_program", default=False)
 
 
@@ -71,22 +68,6 @@ class Loop(asyncio.SelectorEventLoop):
         lightweight.gr_context = contextvars.copy_context()
         lightweight.switch()
         return future
-
-
-class CallError(grpc.RpcError):
-    """A refused call, in the shape that the SDK knows from gRPC."""
-
-    def __init__(self, code: grpc.StatusCode, details: str) -> None:
-        super().__init__(details)
-        self._code, self._details = code, details
-
-    def code(self) -> grpc.StatusCode:
-        """The status."""
-        return self._code
-
-    def details(self) -> str:
-        """The words."""
-        return self._details
 
 
 class MonitorStub:
@@ -345,93 +326,3 @@ class _Lines(io.TextIOBase):
     def encoding(self) -> str:  # type: ignore[override]
         """The original's."""
         return str(self._original.encoding)
-
-
-# ---------------------------------------------------------------- providers
-
-
-class _Call:
-    """A call's context, as servicers know it from gRPC."""
-
-    def __init__(self, operation_id: str) -> None:
-        self._metadata = ((OPERATION_ID, operation_id),) if operation_id else ()
-        self.trailing: tuple[tuple[str, Any], ...] = ()
-
-    def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
-        """What the engine says beside the request."""
-        return self._metadata
-
-    def set_trailing_metadata(self, metadata: Any) -> None:
-        """What the provider says beside the reply."""
-        self.trailing = tuple(metadata)
-
-    def abort(self, code: grpc.StatusCode, details: str = "", trailing_metadata: Any = ()) -> Any:
-        """End the call with an error."""
-        raise _AbortedError(code, details, (*self.trailing, *trailing_metadata))
-
-    def is_active(self) -> bool:
-        """Whether anybody still waits."""
-        return True
-
-
-class _AbortedError(CallError):
-    def __init__(self, code: grpc.StatusCode, details: str, trailing: tuple[tuple[str, Any], ...]) -> None:
-        super().__init__(code, details)
-        self._trailing = trailing
-
-    def trailing_metadata(self) -> tuple[tuple[str, Any], ...]:
-        """What came beside the error."""
-        return self._trailing
-
-
-class InProcessPlugin:
-    """A provider in this process, with the face of `plugins.Plugin`."""
-
-    handshake = None
-
-    def __init__(self, name: str, servicer: Any) -> None:
-        self.name, self.provider_stub = name, servicer
-
-    async def call(self, method: Any, request: Any, operation_id: str = "") -> Any:
-        """Call the servicer's method."""
-        reply, _ = await self.call_known(method, request, operation_id)
-        return reply
-
-    async def call_known(self, method: Any, request: Any, operation_id: str) -> tuple[Any, bool]:
-        """The same, and whether the provider knows operation ids."""
-        context = _Call(operation_id)
-        try:
-            reply = method(request, context)
-            if asyncio.iscoroutine(reply):
-                reply = await reply
-        except grpc.RpcError:
-            raise
-        except NotImplementedError:
-            raise CallError(grpc.StatusCode.UNIMPLEMENTED, "not implemented") from None
-        except Exception as error:
-            text = f"Exception calling application: {error}"  # what gRPC's servers answer
-            raise CallError(grpc.StatusCode.UNKNOWN, text) from error
-        return reply, any(key == OPERATION_ID for key, _ in context.trailing)
-
-    async def cancel(self) -> None:
-        """It ends with its calls."""
-
-    async def close(self) -> None:
-        """There is no process to end."""
-
-
-def load_servicer(folder: Path) -> Any | None:
-    """A fresh servicer of a source plugin that can be called in this process; None if it cannot."""
-    path = folder / PROVIDER_MODULE
-    if not path.is_file():
-        return None
-    name = f"_pulumi_provider_{abs(hash(str(path)))}"
-    module = sys.modules.get(name)
-    if module is None:
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-    return module.servicer()

@@ -21,9 +21,10 @@ from infra.engine.default_providers import (
 )
 from infra.engine.errors import EngineError
 from infra.engine.goal import Goal, ReadGoal
-from infra.engine.goals import GoalReader, positions, trace, upgraded
+from infra.engine.goals import GoalReader, upgraded
 from infra.engine.provider import ProviderError
 from infra.engine.registration import Finished, Outputs, Registration, ResultKind
+from infra.engine.source_positions import positions, trace
 from infra.engine.urn import is_provider_type, package_of
 from infra.engine.values import Wire
 
@@ -231,7 +232,9 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
     async def register_hook(self, request: resource_pb2.RegisterResourceHookRequest) -> Any:
         """Take a resource hook in."""
         function = self.callbacks.hook(request.callback)
-        self.deployment.hooks.register(request.name, function, in_preview=request.on_dry_run)
+        self.deployment.hooks.register(
+            request.name, function, in_preview=request.on_dry_run, lenient=request.ignore_errors
+        )
         return Empty()
 
     async def register_error_hook(self, request: Any) -> Any:

@@ -1,30 +1,24 @@
-"""Plugins: where they are found, how they are started, and what is said when one does not work."""
+"""Plugins: how they are started and greeted, and what is said when one does not work."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import re
-import shutil
-import signal
-import sys
-from collections import deque
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 from google.protobuf.empty_pb2 import Empty  # type: ignore[attr-defined]
 from pulumi.runtime.proto import analyzer_pb2_grpc, provider_pb2, provider_pb2_grpc
 
-from infra.engine import yamlfile
 from infra.engine.errors import EngineError
-from infra.engine.events import Severity
+from infra.engine.process import Process
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
 
-    from infra.engine.project import PluginPath
+    from infra.engine.events import Severity
+    from infra.engine.finder import Command, Finder
 
 CHANNEL_OPTIONS: Final = (
     ("grpc.max_receive_message_length", -1),
@@ -37,240 +31,10 @@ CHANNEL_OPTIONS: Final = (
 )
 START_LIMIT: Final = 60.0
 """Seconds that a plugin may take until it says its port; the imports of large ones take tens."""
-STOP_LIMIT: Final = 2.0
-"""Seconds between asking a plugin to end and ending it."""
 OPERATION_ID: Final = "x-pulumi-operation-id"
 """gRPC metadata key of Create, Update and Delete: an id of the operation that stays the same when it is tried
 again after a crash, so that a provider that knows it can answer with what it did the first time. Such a
 provider says so by the same key and value in its reply's trailing metadata; others do not see it."""
-PYTHON_DYNAMIC: Final = "pulumi-python"
-"""The package of dynamic providers; their provider comes with the SDK."""
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """How to start a plugin."""
-
-    name: str
-    words: tuple[str, ...]
-    environment: Mapping[str, str] = field(default_factory=dict)
-    folder: Path | None = None
-    """Of a Python source plugin: its sources, if this process's interpreter runs it."""
-
-
-class Finder:
-    """Finds plugins where the CLI does.
-
-    Args:
-        named: what the project names under `plugins:`.
-        python: the interpreter of the program, which also runs dynamic providers.
-    """
-
-    def __init__(self, named: Sequence[PluginPath], python: str = sys.executable) -> None:
-        self._named, self._python = named, python
-
-    def provider(self, name: str, version: str = "") -> Command:
-        """How to start a resource provider.
-
-        Raises:
-            EngineError: there is none of that name and version.
-        """
-        if name == PYTHON_DYNAMIC:
-            return Command(name, (self._python, "-u", "-m", "pulumi.dynamic"))
-        for one in self._named:
-            fits = not version or not one.version or one.version == version
-            if one.kind == "resource" and one.name == name and fits:
-                return self._at(name, one.path)
-        program = f"pulumi-resource-{name}"
-        found = shutil.which(program)
-        if found:
-            return Command(name, (found,))
-        installed = self._installed(name, version)
-        if installed is not None:
-            return self._at(name, installed)
-        wanted = f"{name} {version}".strip()
-        raise EngineError(
-            f"no provider plugin for {wanted}",
-            hint=f"name its folder under `plugins: providers:` in Pulumi.yaml, or put {program} on PATH",
-        )
-
-    def _installed(self, name: str, version: str) -> Path | None:
-        """The folder of a plugin in PULUMI_HOME, the newest if no version is wanted."""
-        home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
-        found = sorted((home / "plugins").glob(f"resource-{name}-v[0-9]*"), key=_version_of)
-        found = [path for path in found if path.is_dir()]
-        if version:
-            found = [path for path in found if path.name == f"resource-{name}-v{version}"]
-        return found[-1] if found else None
-
-    def _at(self, name: str, path: Path) -> Command:
-        """The plugin in a folder, or the executable at a path."""
-        if path.is_file():
-            return Command(name, (str(path),))
-        described = path / "PulumiPlugin.yaml"
-        if described.is_file():
-            return self._source(name, path, described)
-        for program in (path / f"pulumi-resource-{name}", path / f"pulumi-analyzer-{name}"):
-            if program.is_file():
-                return Command(name, (str(program),))
-        raise EngineError(
-            f"{path} is no plugin: it has neither PulumiPlugin.yaml nor pulumi-resource-{name}",
-            hint="look at `plugins:` in Pulumi.yaml",
-        )
-
-    def _source(self, name: str, folder: Path, described: Path) -> Command:
-        runtime, options = runtime_of(described)
-        if runtime == "python":
-            python = python_of(folder, options, self._python)
-            return Command(name, (python, "-u", str(folder)), folder=folder if is_ours(python) else None)
-        raise EngineError(
-            f"the plugin {folder} is written for the runtime {runtime!r}; this engine runs Python source "
-            "plugins and executables",
-            hint="build it as an executable, or use `--engine pulumi`",
-        )
-
-
-def is_ours(python: str) -> bool:
-    """Whether an interpreter is that of this process, with the same packages."""
-    return python == sys.executable or Path(python).parent.parent.resolve() == Path(sys.prefix).resolve()
-
-
-def runtime_of(path: Path) -> tuple[str, dict[str, Any]]:
-    """The runtime and its options that a Pulumi.yaml, PulumiPlugin.yaml or PulumiPolicy.yaml names.
-
-    Raises:
-        EngineError: it cannot be read.
-    """
-    document = yamlfile.load(path)
-    content = document.value if document else None
-    runtime = content.get("runtime") if isinstance(content, dict) else None
-    if isinstance(runtime, dict) and isinstance(runtime.get("name"), str):
-        return runtime["name"], runtime.get("options") or {}
-    if not isinstance(runtime, str):
-        raise EngineError(f"{path} does not say for which runtime it is")
-    return runtime, {}
-
-
-def python_of(folder: Path, options: Mapping[str, Any], fallback: str) -> str:
-    """The interpreter for Python sources: that of the `virtualenv` option, else the fallback.
-
-    Raises:
-        EngineError: the virtual environment is not there.
-    """
-    virtualenv = options.get("virtualenv")
-    if not virtualenv:
-        return fallback
-    python = folder / virtualenv / "bin" / "python"
-    if not python.exists():
-        raise EngineError(f"the virtual environment {folder / virtualenv} is not there", hint="make it first")
-    return str(python)
-
-
-def _version_of(path: Path) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", path.name.rpartition("-v")[2]))
-
-
-class Process:
-    """A program that the engine started and ends: a plugin or the program itself.
-
-    It dies with the engine where the system can do that (Linux with util-linux), and is in a session of its
-    own, so that an interrupt from the keyboard reaches only the engine.
-    """
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-        self.tail: deque[str] = deque(maxlen=20)
-        self._readers: list[asyncio.Task[None]] = []
-
-    @classmethod
-    async def start(
-        cls,
-        words: Sequence[str],
-        *,
-        cwd: Path,
-        environment: Mapping[str, str],
-        stdin: bytes | None = None,
-    ) -> Process:
-        """Start a program with its output in pipes.
-
-        Raises:
-            EngineError: it cannot be started.
-        """
-        keeper = shutil.which("setpriv")
-        prefix = [keeper, "--pdeathsig", "TERM", "--"] if keeper else []
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *prefix,
-                *words,
-                cwd=cwd,
-                env={**os.environ, **environment},
-                stdin=asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                start_new_session=True,
-                limit=1 << 24,
-            )
-        except OSError as error:
-            raise EngineError(f"cannot start {words[0]}: {error.strerror}") from error
-        if stdin is not None and process.stdin is not None:
-            process.stdin.write(stdin)
-            process.stdin.close()
-        return cls(process)
-
-    @property
-    def stdout(self) -> asyncio.StreamReader:
-        """Its output."""
-        assert self._process.stdout is not None
-        return self._process.stdout
-
-    @property
-    def returncode(self) -> int | None:
-        """How it ended, if it did."""
-        return self._process.returncode
-
-    def follow(
-        self, on_line: Callable[[str, Severity], None], *, stdout: bool = True, stderr: bool = True
-    ) -> None:
-        """Pass its lines on as they come, and keep the last ones."""
-        assert self._process.stderr is not None
-        streams = [(self._process.stderr, Severity.INFO_ERR)] if stderr else []
-        if stdout:
-            streams.append((self.stdout, Severity.INFO))
-        self._readers += [asyncio.ensure_future(self._read(*stream, on_line)) for stream in streams]
-
-    async def _read(
-        self, stream: asyncio.StreamReader, severity: Severity, on_line: Callable[[str, Severity], None]
-    ) -> None:
-        while line := await stream.readline():
-            text = line.decode(errors="replace").rstrip("\r\n")
-            self.tail.append(text)
-            on_line(text, severity)
-
-    async def wait(self) -> int:
-        """Wait for its end and for its last lines."""
-        code = await self._process.wait()
-        if self._readers:
-            # A grandchild may hold the pipes open for longer.
-            await asyncio.wait(self._readers, timeout=STOP_LIMIT)
-        return code
-
-    async def stop(self) -> None:
-        """End it: ask first."""
-        if self._process.returncode is None:
-            self._signal(signal.SIGTERM)
-            try:
-                await asyncio.wait_for(self._process.wait(), STOP_LIMIT)
-            except TimeoutError:
-                self._signal(signal.SIGKILL)
-                await self._process.wait()
-        for reader in self._readers:
-            reader.cancel()
-
-    def _signal(self, number: signal.Signals) -> None:
-        try:
-            self._process.send_signal(number)
-        except ProcessLookupError:
-            return
 
 
 class Plugin:
@@ -422,7 +186,10 @@ class PluginHost:
         """The provider in this process, if it can be had so."""
         if not self._in_process or command.folder is None:
             return None
-        from infra.engine.in_process import InProcessPlugin, load_servicer  # noqa: PLC0415 (needs greenlets)
+        from infra.engine.in_process_provider import (  # noqa: PLC0415 (each needs the other)
+            InProcessPlugin,
+            load_servicer,
+        )
 
         servicer = load_servicer(command.folder)
         return InProcessPlugin(command.name, servicer) if servicer is not None else None

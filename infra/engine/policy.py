@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,10 +9,12 @@ import grpc
 from google.protobuf.empty_pb2 import Empty  # type: ignore[attr-defined]
 from pulumi.runtime.proto import analyzer_pb2
 
-from infra.engine import values
+from infra.engine import urn as urns
+from infra.engine import values, yamlfile
 from infra.engine.errors import EngineError
 from infra.engine.events import PolicyEvent, PolicyLoadEvent, PolicyRemediationEvent
-from infra.engine.plugins import Command, python_of, runtime_of
+from infra.engine.finder import Command, python_of, runtime_of
+from infra.engine.policy_config import LEVELS, configured, read_config
 from infra.engine.urn import ProviderReference
 from infra.engine.values import Wire
 
@@ -28,24 +29,26 @@ if TYPE_CHECKING:
     from infra.engine.plugins import Plugin, PluginHost
     from infra.engine.state import ResourceState
 
-# Policies see values as they are, with what is not known yet as such.
-_WIRE: Final = Wire(secrets=False, references=False)
-_LEVELS: Final = {
-    analyzer_pb2.ADVISORY: "advisory",
-    analyzer_pb2.MANDATORY: "mandatory",
-    analyzer_pb2.DISABLED: "disabled",
-    analyzer_pb2.REMEDIATE: "remediate",
+_WIRE: Final = Wire(secrets=True, references=False)
+_SEVERITIES: Final = {
+    analyzer_pb2.POLICY_SEVERITY_LOW: "low",
+    analyzer_pb2.POLICY_SEVERITY_MEDIUM: "medium",
+    analyzer_pb2.POLICY_SEVERITY_HIGH: "high",
+    analyzer_pb2.POLICY_SEVERITY_CRITICAL: "critical",
 }
-_NUMBERS: Final = {name: number for number, name in _LEVELS.items()}
 
 
 @dataclass(slots=True)
 class Pack:
-    """A policy pack that runs."""
+    """A policy pack that runs.
+
+    `version` is that of PulumiPolicy.yaml, if it says one; `severities` are those of its policies.
+    """
 
     name: str
     version: str
     plugin: Plugin
+    severities: dict[str, str]
 
 
 @dataclass(slots=True)
@@ -81,22 +84,14 @@ class Policy:
         """
         self.emit(PolicyLoadEvent())
         for index, folder in enumerate(folders):
-            config = _config(configs[index]) if index < len(configs) else {}
+            config = read_config(configs[index]) if index < len(configs) else {}
             self.packs.append(await self._start(host, folder, config, info, python))
 
     async def _start(
         self, host: PluginHost, folder: Path, config: dict[str, Any], info: RunInfo, python: str
     ) -> Pack:
-        described = folder / "PulumiPolicy.yaml"
-        if not described.is_file():
-            raise EngineError(f"{folder} is no policy pack: it has no PulumiPolicy.yaml")
-        runtime, options = runtime_of(described)
-        if runtime != "python":
-            raise EngineError(
-                f"the policy pack {folder} is written for {runtime}; this engine runs Python packs"
-            )
-        words = (python_of(folder, options, python), "-u", str(folder))
-        plugin = await host.start(Command(folder.name, words))
+        command, where, version = _command(folder, python)
+        plugin = await host.start(command)
         stub = plugin.analyzer_stub
         settings = analyzer_pb2.AnalyzerStackConfigureRequest(
             stack=info.stack,
@@ -106,13 +101,18 @@ class Policy:
             config=info.config,
             config_secret_keys=info.secret_keys,
         )
+        greeting = analyzer_pb2.AnalyzerHandshakeRequest(
+            engine_address=host.engine_address, root_directory=where, program_directory=where
+        )
+        await _optional(plugin, stub.Handshake, greeting)
         await _optional(plugin, stub.ConfigureStack, settings)
         about = await _call(plugin, stub.GetAnalyzerInfo, Empty())
         if about.supportsConfig:
-            await _call(plugin, stub.Configure, _configured(about, config))
+            await _call(plugin, stub.Configure, configured(about, config))
         elif config:
             raise EngineError(f"the policy pack {about.name} takes no settings")
-        return Pack(about.name, about.version, plugin)
+        severities = {one.name: _SEVERITIES.get(one.severity, "") for one in about.policies}
+        return Pack(about.name, version or about.version, plugin, severities)
 
     async def check(self, deployment: Deployment, new: ResourceState, goal: Goal) -> bool:
         """Let the packs change a resource's inputs, then judge them; whether it must not go on."""
@@ -122,7 +122,7 @@ class Policy:
         for pack in self.packs:
             request = analyzer_pb2.AnalyzeRequest(**_about(deployment, new, goal, new.inputs))
             reply = await _call(pack.plugin, pack.plugin.analyzer_stub.Analyze, request)
-            invalid = self._tell(reply.diagnostics, new.urn) or invalid
+            invalid = self._tell(pack, reply.diagnostics, lambda _: new.urn) or invalid
         return invalid and not self.preview
 
     async def _remediate(self, pack: Pack, deployment: Deployment, new: ResourceState, goal: Goal) -> None:
@@ -130,22 +130,13 @@ class Policy:
         reply = await _optional(pack.plugin, pack.plugin.analyzer_stub.Remediate, request)
         for one in reply.remediations if reply is not None else ():
             if one.diagnostic:
-                self.emit(
-                    PolicyEvent(
-                        one.diagnostic,
-                        one.policyName,
-                        one.policyPackName,
-                        one.policyPackVersion,
-                        "advisory",
-                        new.urn,
-                    )
-                )
+                self._emit_violation(pack, one, one.diagnostic, "advisory", new.urn)
                 continue
             after = values.from_struct(one.properties)
-            _keep_secrets(new.inputs, after)
+            version = pack.version or one.policyPackVersion
             self.emit(
                 PolicyRemediationEvent(
-                    new.urn, one.policyName, one.policyPackName, one.policyPackVersion, new.inputs, after
+                    new.urn, one.policyName, one.policyPackName, version, new.inputs, after
                 )
             )
             new.inputs = after
@@ -160,45 +151,52 @@ class Policy:
                 dependencies=state.dependencies,
             )
             for key, names in state.property_dependencies.items():
+                if not names:
+                    continue
                 resource.propertyDependencies[key].urns.extend(names)
             resources.append(resource)
+        root = urns.make(
+            deployment.stack,
+            deployment.project,
+            "",
+            urns.STACK_TYPE,
+            f"{deployment.project}-{deployment.stack}",
+        )
         violated = False
         for pack in self.packs:
             request = analyzer_pb2.AnalyzeStackRequest(resources=resources)
-            reply = await _call(pack.plugin, pack.plugin.analyzer_stub.AnalyzeStack, request)
-            violated = self._tell(reply.diagnostics, "") or violated
+            reply = await _optional(pack.plugin, pack.plugin.analyzer_stub.AnalyzeStack, request)
+            found = reply.diagnostics if reply is not None else ()
+            violated = (
+                self._tell(pack, found, lambda urn: urn if urn in deployment.news else root) or violated
+            )
         return violated
 
-    def _tell(self, diagnostics: Any, urn: str) -> bool:
-        """Tell people; whether one is mandatory."""
+    def _tell(self, pack: Pack, diagnostics: Any, about: Callable[[str], str]) -> bool:
+        """Tell people; whether one is mandatory.
+
+        Args:
+            pack: whose policies they are of.
+            diagnostics: what it found.
+            about: from the URN that a diagnostic names to that which it is shown at.
+        """
         mandatory = False
         for one in diagnostics:
-            # What could not be remediated counts as mandatory.
-            level = (
-                "mandatory"
-                if one.enforcementLevel == analyzer_pb2.REMEDIATE
-                else _LEVELS[one.enforcementLevel]
-            )
+            level = LEVELS[one.enforcementLevel]
+            if level == "remediate":
+                level = "mandatory"  # what could not be remediated
             mandatory = mandatory or level == "mandatory"
-            self.emit(
-                PolicyEvent(
-                    one.message,
-                    one.policyName,
-                    one.policyPackName,
-                    one.policyPackVersion,
-                    level,
-                    one.urn or urn,
-                )
-            )
+            self._emit_violation(pack, one, one.message, level, about(one.urn))
         self.saw_error = self.saw_error or mandatory
         return mandatory
 
-
-def _keep_secrets(before: values.Properties, after: values.Properties) -> None:
-    """Policies see values without their marks; what was secret stays so."""
-    for key, value in before.items():
-        if key in after and values.has_secret(value):
-            after[key] = value if values.equal(value, after[key]) else values.Secret(after[key])
+    def _emit_violation(self, pack: Pack, one: Any, message: str, level: str, urn: str) -> None:
+        said = _SEVERITIES.get(one.severity, "") if isinstance(one, analyzer_pb2.AnalyzeDiagnostic) else ""
+        severity = said or pack.severities.get(one.policyName, "")
+        version = pack.version or one.policyPackVersion
+        self.emit(
+            PolicyEvent(f"{message}\n", one.policyName, one.policyPackName, version, level, urn, severity)
+        )
 
 
 def _about(
@@ -224,7 +222,7 @@ def _about(
         "urn": state.urn,
         "type": state.type,
         "name": state.name,
-        "properties": _WIRE.struct(properties),
+        "properties": _WIRE.struct(_public(properties)),
         "options": options,
     }
     if state.provider:
@@ -235,44 +233,42 @@ def _about(
                 urn=provider.urn,
                 type=provider.type,
                 name=provider.name,
-                properties=_WIRE.struct(provider.inputs),
+                properties=_WIRE.struct(_public(provider.inputs)),
             )
     return found
 
 
-def _config(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise EngineError(f"cannot read the policy settings {path}: {error}") from error
-    if not isinstance(found, dict):
-        raise EngineError(f"the policy settings {path} must be a map of policies")
-    return found
+def _public(properties: values.Properties) -> values.Properties:
+    """What is not the SDK's or the engine's own (`__provider`, `__internal`)."""
+    return {key: value for key, value in properties.items() if not key.startswith("__")}
 
 
-def _configured(about: Any, config: dict[str, Any]) -> Any:
-    """The settings of a pack's policies: its own, then those for `all`, then those of each."""
-    request = analyzer_pb2.ConfigureAnalyzerRequest()
-    names = [policy.name for policy in about.policies]
-    unknown = [name for name in config if name != "all" and name not in names]
-    if unknown:
-        raise EngineError(f"the policy pack {about.name} has no policy {', '.join(unknown)}")
-    for policy in about.policies:
-        target = request.policyConfig[policy.name]
-        target.enforcementLevel = policy.enforcementLevel
-        if policy.name in about.initialConfig:
-            target.MergeFrom(about.initialConfig[policy.name])  # type: ignore[no-untyped-call]
-        for given in (config.get("all"), config.get(policy.name)):
-            settings = {"enforcementLevel": given} if isinstance(given, str) else dict(given or {})
-            level = settings.pop("enforcementLevel", None)
-            if level is not None:
-                if level not in _NUMBERS:
-                    raise EngineError(
-                        f"{level!r} is no enforcement level", hint=f"use one of {', '.join(_NUMBERS)}"
-                    )
-                target.enforcementLevel = _NUMBERS[level]
-            target.properties.MergeFrom(_WIRE.struct(settings))
-    return request
+def _command(path: Path, python: str) -> tuple[Command, str, str]:
+    """How to start a pack, its folder, and the version that its description says.
+
+    Raises:
+        EngineError: there is no pack, or not one that this engine can run.
+    """
+    folder = path if path.is_dir() else path.parent
+    described = folder / "PulumiPolicy.yaml"
+    version = ""
+    if described.is_file():
+        document = yamlfile.load(described)
+        content = document.value if document else None
+        version = str(content.get("version") or "") if isinstance(content, dict) else ""
+    if path.is_file():
+        return Command(path.name, (str(path.resolve()),)), str(folder), version
+    if not described.is_file():
+        raise EngineError(f"{path} is no policy pack: it has no PulumiPolicy.yaml")
+    runtime, options = runtime_of(described)
+    if runtime != "python":
+        raise EngineError(
+            f"the policy pack {folder} is written for {runtime}; "
+            "this engine runs Python packs and executables",
+            hint="use the Pulumi CLI (`--engine pulumi`)",
+        )
+    words = (python_of(folder, options, python), "-u", str(folder.resolve()))
+    return Command(folder.name, words), str(folder), version
 
 
 async def _call(plugin: Plugin, method: Any, request: Any) -> Any:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from infra.engine.errors import EngineError
-from infra.engine.plugins import Process, python_of
+from infra.engine.finder import python_of
+from infra.engine.process import Process
 from infra.engine.registration import Finished
 
 if TYPE_CHECKING:

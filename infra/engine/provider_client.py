@@ -5,18 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import grpc
-from pulumi.runtime.proto import provider_pb2, status_pb2
+from pulumi.runtime.proto import provider_pb2
 
 from infra.engine import urn as urns
 from infra.engine import values
-from infra.engine.diff import Changes, Diff
-from infra.engine.events import DiffKind, PropertyDiff
+from infra.engine.diff import Diff
 from infra.engine.provider import (
     Checked,
-    CheckFailure,
     Constructed,
     DiffUnavailableError,
     Invoked,
@@ -24,13 +22,22 @@ from infra.engine.provider import (
     Provider,
     ProviderError,
     Request,
-    multi_error,
+)
+from infra.engine.provider_replies import (
+    annotate,
+    configure_failure_of,
+    diff_of,
+    failure_of,
+    failures_of,
+    init_failure_of,
+    names_of,
+    refuse_unknowns,
+    restore_assets,
+    unimplemented,
 )
 from infra.engine.values import Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from infra.engine.plugins import Plugin
     from infra.engine.values import Properties
 
@@ -71,36 +78,36 @@ class PluginProvider(Provider):
         """See `Provider`; a plugin that has no such call takes the inputs as they are."""
         wire = Wire(secrets=False, references=False)
         message = provider_pb2.CheckRequest(
-            **_names(request.urn),
+            **names_of(request.urn),
             olds=wire.struct(request.old_inputs or {}),
             news=wire.struct(request.inputs),
         )
         try:
             reply = await self._plugin.call(self._stub.CheckConfig, message)
         except grpc.RpcError as error:
-            if _unimplemented(error, "CheckConfig"):
+            if unimplemented(error, "CheckConfig"):
                 return Checked(request.inputs)
-            raise _failure(error) from None
+            raise failure_of(error) from None
         inputs = values.from_struct(reply.inputs)
-        _annotate(inputs, request.inputs)
-        return Checked(inputs, _failures(reply.failures))
+        annotate(inputs, request.inputs)
+        return Checked(inputs, failures_of(reply.failures))
 
     async def diff_config(self, request: Request) -> Diff:
         """See `Provider`; a plugin that has no such call does not know."""
         wire = Wire(secrets=False, references=False)
         message = provider_pb2.DiffRequest(
-            **_names(request.urn),
+            **names_of(request.urn),
             old_inputs=wire.struct(request.old_inputs or {}),
             olds=wire.struct(request.old_outputs or {}),
             news=wire.struct(request.inputs),
             ignoreChanges=request.ignore,
         )
         try:
-            return _diff(await self._plugin.call(self._stub.DiffConfig, message))
+            return diff_of(await self._plugin.call(self._stub.DiffConfig, message))
         except grpc.RpcError as error:
-            if _unimplemented(error, "DiffConfig"):
+            if unimplemented(error, "DiffConfig"):
                 return Diff()
-            raise _failure(error) from None
+            raise failure_of(error) from None
 
     def configure(self, urn: str, id_: str, inputs: Properties) -> None:
         """See `Provider`."""
@@ -119,7 +126,7 @@ class PluginProvider(Provider):
             text = plain if isinstance(plain, str) else json.dumps(values.value_to_json(plain, None))
             variables[f"{package}:config:{key}"] = text
         message = provider_pb2.ConfigureRequest(
-            **_names(urn),
+            **names_of(urn),
             id=id_,
             acceptSecrets=True,
             acceptResources=True,
@@ -131,7 +138,7 @@ class PluginProvider(Provider):
         try:
             reply = await self._plugin.call(self._stub.Configure, message)
         except grpc.RpcError as error:
-            raise _configure_failure(error) from None
+            raise configure_failure_of(error) from None
         if self._plugin.handshake is None:
             self._set_accepts(
                 _Accepts(
@@ -154,7 +161,7 @@ class PluginProvider(Provider):
             return Checked(request.inputs)
         wire = self._full if request.preview else self._known
         message = provider_pb2.CheckRequest(
-            **_names(request.urn),
+            **names_of(request.urn),
             olds=wire.struct(request.old_inputs or {}),
             news=wire.struct(request.inputs),
             randomSeed=request.seed,
@@ -162,10 +169,10 @@ class PluginProvider(Provider):
         reply = await self._call(self._stub.Check, message)
         inputs = values.from_struct(reply.inputs)
         if not request.preview:
-            _refuse_unknowns(inputs)
+            refuse_unknowns(inputs)
         if not self._accepts.secrets:
-            _annotate(inputs, request.inputs)
-        return Checked(inputs, _failures(reply.failures))
+            annotate(inputs, request.inputs)
+        return Checked(inputs, failures_of(reply.failures))
 
     async def diff(self, request: Request) -> Diff:
         """See `Provider`.
@@ -180,14 +187,14 @@ class PluginProvider(Provider):
             )
         wire = self._lean_preview if request.preview else self._lean
         message = provider_pb2.DiffRequest(
-            **_names(request.urn),
+            **names_of(request.urn),
             id=request.id,
             old_inputs=wire.struct(request.old_inputs or {}),
             olds=wire.struct(request.old_outputs or {}),
             news=wire.struct(request.inputs),
             ignoreChanges=request.ignore,
         )
-        return _diff(await self._call(self._stub.Diff, message))
+        return diff_of(await self._call(self._stub.Diff, message))
 
     async def create(self, request: Request) -> Outcome:
         """See `Provider`."""
@@ -195,7 +202,7 @@ class PluginProvider(Provider):
         if blind is not None:
             return blind
         message = provider_pb2.CreateRequest(
-            **_names(request.urn),
+            **names_of(request.urn),
             properties=(self._full if request.preview else self._known).struct(request.inputs),
             timeout=request.seconds,
             preview=request.preview,
@@ -205,7 +212,7 @@ class PluginProvider(Provider):
             text = f"plugin returned empty resource.ID from create '{request.urn}'"
             raise ProviderError(text, uncertain=True)
         if not self._accepts.secrets:
-            _annotate(outcome.outputs, request.inputs)
+            annotate(outcome.outputs, request.inputs)
         return outcome
 
     async def _blind(self, request: Request) -> Outcome | None:
@@ -222,17 +229,17 @@ class PluginProvider(Provider):
         if not await self._ready():
             return Outcome(id=request.id, outputs={}, inputs={})
         message = provider_pb2.ReadRequest(
-            **_names(request.urn),
+            **names_of(request.urn),
             id=request.id,
             properties=None if request.old_outputs is None else self._lean.struct(request.old_outputs),
             inputs=None if request.old_inputs is None else self._lean.struct(request.old_inputs),
         )
         outcome = await self._change(self._stub.Read, message, request)
         if not self._accepts.secrets:
-            _annotate(outcome.inputs, request.old_inputs)
-            _annotate(outcome.outputs, request.old_outputs)
+            annotate(outcome.inputs, request.old_inputs)
+            annotate(outcome.outputs, request.old_outputs)
         for part in (outcome.inputs, outcome.outputs):
-            _restore_assets(request.old_inputs, part)
+            restore_assets(request.old_inputs, part)
         return outcome
 
     async def update(self, request: Request) -> Outcome:
@@ -241,7 +248,7 @@ class PluginProvider(Provider):
         if blind is not None:
             return blind
         message = provider_pb2.UpdateRequest(
-            **_names(request.urn),
+            **names_of(request.urn),
             id=request.id,
             olds=self._lean.struct(request.old_outputs or {}),
             news=(self._full if request.preview else self._known).struct(request.inputs),
@@ -252,14 +259,14 @@ class PluginProvider(Provider):
         )
         outcome = await self._change(self._stub.Update, message, request)
         if not self._accepts.secrets:
-            _annotate(outcome.outputs, request.inputs)
+            annotate(outcome.outputs, request.inputs)
         return outcome
 
     async def delete(self, request: Request) -> None:
         """See `Provider`."""
         await self._ready()
         message = provider_pb2.DeleteRequest(
-            **_names(request.urn),
+            **names_of(request.urn),
             id=request.id,
             properties=self._lean.struct(request.old_outputs or {}),
             old_inputs=self._lean.struct(request.old_inputs or {}),
@@ -274,13 +281,13 @@ class PluginProvider(Provider):
         request = provider_pb2.InvokeRequest(tok=token, args=self._known.struct(arguments), preview=preview)
         reply = await self._call(self._stub.Invoke, request)
         outputs = values.from_struct(getattr(reply, "return"))
-        _refuse_unknowns(outputs)
+        refuse_unknowns(outputs)
         if not self._accepts.secrets and values.has_secret(arguments):
             outputs = {
                 key: value if isinstance(value, values.Secret) else values.Secret(value)
                 for key, value in outputs.items()
             }
-        return Invoked(outputs, _failures(reply.failures))
+        return Invoked(outputs, failures_of(reply.failures))
 
     async def call(self, request: provider_pb2.CallRequest, arguments: Properties) -> Invoked:
         """See `Provider`."""
@@ -290,7 +297,7 @@ class PluginProvider(Provider):
         reply = await self._call(self._stub.Call, request)
         dependencies = {key: list(names.urns) for key, names in reply.returnDependencies.items()}
         outputs = values.from_struct(getattr(reply, "return"))
-        return Invoked(outputs, _failures(reply.failures), dependencies)
+        return Invoked(outputs, failures_of(reply.failures), dependencies)
 
     async def construct(self, request: provider_pb2.ConstructRequest, inputs: Properties) -> Constructed:
         """See `Provider`."""
@@ -311,7 +318,7 @@ class PluginProvider(Provider):
         try:
             return await self._plugin.call(method, request, operation_id)
         except grpc.RpcError as error:
-            raise _failure(error) from None
+            raise failure_of(error) from None
 
     async def _change(self, method: Any, message: Any, request: Request) -> Outcome:
         """A call that answers with a resource, or with one whose initialisation failed."""
@@ -320,9 +327,9 @@ class PluginProvider(Provider):
         try:
             reply, known = await self._plugin.call_known(method, message, request.operation_id)
         except grpc.RpcError as error:
-            partial = _init_failure(error)
+            partial = init_failure_of(error)
             if partial is None:
-                raise _failure(error) from None
+                raise failure_of(error) from None
             reply, reasons = partial, tuple(partial.reasons) or ("resource init failed",)
         fields = reply.DESCRIPTOR.fields_by_name
         id_ = reply.id if "id" in fields else ""
@@ -331,137 +338,5 @@ class PluginProvider(Provider):
         if "inputs" in fields and reply.HasField("inputs"):
             inputs = values.from_struct(reply.inputs)
         if not request.preview:
-            _refuse_unknowns(outputs)
+            refuse_unknowns(outputs)
         return Outcome(id_, outputs, inputs, reasons, reply.refresh_before_update, known)
-
-
-def _failures(failures: Any) -> tuple[CheckFailure, ...]:
-    return tuple(CheckFailure(failure.property, failure.reason) for failure in failures)
-
-
-_KINDS: Final = {
-    provider_pb2.PropertyDiff.ADD: DiffKind.ADD,
-    provider_pb2.PropertyDiff.ADD_REPLACE: DiffKind.ADD_REPLACE,
-    provider_pb2.PropertyDiff.DELETE: DiffKind.DELETE,
-    provider_pb2.PropertyDiff.DELETE_REPLACE: DiffKind.DELETE_REPLACE,
-    provider_pb2.PropertyDiff.UPDATE: DiffKind.UPDATE,
-    provider_pb2.PropertyDiff.UPDATE_REPLACE: DiffKind.UPDATE_REPLACE,
-}
-
-
-def _diff(reply: provider_pb2.DiffResponse) -> Diff:
-    detailed = None
-    if reply.hasDetailedDiff:
-        detailed = {
-            path: PropertyDiff(_KINDS.get(item.kind, DiffKind.UPDATE), item.inputDiff)
-            for path, item in reply.detailedDiff.items()
-        }
-    return Diff(
-        Changes(reply.changes),
-        tuple(reply.replaces),
-        tuple(reply.stables),
-        tuple(reply.diffs),
-        detailed,
-        reply.deleteBeforeReplace,
-    )
-
-
-_UNCERTAIN: Final = (
-    grpc.StatusCode.INTERNAL,
-    grpc.StatusCode.DATA_LOSS,
-    grpc.StatusCode.UNKNOWN,
-    grpc.StatusCode.UNAVAILABLE,
-)
-
-
-def _names(urn: str) -> dict[str, Any]:
-    return {"urn": urn, "name": urns.name_of(urn), "type": urns.type_of(urn)}
-
-
-def _failure(error: Any) -> ProviderError:
-    code = error.code()
-    uncertain = code in (grpc.StatusCode.INTERNAL, grpc.StatusCode.DATA_LOSS, grpc.StatusCode.UNKNOWN)
-    return ProviderError(
-        error.details() or code.name, uncertain=uncertain or code is grpc.StatusCode.UNAVAILABLE
-    )
-
-
-def _details(error: Any) -> list[Any]:
-    for key, value in error.trailing_metadata() or ():
-        if key == "grpc-status-details-bin":
-            status = status_pb2.Status()
-            status.ParseFromString(value)  # type: ignore[no-untyped-call]
-            return list(status.details)
-    return []
-
-
-def _init_failure(error: Any) -> provider_pb2.ErrorResourceInitFailed | None:
-    for detail in _details(error):
-        failure = provider_pb2.ErrorResourceInitFailed()
-        if detail.Unpack(failure):
-            return failure
-    return None
-
-
-def _configure_failure(error: Any) -> ProviderError:
-    lines = []
-    for detail in _details(error):
-        missing = provider_pb2.ConfigureErrorMissingKeys()
-        if detail.Unpack(missing):
-            lines += [
-                f'missing required configuration key "{key.name}": {key.description}\n'
-                f"Set a value using the command `pulumi config set {key.name} <value>`."
-                for key in missing.missingKeys
-            ]
-    return ProviderError(multi_error(lines)) if lines else _failure(error)
-
-
-def _unimplemented(error: Any, method: str) -> bool:
-    """Whether the plugin has no such call; old SDKs say so in words only."""
-    if error.code() is grpc.StatusCode.UNIMPLEMENTED:
-        return True
-    return f"{method} is not implemented" in (error.details() or "").replace("is not yet", "is not")
-
-
-def _refuse_unknowns(properties: Properties | None) -> None:
-    for key, value in (properties or {}).items():
-        if values.has_unknown(value):
-            raise ProviderError(f'unexpected unknown property value for "{key}"', uncertain=True)
-
-
-def _annotate(outputs: Properties | None, inputs: Mapping[str, Any] | None) -> None:
-    """Mark outputs secret whose input was, for plugins that got them without the mark."""
-    if not outputs or not inputs:
-        return
-    for key, value in inputs.items():
-        if key not in outputs:
-            continue
-        output = outputs[key]
-        if isinstance(output, dict) and isinstance(value, dict):
-            _annotate(output, value)
-        elif not isinstance(output, values.Secret) and values.has_secret(value):
-            outputs[key] = values.Secret(output)
-
-
-def _restore_assets(original: Properties | None, answer: Properties | None) -> None:
-    """Give assets that the plugin knows by hash alone their contents again."""
-    if not original or not answer:
-        return
-    known: dict[str, Any] = {}
-
-    def collect(item: Any) -> bool:
-        if isinstance(item, values.Asset | values.Archive) and item.hash:
-            known[item.hash] = item
-        return False
-
-    def fill(item: Any) -> bool:
-        if isinstance(item, values.Asset | values.Archive) and item.hash in known:
-            full = known[item.hash]
-            if type(full) is type(item) and item == type(item)(item.hash):
-                for name in type(item).__dataclass_fields__:
-                    setattr(item, name, getattr(full, name))
-        return False
-
-    values.contains(original, collect)
-    if known:
-        values.contains(answer, fill)

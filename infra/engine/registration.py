@@ -95,4 +95,12 @@ class Woken:
     """Nothing new, but the run was cancelled: look."""
 
 
-SourceEvent = Registration | Outputs | Continue | Finished | Woken
+@dataclass(slots=True, eq=False)
+class Stopping:
+    """A step failed: start what the program asked for before that was known, and nothing after it."""
+
+    until: float
+    """When to stop in any case, by the loop's clock."""
+
+
+SourceEvent = Registration | Outputs | Continue | Finished | Woken | Stopping

@@ -16,7 +16,8 @@ from infra.engine.events import (
     Severity,
     StepMetadata,
 )
-from infra.engine.steps import RefreshStep, Status
+from infra.engine.refresh_step import RefreshStep
+from infra.engine.steps import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,6 +16,7 @@ from pulumi.runtime.proto import engine_pb2_grpc, resource_pb2_grpc
 
 from infra.engine import Operation, Options, Result, backend, integrity
 from infra.engine.backend import FileBackend, StackRef, UpdateInfo
+from infra.engine.bail import BailError
 from infra.engine.deployment import Deployment, DeploymentOptions
 from infra.engine.engine_service import EngineService
 from infra.engine.errors import EngineError
@@ -28,22 +29,22 @@ from infra.engine.events import (
     StdoutEvent,
     SummaryEvent,
 )
-from infra.engine.graph import DependencyGraph
+from infra.engine.finder import Finder, is_ours
 from infra.engine.import_ import import_resources
 from infra.engine.journal import Journal
 from infra.engine.monitor import Monitor, RunInfo
 from infra.engine.pending import settle_pending
-from infra.engine.plugins import CHANNEL_OPTIONS, Finder, PluginHost, is_ours
+from infra.engine.plugins import CHANNEL_OPTIONS, PluginHost
 from infra.engine.policy import Policy
+from infra.engine.preflight import protected, providers_of, refuse_delete_hooks
 from infra.engine.program import ProgramProcess, interpreter
 from infra.engine.project import backend_url, load_project
 from infra.engine.registration import Finished
 from infra.engine.secrets import crypter_for
 from infra.engine.snapshot import SnapshotManager
 from infra.engine.state import SecretsProvider, Snapshot
-from infra.engine.step_generator import BailError, Mode
+from infra.engine.step_generator import Mode
 from infra.engine.targets import Targets
-from infra.engine.urn import package_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -313,7 +314,7 @@ class Session:
             if self._operation is Operation.IMPORT:
                 return await import_resources(deployment, self._options.imports, self._package_config)
             if self._operation is Operation.DESTROY and not self._options.run_program:
-                _refuse_delete_hooks(manager.base)
+                refuse_delete_hooks(manager.base)
             if self._operation is Operation.REFRESH:
                 settle_pending(manager, self._options)
             return await deployment.run(start)
@@ -392,40 +393,3 @@ class Session:
         other = crypter if ref == self._ref else crypter_for(deployment.get("secrets_providers"))
         found = Snapshot.from_json(deployment, other).stack_resource
         return found.outputs if found else {}
-
-
-def providers_of(snapshot: Snapshot) -> set[tuple[str, str]]:
-    """Package and version of the providers that a program will probably ask for again."""
-    found = set()
-    for state in snapshot.resources:
-        inputs = state.inputs if state.is_provider and not state.delete else None
-        if inputs is not None and not inputs.get("__internal") and package_of(state.type) != "pulumi":
-            version = inputs.get("version") or ""
-            found.add((package_of(state.type), version if isinstance(version, str) else ""))
-    return found
-
-
-def protected(snapshot: Snapshot) -> list[str]:
-    """The URNs of protected resources and of what they rest upon."""
-    graph = DependencyGraph(snapshot.resources)
-    found: dict[str, None] = {}
-    for state in snapshot.resources:
-        if state.protect:
-            found[state.urn] = None
-            found |= {other.urn: None for other in graph.transitive_dependencies_of(state)}
-    return list(found)
-
-
-def _refuse_delete_hooks(snapshot: Snapshot) -> None:
-    """Delete hooks are the program's functions; without the program they cannot be run.
-
-    Raises:
-        EngineError: a resource has some.
-    """
-    for state in snapshot.resources:
-        named = [*state.resource_hooks.get("BeforeDelete", ()), *state.resource_hooks.get("AfterDelete", ())]
-        if named:
-            raise EngineError(
-                f"{state.urn} has delete hooks ({', '.join(named)}), but the program is not running",
-                hint="destroy with `--run-program`",
-            )

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 from infra.engine import values
 from infra.engine.graph import topological
 from infra.engine.import_step import ImportStep
+from infra.engine.refresh_step import RefreshStep
 from infra.engine.state import PendingKind, PendingOperation, ResourceState, Snapshot
 from infra.engine.steps import (
     CreateStep,
     DeleteStep,
     ReadStep,
-    RefreshStep,
     RemovePendingReplaceStep,
     ReplaceStep,
     SameStep,

@@ -9,25 +9,17 @@ from typing import TYPE_CHECKING
 from infra.engine import urn as urns
 from infra.engine import values
 from infra.engine.aliases import AliasBook
+from infra.engine.bail import BailError
 from infra.engine.deletes import DeletePlanner
-from infra.engine.diff import Changes, Diff, ignoring, replacing, with_replace_on_changes
+from infra.engine.diff import Diff, ignoring
 from infra.engine.goal import Goal, ReadGoal
 from infra.engine.import_step import ImportStep
-from infra.engine.provider import DiffUnavailableError, Request
-from infra.engine.provider_registry import without_internal
+from infra.engine.provider import Request
+from infra.engine.refresh_step import RefreshStep
 from infra.engine.registration import Continue
-from infra.engine.steps import (
-    CreateStep,
-    DeleteStep,
-    ReadStep,
-    RefreshStep,
-    ReplaceStep,
-    SameStep,
-    Step,
-    UpdateStep,
-    compared,
-)
+from infra.engine.steps import CreateStep, ReadStep, ReplaceStep, SameStep, Step
 from infra.engine.targeting import Targeting
+from infra.engine.update_planner import UpdatePlanner
 from infra.engine.urn import STACK_TYPE, ProviderReference
 
 if TYPE_CHECKING:
@@ -36,10 +28,6 @@ if TYPE_CHECKING:
     from infra.engine.registration import Registration
     from infra.engine.state import ResourceState
     from infra.engine.values import Value
-
-
-class BailError(Exception):
-    """The run cannot go on; people have been told why."""
 
 
 class Mode(Enum):
@@ -66,7 +54,7 @@ class StepGenerator:
         self.reads: set[str] = set()
         self.creates: set[str] = set()
         self.sames: set[str] = set()
-        self.updates: set[str] = set()
+        self.updated: set[str] = set()
         self.replaces: set[str] = set()
         self.deletes: set[str] = set()
         self.refreshes: set[str] = set()
@@ -78,6 +66,7 @@ class StepGenerator:
         self.aliases = AliasBook(deployment.stack, deployment.project)
         self.planner = DeletePlanner(self)
         self.targeting = Targeting(self)
+        self.updates = UpdatePlanner(self)
 
     # ------------------------------------------------------------ registrations
 
@@ -334,135 +323,7 @@ class StepGenerator:
             return [CreateStep(registration, new)]
         if not targeted:
             return self.targeting.untargeted_same(registration, old, new)
-        return await self._compare(registration, goal, old, new, provider, seed=seed)
-
-    async def _compare(
-        self,
-        registration: Registration,
-        goal: Goal,
-        old: ResourceState,
-        new: ResourceState,
-        provider: Provider | None,
-        *,
-        seed: bytes,
-    ) -> list[Step]:
-        """What to do about a resource that is there: nothing, update or replace."""
-        deployment = self.deployment
-        if not deployment.preview and values.has_unknown(new.replacement_trigger):
-            text = f"replacement trigger contains unknowns for {new.urn}"
-            self.saw_error = True
-            raise BailError(deployment.error(text, new.urn))
-        triggered = _triggers(old.replacement_trigger, new.replacement_trigger)
-        if triggered:
-            diff = Diff(Changes.SOME)
-        else:
-            try:
-                diff = await self._diff(goal, old, new, provider)
-            except DiffUnavailableError as error:
-                deployment.warn(str(error), new.urn)
-                diff = Diff(Changes.SOME)
-        diff = with_replace_on_changes(diff, goal.replace_on_changes, has_init_errors=bool(old.init_errors))
-        changed = diff.changes is Changes.SOME or old.pending_replacement
-        if changed and (diff.replaces or triggered or old.pending_replacement):
-            return await self._replace(registration, goal, old, new, provider, diff, seed=seed)
-        if changed or old.init_errors:
-            self.updates.add(new.urn)
-            return [UpdateStep(registration, old, new, diff=diff, ignore=goal.ignore_changes)]
-        if new.urn in self.imports:
-            registration.succeed(old)
-            return []
-        self.sames.add(new.urn)
-        return [SameStep(old, new, registration)]
-
-    async def _diff(
-        self, goal: Goal, old: ResourceState, new: ResourceState, provider: Provider | None
-    ) -> Diff:
-        if self.targeting.replaces(new.urn, old):
-            return replacing("id")
-        if any(urn in self.replaces for urn in new.replace_with):
-            return replacing("replaceWith")
-        if new.deleted_with in self.replaces:
-            return replacing("deletedWith")
-        if await self._provider_changed(old, new):
-            return replacing("provider")
-        if provider is None:
-            return Diff(Changes.NONE if values.equal(old.inputs, new.inputs) else Changes.SOME)
-        return await compared(provider, new, old, new.inputs, self.deployment, goal.ignore_changes)
-
-    async def _provider_changed(self, old: ResourceState, new: ResourceState) -> bool:
-        """Whether the change of a resource's provider forces a replacement: the new provider says so."""
-        if old.provider == new.provider:
-            return False
-        if not old.provider or not new.provider:
-            return True
-        before, after = ProviderReference.parse(old.provider), ProviderReference.parse(new.provider)
-        if self.aliases.new_of.get(before.urn) == after.urn:
-            return False
-        provider = self.deployment.registry.get(new.provider)
-        old_state, new_state = self.deployment.olds.get(before.urn), self.providers.get(after.urn)
-        if provider is None or old_state is None or new_state is None:
-            raise BailError(
-                self.deployment.error(f'failed to resolve provider reference: "{new.provider}"', new.urn)
-            )
-        request = Request(
-            after.urn,
-            inputs=without_internal(new_state.inputs),
-            old_inputs=without_internal(old_state.inputs),
-            old_outputs=old_state.outputs,
-        )
-        return (await provider.diff_config(request)).replaces
-
-    async def _replace(  # noqa: PLR0917 (named by its one caller)
-        self,
-        registration: Registration,
-        goal: Goal,
-        old: ResourceState,
-        new: ResourceState,
-        provider: Provider | None,
-        diff: Diff,
-        *,
-        seed: bytes,
-    ) -> list[Step]:
-        deployment, urn = self.deployment, new.urn
-        if old.protect and new.protect and not deployment.options.ignore_protect:
-            self.saw_error = True
-            text = deployment.error(
-                f'unable to replace resource "{urn}"\n'
-                "as it is currently marked for protection. To unprotect the resource, "
-                "remove the `protect` flag from the resource in your Pulumi "
-                "program and run `pulumi up`",
-                urn,
-            )
-            if not deployment.preview:
-                raise BailError(text)
-        if goal.import_id:
-            text = (
-                "previously-imported resources that still specify an ID may not be replaced; "
-                f"please remove the `import` declaration from your program;\n{', '.join(diff.replace_keys)}"
-            )
-            if not deployment.preview:
-                raise BailError(deployment.error(text, urn))
-            deployment.warn(text, urn)
-        self.replaces.add(urn)
-        if provider is not None and not self.targeting.replaces(urn, old):
-            request = Request(urn, inputs=goal.properties, seed=seed, preview=deployment.preview)
-            checked = await provider.check(request)
-            if self.report_failures(new, checked.failures):
-                raise BailError(f"resource {urn} has check errors")
-            new.inputs = checked.inputs
-        first = diff.delete_before_replace
-        if goal.delete_before_replace is not None:
-            first = goal.delete_before_replace
-        if not first:
-            create = CreateStep(registration, new, replaced=old, diff=diff, pending_delete=True)
-            return [create, ReplaceStep(old, new, diff=diff)]
-        steps = await self.planner.delete_dependents_first(old, urn)
-        await deployment.ensure_provider(old.provider)
-        if not old.pending_replacement:
-            self.deletes.add(old.urn)
-            steps.append(DeleteStep(old, self.deletes, replacing=True, pending_replacement=True))
-        create = CreateStep(registration, new, replaced=old, diff=diff)
-        return [*steps, ReplaceStep(old, new, diff=diff), create]
+        return await self.updates.plan(registration, goal, old, new, provider, seed=seed)
 
     # ------------------------------------------------------------ helpers
 
@@ -504,21 +365,13 @@ class StepGenerator:
         """Whether a resource of the old state, perhaps under another URN now, is still wanted."""
         urn = self.aliases.new_of.get(urn, urn)
         return any(
-            urn in some for some in (self.sames, self.updates, self.replaces, self.reads, self.refreshes)
+            urn in some for some in (self.sames, self.updated, self.replaces, self.reads, self.refreshes)
         )
 
     def has_step(self, urn: str) -> bool:
         """Whether a step was generated for a URN."""
-        done = (self.creates, self.sames, self.updates, self.deletes, self.replaces, self.reads)
+        done = (self.creates, self.sames, self.updated, self.deletes, self.replaces, self.reads)
         return any(urn in some for some in done)
-
-
-def _triggers(old: Value, new: Value) -> bool:
-    """Whether a change of the replacement trigger replaces: a value where there was none does not."""
-    old, new = values.unwrap(old), values.unwrap(new)
-    if values.has_unknown(old) or values.has_unknown(new):
-        return True
-    return old is not None and new is not None and not values.equal(old, new)
 
 
 def go_text(value: Value) -> str:

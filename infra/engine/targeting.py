@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from infra.engine.bail import BailError
 from infra.engine.steps import SameStep, Step
 from infra.engine.urn import ProviderReference
 
@@ -82,8 +83,6 @@ class Targeting:
         Raises:
             BailError: one depends on a resource that was left out.
         """
-        from infra.engine.step_generator import BailError  # noqa: PLC0415 (each needs the other)
-
         generator = self._generator
         if self._pending and steps:
             before: list[Step] = []
@@ -120,8 +119,6 @@ class Targeting:
         Raises:
             BailError: its provider is not of this run, or something it depends on is nowhere.
         """
-        from infra.engine.step_generator import BailError  # noqa: PLC0415
-
         deployment = self._generator.deployment
         if old.provider and deployment.registry.get(old.provider) is None:
             reference = ProviderReference.parse(old.provider)
@@ -142,7 +139,6 @@ class Targeting:
     def _keep(
         self, old: ResourceState, urn: str, registration: Registration | None, steps: list[Step]
     ) -> None:
-        from infra.engine.step_generator import BailError  # noqa: PLC0415
 
         if old.delete:
             return

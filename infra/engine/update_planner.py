@@ -1,0 +1,170 @@
+"""What is to be done about a resource that is there: nothing, an update, or a replacement in either order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from infra.engine import values
+from infra.engine.bail import BailError
+from infra.engine.comparing import compared
+from infra.engine.diff import Changes, Diff, replacing, with_replace_on_changes
+from infra.engine.provider import DiffUnavailableError, Request
+from infra.engine.provider_registry import without_internal
+from infra.engine.steps import CreateStep, DeleteStep, ReplaceStep, SameStep, Step, UpdateStep
+from infra.engine.urn import ProviderReference
+
+if TYPE_CHECKING:
+    from infra.engine.goal import Goal
+    from infra.engine.provider import Provider
+    from infra.engine.registration import Registration
+    from infra.engine.state import ResourceState
+    from infra.engine.step_generator import StepGenerator
+    from infra.engine.values import Value
+
+
+class UpdatePlanner:
+    """Decides for a step generator."""
+
+    def __init__(self, generator: StepGenerator) -> None:
+        self._generator = generator
+
+    async def plan(
+        self,
+        registration: Registration,
+        goal: Goal,
+        old: ResourceState,
+        new: ResourceState,
+        provider: Provider | None,
+        *,
+        seed: bytes,
+    ) -> list[Step]:
+        """What to do about a resource that is there: nothing, update or replace."""
+        deployment = self._generator.deployment
+        if not deployment.preview and values.has_unknown(new.replacement_trigger):
+            text = f"replacement trigger contains unknowns for {new.urn}"
+            self._generator.saw_error = True
+            raise BailError(deployment.error(text, new.urn))
+        triggered = _triggers(old.replacement_trigger, new.replacement_trigger)
+        if triggered:
+            diff = Diff(Changes.SOME)
+        else:
+            try:
+                diff = await self._diff(goal, old, new, provider)
+            except DiffUnavailableError as error:
+                deployment.warn(str(error), new.urn)
+                diff = Diff(Changes.SOME)
+        diff = with_replace_on_changes(diff, goal.replace_on_changes, has_init_errors=bool(old.init_errors))
+        changed = diff.changes is Changes.SOME or old.pending_replacement
+        if changed and (diff.replaces or triggered or old.pending_replacement):
+            return await self._replace(registration, goal, old, new, provider, diff, seed=seed)
+        if changed or old.init_errors:
+            self._generator.updated.add(new.urn)
+            return [UpdateStep(registration, old, new, diff=diff, ignore=goal.ignore_changes)]
+        if new.urn in self._generator.imports:
+            registration.succeed(old)
+            return []
+        self._generator.sames.add(new.urn)
+        return [SameStep(old, new, registration)]
+
+    async def _diff(
+        self, goal: Goal, old: ResourceState, new: ResourceState, provider: Provider | None
+    ) -> Diff:
+        if self._generator.targeting.replaces(new.urn, old):
+            return replacing("id")
+        if any(urn in self._generator.replaces for urn in new.replace_with):
+            return replacing("replaceWith")
+        if new.deleted_with in self._generator.replaces:
+            return replacing("deletedWith")
+        if await self._provider_changed(old, new):
+            return replacing("provider")
+        if provider is None:
+            return Diff(Changes.NONE if values.equal(old.inputs, new.inputs) else Changes.SOME)
+        return await compared(provider, new, old, new.inputs, self._generator.deployment, goal.ignore_changes)
+
+    async def _provider_changed(self, old: ResourceState, new: ResourceState) -> bool:
+        """Whether the change of a resource's provider forces a replacement: the new provider says so."""
+        if old.provider == new.provider:
+            return False
+        if not old.provider or not new.provider:
+            return True
+        before, after = ProviderReference.parse(old.provider), ProviderReference.parse(new.provider)
+        if self._generator.aliases.new_of.get(before.urn) == after.urn:
+            return False
+        provider = self._generator.deployment.registry.get(new.provider)
+        old_state, new_state = (
+            self._generator.deployment.olds.get(before.urn),
+            self._generator.providers.get(after.urn),
+        )
+        if provider is None or old_state is None or new_state is None:
+            raise BailError(
+                self._generator.deployment.error(
+                    f'failed to resolve provider reference: "{new.provider}"', new.urn
+                )
+            )
+        request = Request(
+            after.urn,
+            inputs=without_internal(new_state.inputs),
+            old_inputs=without_internal(old_state.inputs),
+            old_outputs=old_state.outputs,
+        )
+        return (await provider.diff_config(request)).replaces
+
+    async def _replace(  # noqa: PLR0917 (named by its one caller)
+        self,
+        registration: Registration,
+        goal: Goal,
+        old: ResourceState,
+        new: ResourceState,
+        provider: Provider | None,
+        diff: Diff,
+        *,
+        seed: bytes,
+    ) -> list[Step]:
+        deployment, urn = self._generator.deployment, new.urn
+        if old.protect and new.protect and not deployment.options.ignore_protect:
+            self._generator.saw_error = True
+            text = deployment.error(
+                f'unable to replace resource "{urn}"\n'
+                "as it is currently marked for protection. To unprotect the resource, "
+                "remove the `protect` flag from the resource in your Pulumi "
+                "program and run `pulumi up`",
+                urn,
+            )
+            if not deployment.preview:
+                raise BailError(text)
+        if goal.import_id:
+            text = (
+                "previously-imported resources that still specify an ID may not be replaced; "
+                f"please remove the `import` declaration from your program;\n{', '.join(diff.replace_keys)}"
+            )
+            if not deployment.preview:
+                raise BailError(deployment.error(text, urn))
+            deployment.warn(text, urn)
+        self._generator.replaces.add(urn)
+        if provider is not None and not self._generator.targeting.replaces(urn, old):
+            request = Request(urn, inputs=goal.properties, seed=seed, preview=deployment.preview)
+            checked = await provider.check(request)
+            if self._generator.report_failures(new, checked.failures):
+                raise BailError(f"resource {urn} has check errors")
+            new.inputs = checked.inputs
+        first = diff.delete_before_replace
+        if goal.delete_before_replace is not None:
+            first = goal.delete_before_replace
+        if not first:
+            create = CreateStep(registration, new, replaced=old, diff=diff, pending_delete=True)
+            return [create, ReplaceStep(old, new, diff=diff)]
+        steps = await self._generator.planner.delete_dependents_first(old, urn)
+        await deployment.ensure_provider(old.provider)
+        if not old.pending_replacement:
+            self._generator.deletes.add(old.urn)
+            steps.append(DeleteStep(old, self._generator.deletes, replacing=True, pending_replacement=True))
+        create = CreateStep(registration, new, replaced=old, diff=diff)
+        return [*steps, ReplaceStep(old, new, diff=diff), create]
+
+
+def _triggers(old: Value, new: Value) -> bool:
+    """Whether a change of the replacement trigger replaces: a value where there was none does not."""
+    old, new = values.unwrap(old), values.unwrap(new)
+    if values.has_unknown(old) or values.has_unknown(new):
+        return True
+    return old is not None and new is not None and not values.equal(old, new)
