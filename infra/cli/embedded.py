@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +65,9 @@ def run(
     Raises:
         EngineError: it could not start.
     """
+    if operation is Operation.PREVIEW:
+        # Nothing is touched, so nothing needs a process of its own; two starts of Python a stack are saved.
+        options = dataclasses.replace(options, in_process=True)
     errors = _Errors()
     digest = event_json.PreviewDigest() if shown.as_json and operation is Operation.PREVIEW else None
     screen = None if digest or shown.quiet else _screen(operation, ref, shown, say)
