@@ -8,12 +8,15 @@ import typer
 
 
 def command(
-    write: Annotated[bool, typer.Option("--write", help="Write docs/site.schema.json instead.")] = False,
+    write: Annotated[
+        bool, typer.Option("--write", help="Write docs/site.schema.json and docs/site.md.")
+    ] = False,
 ) -> None:
     """Print the JSON Schema of site.yaml, or write it where the declarations refer to it."""
-    from infra.spec import document, schema  # noqa: PLC0415 (pydantic is slow to import)
+    from infra.spec import document, reference, schema  # noqa: PLC0415 (pydantic is slow to import)
 
     if write:
-        print(f"wrote {document.display(schema.write())}")
+        for path in (schema.write(), reference.write()):
+            print(f"wrote {document.display(path)}")
     else:
         print(schema.text(), end="")

@@ -196,8 +196,8 @@ def _room(number: int) -> int:
 def site_seats(site: Site) -> tuple[dict[tuple[str, int], Seat], int]:
     """Seats of the tiers above pods in block 0, after the servers, and how many offsets it must have.
 
-    Tiers of the whole site come first, then those of buildings; those of halls begin in the middle of the block,
-    so that either can grow.
+    Tiers of the whole site come first, then those of buildings; those of halls begin in the middle of the
+    block, so that either can grow.
     """
     layout, servers = site.layout, _room(sum(server.count for server in site.servers) + 2)
     halls = math.ceil(layout.pods / layout.pods_per_hall)

@@ -10,7 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from infra import paths
-from infra.spec import load, schema
+from infra.spec import load, reference, schema
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +22,10 @@ SITES = sorted([*paths.ROOT.glob("inventories/*/site.yaml"), *paths.ROOT.glob("t
 
 def test_schema_is_current():
     assert schema.FILE.read_text(encoding="utf-8") == schema.text(), "run `gigasite schema --write`"
+
+
+def test_reference_page_is_current():
+    assert reference.FILE.read_text(encoding="utf-8") == reference.text(), "run `gigasite schema --write`"
 
 
 @pytest.mark.parametrize("path", SITES, ids=lambda path: path.parent.name)
