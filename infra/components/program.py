@@ -104,7 +104,7 @@ def site_args(whole: Plan, *, protect: bool) -> SiteArgs:
         protect: whether Pulumi refuses to delete storage servers.
     """
     declaration, own = whole.site, whole.own_level()
-    machines = machines_of(whole, site_level=True)
+    machines = machines_of(whole, site_level=True, cables=_wired(declaration))
     group_of = dict(own.server_frame.select("name", "group").iter_rows())
     tier_of = {tier.servers: tier.name for tier in declaration.storage.tiers if tier.servers is not None}
     storage: dict[str, list[Machine]] = {}
@@ -125,8 +125,13 @@ def pod_args(whole: Plan, pod: str) -> PodArgs:
     Raises:
         infra.errors.UserError: the plan has no such pod.
     """
-    part, machines = whole.pod(pod), machines_of(whole, pod)
+    part, machines = whole.pod(pod), machines_of(whole, pod, cables=_wired(whole.site))
     return PodArgs(units=_units(part, machines), fabrics=_fabrics(machines, part))
+
+
+def _wired(declaration: Declaration) -> bool:
+    """Whether resources need to know cables: only stand-ins are made with theirs."""
+    return declaration.stand_ins is not None
 
 
 def _units(part: Plan, machines: Iterable[Machine]) -> dict[str, ScalableUnitArgs]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -20,34 +20,37 @@ _MIB, _GIB = 2**20, 2**30
 LOOPBACK = "127.0.0.1"
 
 
-def machines_of(plan: Plan, pod: str | None = None, *, site_level: bool = False) -> tuple[Machine, ...]:
+def machines_of(
+    plan: Plan, pod: str | None = None, *, site_level: bool = False, cables: bool = True
+) -> tuple[Machine, ...]:
     """Machines of a pod, of the site level, or (with neither) all of them; servers first, then pods in order.
 
     Args:
         plan: of a whole site.
         pod: a pod's name.
         site_level: the servers and switches that belong to no pod.
+        cables: their interfaces too; of these a pod of a big site has tens of thousands.
 
     Raises:
         UserError: the plan has no such pod.
     """
     parts: list[Machine] = []
     if pod is None:
-        parts += _Members(plan.own_level()).servers()
-        parts += _Members(plan.own_level()).switches()
+        parts += _Members(plan.own_level(), cables).servers()
+        parts += _Members(plan.own_level(), cables).switches()
     if pod is not None:
-        parts += _Members(plan.pod(pod)).all()
+        parts += _Members(plan.pod(pod), cables).all()
     elif not site_level:
         for name in plan.pods:
-            parts += _Members(plan.pod(name)).all()
+            parts += _Members(plan.pod(name), cables).all()
     return tuple(parts)
 
 
 class _Members:
     """Machines of one slice."""
 
-    def __init__(self, plan: Plan) -> None:
-        self.plan, self.site, self.geometry = plan, plan.site, plan.geometry
+    def __init__(self, plan: Plan, cables: bool) -> None:  # noqa: FBT001 (of one caller)
+        self.plan, self.site, self.geometry, self.cables = plan, plan.site, plan.geometry, cables
         self.pools = addressing.pools(plan.geometry)
         self.stand_ins = plan.site.stand_ins
 
@@ -63,7 +66,7 @@ class _Members:
             result.append(
                 self._machine(
                     name, Role(row["role"]), None, None, row["rack_name"], row["unit"], None, row["platform"],
-                    addresses, row["index"], tuple(self._server_nics(row)),
+                    addresses, row["index"], tuple(self._server_nics(row)) if self.cables else (),
                 )
             )  # fmt: skip
         return result
@@ -85,6 +88,8 @@ class _Members:
 
     def trays(self) -> list[Machine]:
         plan = self.plan
+        if not self.cables:
+            return self._bare_trays()
         links = {(r["a"], r["a_port"]): (r["z"], r["z_port"]) for r in plan.links.iter_rows(named=True)}
         addresses = self._addresses()
         offsets = {
@@ -110,6 +115,15 @@ class _Members:
             )  # fmt: skip
         return result
 
+    def _bare_trays(self) -> list[Machine]:
+        addresses = self._addresses()
+        return [
+            self._machine(row["name"], Role.TRAY, row["pod_name"], row["row"], row["rack_name"], row["unit"],
+                          row["slot"] + 1, row["platform"], addresses,
+                          self._tray_index(row["pod"], row["node"]), ())
+            for row in self.plan.node_frame.iter_rows(named=True)
+        ]  # fmt: skip
+
     def switches(self) -> list[Machine]:
         """Switches of data fabrics, each with an interface for every cable in it."""
         plan = self.plan
@@ -119,10 +133,7 @@ class _Members:
         table = table.filter(table["fabric"] != "out-of-band")
         addresses = self._addresses()
         cables: dict[str, list[tuple[str, str, str, float, int | None, bool, str]]] = {}
-        links = plan.links
-        if plan.site_level:
-            links = pl.concat([plan.whole().crossing(), links])
-        for r in links.iter_rows(named=True):
+        for r in self._cables():
             host = str(r["tier"]).startswith("host_")
             cables.setdefault(r["z"], []).append(
                 (r["z_port"], r["a"], r["a_port"], r["gbit"], r["rail"], host, r["fabric"])
@@ -131,7 +142,7 @@ class _Members:
                 cables.setdefault(r["a"], []).append(
                     (r["a_port"], r["z"], r["z_port"], r["gbit"], r["rail"], False, r["fabric"])
                 )
-        ends = self._host_ends() if self.stand_ins or "link" in self.pools else {}
+        ends = self._host_ends() if self.cables and (self.stand_ins or "link" in self.pools) else {}
         result = []
         for position, row in enumerate(table.iter_rows(named=True)):
             index = self._switch_index(position)
@@ -154,6 +165,14 @@ class _Members:
                               row["model"], addresses, index, tuple(nics))
             )  # fmt: skip
         return result
+
+    def _cables(self) -> Iterator[dict[str, Any]]:
+        """Rows of all links that end at a switch of the slice; none if they are not asked for."""
+        if self.cables:
+            links = self.plan.links
+            if self.plan.site_level:
+                links = pl.concat([self.plan.whole().crossing(), links])
+            yield from links.iter_rows(named=True)
 
     def _host_ends(self) -> dict[tuple[str, str], tuple[int, int, tuple[int, int] | None]]:
         """Numbered host interfaces → (block, offset, the host's UDP ports)."""

@@ -259,3 +259,9 @@ def test_props_of_a_real_tray_have_no_stand_in_under_them(reference):
     assert "hardware" not in found
     assert "on_delete" not in found
     assert found["accelerators"] == 4
+
+
+def test_machines_without_their_cables_are_the_same_machines():
+    lab = plan(load_site("lab"))
+    bare = machines_of(lab, cables=False)
+    assert bare == tuple(dataclasses.replace(machine, nics=()) for machine in machines_of(lab))
