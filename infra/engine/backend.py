@@ -58,7 +58,9 @@ class StackRef(NamedTuple):
             EngineError: it is no such name.
         """
         parts = text.split("/")
-        if len(parts) > 3 or (len(parts) > 1 and parts[0] != ORGANIZATION):
+        if len(parts) > 1 and parts[0] != ORGANIZATION:
+            raise EngineError(f"organization name must be '{ORGANIZATION}'")
+        if len(parts) > 3:
             raise EngineError(
                 f"{text!r} is not a stack's name", hint=f"write STACK or {ORGANIZATION}/PROJECT/STACK"
             )

@@ -96,6 +96,8 @@ def slim(part: str, value: Any, *, loose: bool) -> Any:  # noqa: PLR0911 (one fo
         return value != 0
     if part == "operations" and loose:
         return {urn: [{k: one[k] for k in ("op", "result")} for one in many] for urn, many in value.items()}
+    if part == "state":
+        return with_sorted_dependencies(value)
     if part == "calls":
         return slim_calls(value, loose=loose)
     if part == "diagnostics":
@@ -104,6 +106,21 @@ def slim(part: str, value: Any, *, loose: bool) -> Any:  # noqa: PLR0911 (one fo
             return sorted({one["urn"] for one in errors})
         return sorted(errors, key=lambda one: json.dumps(one, sort_keys=True))
     return value
+
+
+def with_sorted_dependencies(state: dict[str, Any]) -> dict[str, Any]:
+    """The state with dependencies in order of their names: the SDK sends them out of a set, in any order."""
+
+    def ordered(one: dict[str, Any]) -> dict[str, Any]:
+        out = dict(one)
+        if "dependencies" in one:
+            out["dependencies"] = sorted(one["dependencies"])
+        if "propertyDependencies" in one:
+            found = one["propertyDependencies"]
+            out["propertyDependencies"] = {name: sorted(urns) for name, urns in found.items()}
+        return out
+
+    return state | {"resources": [ordered(one) for one in state["resources"]]}
 
 
 def slim_calls(calls: dict[str, list[dict[str, Any]]], *, loose: bool) -> dict[str, list[dict[str, Any]]]:
