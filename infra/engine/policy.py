@@ -108,7 +108,7 @@ class Policy:
         await _optional(plugin, stub.ConfigureStack, settings)
         about = await _call(plugin, stub.GetAnalyzerInfo, Empty())
         if about.supportsConfig:
-            await _call(plugin, stub.Configure, configured(about, config))
+            await _call(plugin, stub.Configure, configured(about, version or about.version, config))
         elif config:
             raise EngineError(f"the policy pack {about.name} takes no settings")
         severities = {one.name: _SEVERITIES.get(one.severity, "") for one in about.policies}

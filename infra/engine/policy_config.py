@@ -38,7 +38,7 @@ def read_config(path: Path) -> dict[str, Any]:
     return found
 
 
-def configured(about: Any, config: dict[str, Any]) -> Any:
+def configured(about: Any, version: str, config: dict[str, Any]) -> Any:
     """The settings of a pack's policies: defaults, the pack's own, those for `all`, then those of each.
 
     Raises:
@@ -65,7 +65,7 @@ def configured(about: Any, config: dict[str, Any]) -> Any:
             wrong.append(f"{policy.name}: {key}: {reason}" if key else f"{policy.name}: {reason}")
         target.properties.update(settings)
     if wrong:
-        head = f"validating policy config: {about.name} {about.version}  "
+        head = f"validating policy config: {about.name} {version}  "
         raise EngineError("\n".join(head + one for one in sorted(wrong)))
     return request
 
