@@ -63,7 +63,8 @@ def test_job_over_trays(shell_on, cluster, site, found, states, say):  # noqa: P
     assert idle == trays, f"only {', '.join(idle) or 'none'} of {', '.join(trays)} take jobs"
     user, mount = site.users[0].name, site.mounts[0]
     result = f"{mount.mount}/.verify-{time.time_ns()}"
-    step = f'echo "$SLURMD_NODENAME $(id -un)" | tee -a {result}'
+    # A file of its own for each task: appends of two NFS clients overwrite each other.
+    step = f'echo "$SLURMD_NODENAME $(id -un)" | tee {result}.$SLURM_PROCID'
     srun = f"srun --nodes={len(trays)} --ntasks-per-node=1 --nodelist={','.join(trays)} --time=5"
     head = shell_on(cluster.controller)
     server = next(machine for machine in found.machines if machine.role is Role.STORAGE)
@@ -74,8 +75,8 @@ def test_job_over_trays(shell_on, cluster, site, found, states, say):  # noqa: P
         wanted = sorted(f"{tray} {user}" for tray in trays)
         assert sorted(printed.splitlines()) == wanted
         # read where it lies: on the storage server itself
-        written = shell_on(server.name).out(f"cat {result.replace(mount.mount, mount.export, 1)}")
+        written = shell_on(server.name).out(f"cat {result.replace(mount.mount, mount.export, 1)}.*")
         assert sorted(written.splitlines()) == wanted
         say(f"$ {srun} …\n{printed}")
     finally:
-        shell_on(server.name).run(f"rm -f {result.replace(mount.mount, mount.export, 1)}")
+        shell_on(server.name).run(f"rm -f {result.replace(mount.mount, mount.export, 1)}.*")
