@@ -23,6 +23,7 @@ from infra.lab.identity import Identity
 from infra.lab.image import USER
 from infra.lab.session import libvirt
 from infra.lab.spec import domain_name
+from infra.lab.template import DEATHS
 from infra.process import run
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class StandIn:
         self.state_dir, self.name = state_dir, name
         # Short: a socket's path has at most 107 characters.
         self._sockets = Path(tempfile.mkdtemp(prefix="gigasite-ssh-"))
+        self._since = 0  # where the console's text of the latest start begins
 
     def __enter__(self) -> Self:
         return self
@@ -126,12 +128,14 @@ class StandIn:
             self._with_serial(f"{self.name}: `{command}` did not succeed within {limit_s:.0f} s ({last})")
         )
 
-    def wait_for_ssh(self, limit_s: float = 240) -> None:
+    def wait_for_ssh(self, limit_s: float = 420) -> None:
         """Wait until the machine lets us in; stops at once if it dies while starting."""
         last = ""
         for left in self._ticks(limit_s):
             if not self._domain().isActive():
                 raise CheckFailed(self._with_serial(f"{self.name} went off while starting"))
+            if any(word in self._console()[self._since :] for word in DEATHS):
+                raise CheckFailed(self._with_serial(f"{self.name} died while starting"))
             try:
                 if not self.execute("true", max(left, 1.0)).code:
                     return
@@ -170,6 +174,7 @@ class StandIn:
         Raises:
             DriverError: the BMC does not answer or refuses.
         """
+        self._since = len(self._console())
         try:
             path = f"{redfish.system_path(self.state_dir, self.name)}/Actions/ComputerSystem.Reset"
             answer = redfish.request(self.state_dir, self.name, "POST", path, {"ResetType": reset})
@@ -212,10 +217,13 @@ class StandIn:
 
     def serial(self, lines: int = _SERIAL_LINES) -> str:
         """The last lines of the serial console."""
-        log = Identity(self.state_dir).machine(self.name) / "console.log"
-        return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.exists() else ""
+        return "\n".join(self._console().splitlines()[-lines:])
 
     # Inside
+
+    def _console(self) -> str:
+        log = Identity(self.state_dir).machine(self.name) / "console.log"
+        return log.read_text(errors="replace") if log.exists() else ""
 
     def _ssh(self) -> list[str | Path]:
         identity = Identity(self.state_dir)

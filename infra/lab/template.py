@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 READY = "gigasite: template ready"
 """What the guest says on its console when it can be saved (overlay/usr/local/lib/gigasite/seed)."""
 _OWNER = "template"
-_BOOT_LIMIT_S = 300.0
-_DEATHS = ("Kernel panic", "Freezing execution", "Oops:", "emergency mode")
+_BOOT_LIMIT_S = 600.0  # about 60 s with emulation on two cores that have nothing else to do
+DEATHS = ("Kernel panic", "Freezing execution", "Oops:", "emergency mode")
+"""What a console says when its machine will not come up any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +149,8 @@ def _make(connection: Any, folder: Path, image: Image, shape: Shape, acceleratio
             Domain(
                 name=name, uuid=own_id, hostname="template", owner_id=_OWNER, memory_mib=shape.memory_mib,
                 vcpus=shape.vcpus, acceleration=acceleration, kernel=image.kernel, initrd=image.initrd,
-                disk=disk, seed=building / "seed.img", console=building / "console.log", ssh_port=None, nics=nics,
-                root=session.privileged(),
+                disk=disk, seed=building / "seed.img", console=building / "console.log", ssh_port=None,
+                nics=nics, root=session.privileged(),
             )
         )  # fmt: skip
         try:
@@ -180,7 +181,7 @@ def _wait_ready(domain: Any, console: Path) -> None:
         if READY in text:
             return
         tail = "\n".join(text.splitlines()[-8:])
-        if any(word in text for word in _DEATHS) or not domain.isActive():
+        if any(word in text for word in DEATHS) or not domain.isActive():
             raise UserError(f"the template for fast start died while booting:\n{tail}", hint=_HINT)
         if time.monotonic() > end:
             raise UserError(

@@ -70,10 +70,12 @@ def cabled_pair(state: Path, start: Start) -> list[machines.MachineSpec]:
     ]
 
 
-def spec(state: Path, name: str, start: Start, *nics: machines.Cable) -> machines.MachineSpec:
+def spec(state: Path, name: str, start: Start, cable: machines.Cable | None = None) -> machines.MachineSpec:
+    """A machine like the lab's servers, so that one template serves both; its cable may lead nowhere."""
+    nic = cable or machines.Cable("data0", "52:54:00:0a:00:00", *ports.free_udp_ports(2))
     return machines.MachineSpec(
-        name=name, uuid=str(uuid.uuid4()), vcpus=1, memory_mib=640, disk_gib=4, ssh_port=tcp_port(), nics=nics,
-        state_dir=state, owner=OWNER, start=start,
+        name=name, uuid=str(uuid.uuid4()), vcpus=1, memory_mib=640, disk_gib=4, ssh_port=tcp_port(),
+        nics=(nic,), state_dir=state, owner=OWNER, start=start,
     )  # fmt: skip
 
 
@@ -266,13 +268,15 @@ def test_a_killed_define_is_finished_by_the_next_one(built, state, after_s):
     one = spec(state, "one", Start.FAST)
     machines.define(one, built)  # makes the template, if need be, at leisure
     machines.undefine(state, "one", OWNER)
+    nic = one.nics[0]
     text = (
         "import sys, pathlib\n"
         "from infra.lab import image, machines\n"
+        f"cable = machines.Cable({nic.name!r}, {nic.mac!r}, {nic.udp_local}, {nic.udp_remote})\n"
+        f"one = machines.MachineSpec(name='one', uuid={one.uuid!r}, vcpus=1, memory_mib=640, disk_gib=4,\n"
+        f"    ssh_port={one.ssh_port}, nics=(cable,), state_dir=pathlib.Path({str(state)!r}), owner={OWNER!r})\n"
         "print('ready', flush=True)\n"
-        f"machines.define(machines.MachineSpec(name='one', uuid={one.uuid!r}, vcpus=1, memory_mib=640,"
-        f" disk_gib=4, ssh_port={one.ssh_port}, nics=(), state_dir=pathlib.Path({str(state)!r}), owner={OWNER!r}),"
-        " image.ensure_image())\n"
+        "machines.define(one, image.ensure_image())\n"
     )
     with subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"ready\n"
