@@ -28,21 +28,39 @@ def with_hashes(value: Value, folder: Path) -> Value:
     Raises:
         EngineError: a file cannot be read.
     """
-
-    def fill(item: Value) -> bool:
-        if isinstance(item, Asset | Archive) and not item.hash:
-            try:
-                item.hash = (
-                    _asset_hash(item, folder) if isinstance(item, Asset) else _archive_hash(item, folder)
-                )
-            except OSError as error:
-                raise EngineError(f"failed to compute asset hash: {error}") from error
-        for inner in (item.assets or {}).values() if isinstance(item, Archive) else ():
-            fill(inner)
-        return False
-
-    values.contains(value, fill)
+    _fill(value, "", folder)
     return value
+
+
+def _fill(value: Value, key: str, folder: Path) -> None:
+    """Fill in hashes below a property; `key` is the nearest property's name, for messages."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            _fill(item, name, folder)
+    elif isinstance(value, list):
+        for item in value:
+            _fill(item, key, folder)
+    elif isinstance(value, values.Secret | values.OutputValue):
+        _fill(value.value, key, folder)
+    elif isinstance(value, Asset | Archive):
+        value.hash = value.hash or _hash(value, key, folder)
+        if isinstance(value, Archive):
+            _fill(value.assets or {}, key, folder)
+
+
+def _hash(value: Asset | Archive, key: str, folder: Path) -> str:
+    try:
+        return _asset_hash(value, folder) if isinstance(value, Asset) else _archive_hash(value, folder)
+    except OSError as error:
+        kind = type(value).__name__.lower()
+        raise EngineError(f'failed to compute {kind} hash for "{key}": {_reason(error)}') from error
+
+
+def _reason(error: OSError) -> str:
+    """Why a file could not be read, in the CLI's words."""
+    if error.filename is None or error.strerror is None:
+        return str(error)
+    return f"failed to open asset file '{error.filename}': open {error.filename}: {error.strerror.lower()}"
 
 
 def _content(asset: Asset, folder: Path) -> bytes:

@@ -64,7 +64,7 @@ class GoalReader:
 
             check_token(request.type)
         properties = values.from_struct(request.object)
-        assets.with_hashes(properties, monitor.info.program_dir)
+        _hash_assets(properties, monitor.info.program_dir)
         options = self._options()
         dependencies = list(dict.fromkeys(request.dependencies))
         per_property = self._property_dependencies(properties, dependencies)
@@ -112,7 +112,7 @@ class GoalReader:
             ignore_changes=list(options.ignore_changes),
             replace_on_changes=list(options.replace_on_changes),
             replacement_trigger=trigger,
-            hide_diff=[list(property_path.parse(path)) for path in options.hide_diff],
+            hide_diff=[property_path.text_of(property_path.parse(path)) for path in options.hide_diff],
             additional_secret_outputs=list(options.additional_secret_outputs),
             aliases=[_alias(alias) for alias in options.aliases],
             import_id=getattr(options, "import"),
@@ -307,6 +307,13 @@ def _alias_message(alias: Alias) -> alias_pb2.Alias:
     return alias_pb2.Alias(spec=spec)
 
 
+def _hash_assets(properties: Properties, folder: Path) -> None:
+    try:
+        assets.with_hashes(properties, folder)
+    except EngineError as error:
+        raise EngineError(f"unmarshal properties: {error}") from error
+
+
 def _with_dependencies(properties: Properties, per_property: dict[str, list[str]]) -> Properties:
     """Properties as output values that know what they depend on, for transforms."""
     found: Properties = {}
@@ -343,6 +350,6 @@ def seconds(duration: str) -> float:
         return 0
     parts = _DURATION.findall(duration)
     if "".join(number + unit for number, unit in parts) != duration.lstrip("+"):
-        raise EngineError(f'unable to parse customTimeout Value {duration}: invalid duration "{duration}"')
+        raise EngineError(f"unable to parse customTimeout Value {duration}")
     total = sum(float(number) * _UNITS[unit] for number, unit in parts)
     return values.number(total)
