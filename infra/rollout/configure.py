@@ -207,6 +207,9 @@ def configure(
         quiet=True,
         suppress_env_files=True,
     )
+    # If we are killed, Ansible must not go on alone.
+    if shutil.which("setpriv"):
+        runner.config.command = ["setpriv", "--pdeathsig", "TERM", *runner.config.command]
     # The artifacts show the environment: a passphrase that happens to be in ours must not be in it.
     runner.config.env = {name: value for name, value in runner.config.env.items() if HARMLESS.fullmatch(name)}
     thread = Thread(target=runner.run, name="ansible-runner", daemon=True)

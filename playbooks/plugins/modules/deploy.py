@@ -8,6 +8,7 @@ started without `subprocess`.
 
 from __future__ import annotations
 
+import fcntl
 import grp
 import os
 import pwd
@@ -223,6 +224,9 @@ def converge(request) -> None:
     changed, diffs, check = [], [], request["check"]
     result = {"changes": changed, "diff": diffs}
     try:
+        # Another run may still be at work here, for example one whose controller was killed.
+        lock = os.open(f"{request['pending']}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX)
         pending = Pending(request["pending"], check)
         for wanted in request["files"]:
             if put(wanted, check, diffs, pending):

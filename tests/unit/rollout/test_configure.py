@@ -10,6 +10,7 @@ import threading
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from infra import paths
@@ -113,6 +114,38 @@ def test_an_interrupt_ends_ansible(state, playbook, tmp_path):
     assert not mark.exists()
     assert time.monotonic() - began < 50, "it waited for the task"
     assert not [thread for thread in threading.enumerate() if thread.name == "ansible-runner"]
+
+
+def test_ansible_does_not_outlive_us(playbook, tmp_path):
+    mark = tmp_path / "mark"
+    path = playbook(f"{{name: Wait, ansible.builtin.shell: 'touch {mark}; sleep 120; touch {mark}.late'}}")
+    code = (
+        "import sys; from pathlib import Path; from infra import paths; from infra.rollout import configure\n"
+        f"paths.state = lambda site='': Path({str(tmp_path)!r})\n"
+        f"configure('lab', limit='role_storage', playbook={path!r})"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
+    _until(mark.exists)
+    playing = [one for one in psutil.Process(process.pid).children(recursive=True) if one.is_running()]
+    assert any("ansible-playbook" in " ".join(one.cmdline()) for one in playing)
+    process.kill()
+    process.wait()
+    ansible = [one for one in playing if _command(one) == "ansible-playbook"]
+    _until(lambda: not any(_command(one) == "ansible-playbook" for one in ansible))
+
+
+def _command(process):
+    try:
+        return next((Path(word).name for word in process.cmdline()[:3] if "ansible-playbook" in word), "")
+    except psutil.Error:
+        return ""
+
+
+def _until(true, limit=60):
+    end = time.monotonic() + limit
+    while not true():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.1)
 
 
 def test_groups_are_the_plans_levels():
