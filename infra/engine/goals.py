@@ -17,6 +17,8 @@ from infra.engine.state import CustomTimeouts
 from infra.engine.urn import ProviderReference, is_provider_type, package_of, type_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from infra.engine.monitor import Monitor
     from infra.engine.values import Properties, Value
 
