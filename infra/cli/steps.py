@@ -120,7 +120,7 @@ def verify(run: Run) -> Done:
             f"{summary}\n" + "\n".join(failed)
             if failed
             else f"the checks did not run: pytest exit code {code}",
-            hint=f"see {paths.out(run.site) / 'logs' / 'verify.log'}",
+            hint=f"see out/{run.site}/logs/verify.log",
         )
     return Done(summary)
 
