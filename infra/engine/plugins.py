@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
@@ -31,6 +32,8 @@ CHANNEL_OPTIONS: Final = (
 )
 START_LIMIT: Final = 60.0
 """Seconds that a plugin may take until it says its port; the imports of large ones take tens."""
+_END_LIMIT: Final = 1.0
+"""Seconds in which a plugin that hung up must have ended to count as dead."""
 OPERATION_ID: Final = "x-pulumi-operation-id"
 """gRPC metadata key of Create, Update and Delete: an id of the operation that stays the same when it is tried
 again after a crash, so that a provider that knows it can answer with what it did the first time. Such a
@@ -62,9 +65,10 @@ class Plugin:
             trailing = await running.trailing_metadata() or ()
             return reply, any(key == OPERATION_ID for key, _ in trailing)
         except grpc.aio.AioRpcError as error:
+            # Its end is seen a little later than that of its connection.
             if error.code() is grpc.StatusCode.UNAVAILABLE and self._process is not None:
-                await asyncio.sleep(0.1)  # for its end to be seen
-                if self._process.returncode is not None:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._process.wait(), _END_LIMIT)
                     raise _died(self.name, self._process) from None
             raise
 
@@ -80,6 +84,7 @@ class Plugin:
             program_directory=folder,
             configure_with_urn=True,
             invoke_with_preview=True,
+            supports_refresh_before_update=True,
         )
         try:
             self.handshake = await asyncio.wait_for(
@@ -88,6 +93,9 @@ class Plugin:
         except TimeoutError:
             raise EngineError(f"the plugin {self.name} does not answer its greeting") from None
         except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.UNAVAILABLE:
+                text = f"the plugin {self.name} does not answer on the port that it said: {error.details()}"
+                raise EngineError(text) from None
             if error.code() is not grpc.StatusCode.UNIMPLEMENTED:
                 details = error.details() or error.code().name
                 raise EngineError(
@@ -225,7 +233,10 @@ class PluginHost:
         return plugin
 
     async def _port(self, name: str, process: Process) -> int:
-        line = (await process.stdout.readline()).decode(errors="replace").strip()
+        try:
+            line = (await process.stdout.readline()).decode(errors="replace").strip()
+        except ValueError:  # longer than any line may be
+            raise EngineError(f"the plugin {name} printed no end of line where its port was due") from None
         if not line:
             await process.wait()
             raise _died(name, process)

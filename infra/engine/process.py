@@ -91,7 +91,13 @@ class Process:
     async def _read(
         self, stream: asyncio.StreamReader, severity: Severity, on_line: Callable[[str, Severity], None]
     ) -> None:
-        while line := await stream.readline():
+        while True:
+            try:
+                line = await stream.readline()
+            except ValueError:  # longer than any line may be: it is dropped
+                continue
+            if not line:
+                return
             text = line.decode(errors="replace").rstrip("\r\n")
             self.tail.append(text)
             on_line(text, severity)
