@@ -1,0 +1,306 @@
+"""The verbs on stacks: from the command line to the state and back."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import stat
+from pathlib import Path
+
+import pytest
+
+from infra import paths
+from infra.cli import main, pulumi_cli, stacks
+from infra.cli.stacks import Operation, Options, StackRun
+from infra.engine import ImportSpec
+from infra.errors import UserError
+
+pytestmark = pytest.mark.unit
+
+STACK = "urn:pulumi:lab::gigasite::pulumi:pulumi:Stack::gigasite-lab"
+PROVIDER = "urn:pulumi:lab::gigasite::pulumi:providers:conf::default"
+SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"}
+
+
+def urn(name: str) -> str:
+    return f"urn:pulumi:lab::gigasite::conf:index:Res::{name}"
+
+
+def resource(name: str, **more: object) -> dict:
+    return {
+        "urn": urn(name), "custom": True, "id": f"{name}-1", "type": "conf:index:Res",
+        "provider": f"{PROVIDER}::uuid", "parent": STACK, **more,
+    }  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout of our own: nothing of the real one is read or written."""
+    shutil.copy(paths.ROOT / "Pulumi.yaml", tmp_path)
+    (tmp_path / "infra").mkdir()
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    for name in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def filled() -> None:
+    """The stack `lab` with a few resources."""
+    state, ref = stacks.backend(), stacks.reference("lab")
+    state.init(ref)
+    outputs = {"ip": "::1", "ports": [1, 2], "pw": SECRET | {"ciphertext": "v1:AAAA:AAAA"}}
+    resources = [
+        {"urn": STACK, "custom": False, "type": "pulumi:pulumi:Stack", "outputs": outputs},
+        {"urn": PROVIDER, "custom": True, "id": "uuid", "type": "pulumi:providers:conf"},
+        resource("a", protect=True),
+        resource("b", dependencies=[urn("a")], propertyDependencies={"x": [urn("a")]}),
+        resource("c"),
+    ]
+    manifest = {"time": "2026-11-22T10:00:00Z", "magic": "", "version": ""}
+    state.write(ref, {"manifest": manifest, "resources": resources, "metadata": {}})
+
+
+def run(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str]:
+    code = main(argv)
+    said = capsys.readouterr()
+    return code, said.out + said.err
+
+
+def resources() -> dict[str, dict]:
+    return {one["urn"]: one for one in stacks.backend().read(stacks.reference("lab")).resources}
+
+
+# ---------------------------------------------------------------- stack
+
+
+def test_stacks_are_made_listed_chosen_and_removed(capsys: pytest.CaptureFixture[str], root: Path) -> None:
+    assert run(capsys, "stack", "init", "lab")[0] == 0
+    phrase = root / ".gigasite" / "lab" / "passphrase"
+    assert stat.S_IMODE(phrase.stat().st_mode) == 0o600
+    assert len(phrase.read_text().strip()) >= 32
+    assert run(capsys, "stack", "init", "lab") == (
+        1, "error: the stack organization/gigasite/lab exists already\n",
+    )  # fmt: skip
+    assert run(capsys, "stack", "select", "lab")[0] == 0
+    rows = json.loads(run(capsys, "stack", "ls", "--json")[1])
+    assert [(row["name"], row["current"], row["resourceCount"]) for row in rows] == [("lab", True, 0)]
+    assert run(capsys, "stack", "output")[0] == 0  # the chosen one
+    code, said = run(capsys, "stack", "rm", "lab")
+    assert code == 1
+    assert "--yes" in said
+    assert run(capsys, "stack", "rm", "lab", "--yes")[0] == 0
+    assert json.loads(run(capsys, "stack", "ls", "--json")[1]) == []
+
+
+@pytest.mark.usefixtures("filled")
+def test_outputs_are_shown_with_secrets_masked(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "stack", "output", "lab")[1] == "ip: ::1\nports: [1, 2]\npw: [secret]\n"
+    found = json.loads(run(capsys, "stack", "output", "lab", "--json")[1])
+    assert found == {"ip": "::1", "ports": [1, 2], "pw": "[secret]"}
+    assert run(capsys, "stack", "output", "lab", "ip")[1] == "::1\n"
+    assert run(capsys, "stack", "output", "lab", "nope")[0] == 1
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_deployment_goes_out_and_comes_back(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file = tmp_path / "state.json"
+    assert run(capsys, "stack", "export", "lab", "--file", str(file))[0] == 0
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    before = resources()
+    content = json.loads(file.read_text())
+    content["deployment"]["resources"].pop()
+    file.write_text(json.dumps(content))
+    assert run(capsys, "stack", "import", "lab", "--file", str(file))[0] == 0
+    assert resources().keys() == before.keys() - {urn("c")}
+    content["deployment"]["resources"].reverse()
+    file.write_text(json.dumps(content))
+    code, said = run(capsys, "stack", "import", "lab", "--file", str(file))
+    assert code == 1
+    assert "does not stand before it" in said
+    assert len(resources()) == len(before) - 1
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_deployment_of_another_stack_needs_force(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "state.json"
+    run(capsys, "export", "lab", "--file", str(file))
+    run(capsys, "stack", "init", "other")
+    code, said = run(capsys, "stack", "import", "other", "--file", str(file))
+    assert code == 1
+    assert "is of another stack than other" in said
+    assert run(capsys, "stack", "import", "other", "--file", str(file), "--force")[0] == 0
+
+
+# ---------------------------------------------------------------- state
+
+
+@pytest.mark.usefixtures("filled")
+def test_forgetting_looks_at_dependents_and_protection(capsys: pytest.CaptureFixture[str]) -> None:
+    code, said = run(capsys, "state", "delete", "lab", urn("a"), "--yes")
+    assert code == 1
+    assert urn("b") in said
+    code, said = run(capsys, "state", "delete", "lab", urn("a"), "--yes", "--target-dependents")
+    assert code == 1
+    assert "is protected" in said
+    assert len(resources()) == 5
+    assert run(capsys, "state", "delete", "lab", urn("b"), "--yes")[0] == 0
+    assert urn("b") not in resources()
+    assert run(capsys, "state", "unprotect", "lab", urn("a"), "--yes")[0] == 0
+    assert run(capsys, "state", "delete", "lab", urn("a"), "--yes")[0] == 0
+    assert run(capsys, "state", "delete", "lab", urn("a"), "--yes")[0] == 1
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_new_name_is_followed_by_all_references(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "state", "rename", "lab", urn("a"), "z", "--yes")[0] == 0
+    found = resources()
+    assert found[urn("b")]["dependencies"] == [urn("z")]
+    assert found[urn("b")]["propertyDependencies"] == {"x": [urn("z")]}
+    assert urn("a") not in found
+    assert run(capsys, "state", "rename", "lab", PROVIDER, "main", "--yes")[0] == 0
+    new = PROVIDER.replace("default", "main")
+    assert {one["provider"] for one in resources().values() if "provider" in one} == {f"{new}::uuid"}
+    assert run(capsys, "state", "rename", "lab", urn("z"), "b", "--yes")[0] == 1
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_disordered_state_is_repaired(capsys: pytest.CaptureFixture[str]) -> None:
+    path = stacks.backend().checkpoint_path(stacks.reference("lab"))
+    whole = json.loads(path.read_text())
+    found = whole["checkpoint"]["latest"]["resources"]
+    whole["checkpoint"]["latest"]["resources"] = [*reversed(found[1:]), found[0]]
+    path.write_text(json.dumps(whole))
+    assert run(capsys, "stack", "check", "lab")[0] == 1
+    code, said = run(capsys, "state", "repair", "lab", "--yes")
+    assert code == 0
+    assert "in the order of their dependencies" in said
+    assert run(capsys, "stack", "check", "lab")[0] == 0
+    assert run(capsys, "state", "repair", "lab", "--yes")[1] == "the state of lab is in order\n"
+
+
+# ---------------------------------------------------------------- config
+
+
+def test_configuration_is_set_shown_and_removed(capsys: pytest.CaptureFixture[str], root: Path) -> None:
+    assert run(capsys, "config", "set", "lab", "size", "3")[0] == 0
+    assert run(capsys, "config", "set", "lab", "token", "hush", "--secret")[0] == 0
+    assert run(capsys, "config", "set", "lab", "--path", "o.l[0]", "true")[0] == 0
+    text = (root / "Pulumi.lab.yaml").read_text()
+    assert "hush" not in text
+    assert "encryptionsalt: v1:" in text
+    assert run(capsys, "config", "get", "lab", "token")[1] == "hush\n"
+    assert run(capsys, "config", "get", "lab", "--path", "o.l[0]")[1] == "true\n"
+    assert run(capsys, "config", "ls", "lab")[1].splitlines() == [
+        'gigasite:o: {"l":[true]}', "gigasite:size: 3", "gigasite:token: [secret]",
+    ]  # fmt: skip
+    assert run(capsys, "config", "rm", "lab", "size")[0] == 0
+    assert run(capsys, "config", "get", "lab", "size")[0] == 1
+
+
+# ---------------------------------------------------------------- which engine
+
+
+def test_the_clis_command_line_says_the_same() -> None:
+    options = Options(
+        targets=("u1", "u2"), target_dependents=True, refresh=True, expect_no_changes=True, parallel=3,
+        message="why", import_pending_creates=(("u", "i"),), continue_on_error=True,
+    )  # fmt: skip
+    words = pulumi_cli.cli_arguments(Operation.UP, stacks.reference("lab.pod-01"), options)
+    assert words == [
+        "pulumi", "up", "--stack", "organization/gigasite/lab.pod-01", "--non-interactive",
+        "--yes", "--skip-preview", "--message", "why", "--target", "u1", "--target", "u2",
+        "--import-pending-creates", "u", "--import-pending-creates", "i", "--target-dependents", "--refresh",
+        "--expect-no-changes", "--continue-on-error", "--parallel=3",
+    ]  # fmt: skip
+    one = Options(imports=(ImportSpec("a:b:C", "n", "id", parent="urn", protect=False),))
+    words = pulumi_cli.cli_arguments(Operation.IMPORT, stacks.reference("lab"), one)
+    assert words[-7:] == [
+        "--generate-code=false",
+        "--protect=false",
+        "--parent",
+        "parent=urn",
+        "a:b:C",
+        "n",
+        "id",
+    ]
+    preview = pulumi_cli.cli_arguments(Operation.PREVIEW, stacks.reference("lab"), Options())
+    assert "--yes" not in preview
+
+
+def test_without_the_cli_its_engine_is_refused_with_a_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(UserError, match="leave the option out"):
+        pulumi_cli.require_cli()
+
+
+def test_a_site_is_its_own_stack_and_its_pods(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+
+    def fake(_operation: Operation, stack: str, **_: object) -> StackRun:
+        done.append(stack)
+        return StackRun(stack, "an engine", 1 if stack == "lab.pod-02" else 0)
+
+    monkeypatch.setattr(stacks, "stacks_of", lambda _: ("lab", "lab.pod-01", "lab.pod-02", "lab.pod-03"))
+    monkeypatch.setattr(stacks, "run_stack", fake)
+    assert run(capsys, "preview", "lab")[0] == 1
+    assert done == ["lab", "lab.pod-01", "lab.pod-02"]  # stops where it fails
+    done.clear()
+    assert run(capsys, "preview", "lab", "--only")[0] == 0
+    assert done == ["lab"]
+    for name in ("lab", "lab.pod-01", "labrador"):
+        stacks.backend().init(stacks.reference(name))
+    done.clear()
+    assert run(capsys, "destroy", "lab", "--yes")[0] == 0
+    assert done == ["lab.pod-01", "lab"]  # the pods refer to the site
+
+
+# ---------------------------------------------------------------- a whole run
+
+
+@pytest.fixture
+def program(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A program of two resources on the conformance tests' provider, as the stack `lab`."""
+    here = Path(__file__).resolve().parents[2] / "conformance"
+    (root / "prog").mkdir()
+    shutil.copy(here / "prog" / "__main__.py", root / "prog")
+    provider = [{"name": "conf", "path": str(here / "provider")}]
+    project = {"name": "gigasite", "runtime": "python", "main": "prog", "plugins": {"providers": provider}}
+    (root / "Pulumi.yaml").write_text(json.dumps(project))
+    cloud = root / "cloud"
+    cloud.mkdir()
+    monkeypatch.setenv("CONF_DIR", str(cloud))
+    step = {"resources": [{"name": "a", "props": {"size": 1}}], "exports": {"pw": {"$secret": "hush"}}}
+    (cloud / "step.json").write_text(json.dumps(step))
+    (cloud / "calls.jsonl").write_text("")
+    monkeypatch.setattr(stacks, "stacks_of", lambda target: (target,))
+    return cloud
+
+
+@pytest.mark.usefixtures("program")
+def test_from_preview_to_destroy(capsys: pytest.CaptureFixture[str], root: Path) -> None:
+    code, said = run(capsys, "preview", "lab", "--json")
+    assert code == 0, said
+    document = json.loads(said)
+    assert document["engine"].startswith("embedded engine")
+    assert document["stacks"]["lab"]["changeSummary"] == {"create": 2}
+    assert run(capsys, "preview", "lab", "--expect-no-changes")[0] == 7
+    made = stacks.run_stack(Operation.UP, "lab", shown=stacks.Shown(quiet=True))
+    assert (made.exit_code, made.changes, made.outputs) == (0, {"create": 2}, {"pw": "[secret]"})
+    assert run(capsys, "stack", "output", "lab", "pw", "--show-secrets")[1] == "hush\n"
+    state = (root / ".gigasite/.pulumi/stacks/gigasite/lab.json").read_text()
+    assert "hush" not in state
+    log = root / "events"
+    code, said = run(capsys, "refresh", "lab", "--yes", "--event-log", str(log))
+    assert code == 0, said
+    assert said.startswith("engine: embedded engine (Pulumi v3.260.0)\nRefreshing (lab):\n")
+    assert "summaryEvent" in log.read_text()
+    assert run(capsys, "stack", "history", "lab")[1].startswith("refresh  succeeded")
+    code, said = run(capsys, "destroy", "lab", "--yes", "--remove")
+    assert code == 0, said
+    assert "- 2 deleted" in said
+    assert not stacks.backend().exists(stacks.reference("lab"))
