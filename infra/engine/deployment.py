@@ -208,13 +208,10 @@ class Deployment:
         """
         options = self.options
         self._refuse_unknown_targets(options.replace_targets, None)
-        if options.refresh and not options.refresh_with_program:
-            if not await self.refresh():
-                return False
-            if options.refresh_only:
-                return True
-        elif self.snapshot.base.pending_operations and not self.preview:
-            self._warn_of_pending()
+        if not await self._refresh_before():
+            return False
+        if options.refresh_only and not options.refresh_with_program:
+            return True
         generator = StepGenerator(self, options.mode, refresh=options.refresh_with_program)
         self.executor = executor = StepExecutor(self, options.parallel)
         if self._cancelled:
@@ -240,6 +237,18 @@ class Deployment:
         if self._cancelled:
             self._report_result("canceled")
             return False
+        return True
+
+    async def _refresh_before(self) -> bool:
+        """Read what is to be read before the program starts; whether that went well."""
+        options = self.options
+        if options.refresh:
+            return options.refresh_with_program or await self.refresh()
+        if any(state.refresh_before_update for state in self.resources):
+            # Their providers asked for it.
+            return await self.refresh(asked_for=True)
+        if self.snapshot.base.pending_operations and not self.preview:
+            self._warn_of_pending()
         return True
 
     async def _loop(self, generator: StepGenerator, executor: StepExecutor) -> bool:
@@ -355,8 +364,15 @@ class Deployment:
 
     # ------------------------------------------------------------ refresh
 
-    async def refresh(self) -> bool:
-        """Read everything in the state (that is targeted), and make what was found the old state."""
+    async def refresh(self, *, asked_for: bool = False) -> bool:
+        """Read what is in the state, and make what was found the old state.
+
+        Args:
+            asked_for: only what its provider wants to have read before each update.
+
+        Returns:
+            Whether all of it could be read.
+        """
         options = self.options
         if not self.resources:
             return True
@@ -369,7 +385,7 @@ class Deployment:
             return False
         steps = []
         try:
-            for state in self._refreshed():
+            for state in self._refreshed(asked_for=asked_for):
                 await self.ensure_provider(state.provider)
                 steps.append(RefreshStep(state))
         except (EngineError, ProviderError) as error:
@@ -387,11 +403,11 @@ class Deployment:
             return False
         return True
 
-    def _refreshed(self) -> Iterable[ResourceState]:
+    def _refreshed(self, *, asked_for: bool) -> Iterable[ResourceState]:
         options = self.options
         targets, excludes = options.targets.copy(), options.excludes.copy()
         for state in list(self.resources):
-            if state.view_of:
+            if state.view_of or (asked_for and not state.refresh_before_update):
                 continue
             if excludes:
                 if state.urn in excludes:

@@ -44,7 +44,7 @@ class Goal:
     ignore_changes: list[str] = field(default_factory=list)
     replace_on_changes: list[str] = field(default_factory=list)
     replacement_trigger: Value = None
-    hide_diff: list[list[str | int]] = field(default_factory=list)
+    hide_diff: list[str] = field(default_factory=list)
     additional_secret_outputs: list[str] = field(default_factory=list)
     aliases: list[Alias] = field(default_factory=list)
     import_id: str = ""

@@ -68,7 +68,7 @@ class ResourceState:
     import_id: str = ""
     ignore_changes: list[str] = field(default_factory=list)
     replace_on_changes: list[str] = field(default_factory=list)
-    hide_diff: list[list[str | int]] = field(default_factory=list)
+    hide_diff: list[str] = field(default_factory=list)
     replacement_trigger: Value = None
     view_of: str = ""
     resource_hooks: dict[str, list[str]] = field(default_factory=dict)
