@@ -190,10 +190,12 @@ def _check_ports(connection: Any, spec: MachineSpec) -> None:
         xml = other.XMLDesc()
         if (holder := owner_of(xml)) is None or other.name() == spec.domain_name:
             continue
-        for protocol, port in set(wanted) & set(_ports_of(xml)):
+        if clash := sorted(set(wanted) & set(_ports_of(xml))):
+            names = ", ".join(
+                f"{protocol} port {port} ({wanted[protocol, port]})" for protocol, port in clash
+            )
             raise UserError(
-                f"{protocol} port {port} on 127.0.0.1, wanted for {wanted[protocol, port]}, "
-                f"is taken by machine {machine_of(xml)} of {holder}",
+                f"{names} on 127.0.0.1 is taken by machine {machine_of(xml)} of {holder}",
                 where=spec.name,
                 hint="remove that one, or set another port_base under stand_ins in site.yaml",
             )

@@ -248,7 +248,7 @@ def test_a_port_of_another_machine_is_refused_with_its_name(built, state):
     clash = machines.MachineSpec(
         **{name: getattr(one, name) for name in one.__slots__} | {"name": "two", "uuid": str(uuid.uuid4())}
     )
-    with pytest.raises(UserError, match=rf"tcp port {one.ssh_port} .* is taken by machine one"):
+    with pytest.raises(UserError, match=rf"tcp port {one.ssh_port} \(ssh\).* is taken by machine one"):
         machines.define(clash, built)
     assert machines.status(state, "two") is None
 
@@ -274,7 +274,8 @@ def test_a_killed_define_is_finished_by_the_next_one(built, state, after_s):
         "from infra.lab import image, machines\n"
         f"cable = machines.Cable({nic.name!r}, {nic.mac!r}, {nic.udp_local}, {nic.udp_remote})\n"
         f"one = machines.MachineSpec(name='one', uuid={one.uuid!r}, vcpus=1, memory_mib=640, disk_gib=4,\n"
-        f"    ssh_port={one.ssh_port}, nics=(cable,), state_dir=pathlib.Path({str(state)!r}), owner={OWNER!r})\n"
+        f"    ssh_port={one.ssh_port}, nics=(cable,), state_dir=pathlib.Path({str(state)!r}),"
+        f" owner={OWNER!r})\n"
         "print('ready', flush=True)\n"
         "machines.define(one, image.ensure_image())\n"
     )
