@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from infra.spec.site import Site
 
-ASN_BASE = 4_200_000_000
-"""First private 32-bit AS number (RFC 6996); a switch's own is this plus the low 24 bits of its loopback."""
+ROUTER_IDS = ipaddress.IPv4Address("10.0.0.0")
+"""Router ids of switches whose loopbacks are IPv6 are this plus their number; they are never seen as addresses."""
 
 MTU_STAND_IN = 1500
 """Stand-in cables are UDP datagrams on the loopback interface: no jumbo frames."""
@@ -42,6 +42,7 @@ class Link:
         peer_name: machine at the other end, or None.
         peer_address: its address without prefix length, or None.
         mtu: bytes.
+        link_local: systemd's LinkLocalAddressing: BGP between switches without addresses needs IPv6's.
     """
 
     name: str
@@ -51,12 +52,14 @@ class Link:
     peer_name: str | None
     peer_address: str | None
     mtu: int
+    link_local: str
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A static route; `link` is the interface it leaves by."""
+    """A static route; `link` is the interface it leaves by, `family` is `ip` or `ipv6` as FRR says it."""
 
+    family: str
     destination: str
     gateway: str
     link: str
@@ -64,12 +67,19 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Neighbor:
-    """A BGP session to the switch at the other end of one link."""
+    """A BGP session to the switch at the other end of one link.
 
-    address: str
-    asn: int
-    link: str
+    Attributes:
+        peer: the other end's address, or the own interface's name on a link without addresses (RFC 5549).
+        remote: the other end's AS number, or `external` on a link without addresses.
+        name: the switch.
+        link: own interface.
+    """
+
+    peer: str
+    remote: str
     name: str
+    link: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +87,16 @@ class Routing:
     """What a switch's routing daemons are told.
 
     Attributes:
-        router_id: its loopback; unique, else BGP sessions stay idle.
+        router_id: unique in the site, else BGP sessions stay idle.
         asn: own AS number.
+        families: address families of its loopback: `ipv4` or `ipv6`.
         statics: one route per loopback of a machine without routing daemons on one of its ports.
         neighbors: switches on its ports; without any, no BGP is run.
     """
 
     router_id: str
     asn: int
+    families: tuple[str, ...]
     statics: tuple[Route, ...]
     neighbors: tuple[Neighbor, ...]
 
@@ -114,7 +126,7 @@ class MachineFacts:
         links: data interfaces.
         routes: static routes by networkd; switches have none, theirs are in `routing`.
         settings: kernel parameters.
-        routing: None but for switches.
+        routing: None but for switches that route: those of an InfiniBand fabric do what their manager says.
         time_server: whether it serves time to the site.
     """
 
@@ -188,6 +200,7 @@ class SiteFacts:
         domain: DNS domain of its machines.
         hosts: name and loopback of each machine that has one.
         fabric: networks reached over the data interfaces, CIDR.
+        asn_bases: first AS number of each fabric (by name) whose switches route.
         time_servers: loopbacks of the machines that serve time.
         users: accounts made on every machine.
         groups: groups made on every machine.
@@ -199,6 +212,7 @@ class SiteFacts:
     domain: str
     hosts: tuple[Host, ...]
     fabric: tuple[str, ...]
+    asn_bases: dict[str, int]
     time_servers: tuple[str, ...]
     users: tuple[User, ...]
     groups: tuple[Group, ...]
@@ -216,9 +230,16 @@ def mount_unit(path: str) -> str:
     return "-".join(words) + ".mount"
 
 
-def asn_of(loopback: str) -> int:
-    """A switch's AS number, unique where its loopback's low 24 bits are."""
-    return ASN_BASE + (int(ipaddress.ip_address(loopback)) & 0xFFFFFF)
+def switch_number(loopback: str) -> int:
+    """A number of a switch's own, below 2^24, from its loopback.
+
+    IPv4: the low 24 bits. IPv6: a pod's loopbacks are a /48, so the third group tells the pod (8 bits are taken)
+    and the last one the machine.
+    """
+    address = ipaddress.ip_address(loopback)
+    if address.version == 4:
+        return int(address) & 0xFFFFFF
+    return (int(address) >> 80 & 0xFF) << 16 | int(address) & 0xFFFF
 
 
 def gid_of(group: str) -> int:
@@ -247,6 +268,11 @@ def site_facts(site: Site, machines: Sequence[Machine]) -> SiteFacts:
         domain=site.services.domain,
         hosts=tuple(Host(machine.name, machine.loopback) for machine in machines if machine.loopback),
         fabric=tuple(fabric),
+        asn_bases={
+            name: one.asn_base
+            for name, one in site.fabrics.named().items()
+            if one.routing in {"bgp", "static"}
+        },
         time_servers=tuple(head.loopback for head in heads if head.loopback),
         users=tuple(User(user.name, user.uid, tuple(user.public_keys)) for user in site.users),
         groups=tuple(
@@ -292,15 +318,15 @@ def machine_facts(machine: Machine, machines: Mapping[str, Machine], site: SiteF
         rack=machine.rack,
         loopback=machine.loopback,
         loopback_network=network_of(machine.loopback) if machine.loopback else None,
-        links=tuple(_link(nic, mtu) for nic in machine.nics),
+        links=tuple(_link(nic, mtu, routed=switch and nic.fabric in site.asn_bases) for nic in machine.nics),
         routes=() if switch else _host_routes(machine, site.fabric),
         settings=_settings(switch=switch),
-        routing=_routing(machine, machines) if switch else None,
+        routing=_routing(machine, machines, site.asn_bases) if switch else None,
         time_server=machine.role is Role.MANAGEMENT,
     )
 
 
-def _link(nic: Nic, mtu: int) -> Link:
+def _link(nic: Nic, mtu: int, *, routed: bool) -> Link:
     return Link(
         name=nic.name,
         mac=nic.mac.lower(),
@@ -309,6 +335,7 @@ def _link(nic: Nic, mtu: int) -> Link:
         peer_name=nic.peer[0] if nic.peer else None,
         peer_address=nic.peer_address,
         mtu=mtu,
+        link_local="ipv6" if routed and nic.address is None else "no",
     )
 
 
@@ -316,25 +343,42 @@ def _host_routes(machine: Machine, fabric: Sequence[str]) -> tuple[Route, ...]:
     """Everything of the fabric through the first cable with addresses: hosts speak no routing protocol."""
     for nic in machine.nics:
         if nic.address and nic.peer_address:
-            return tuple(Route(network, nic.peer_address, nic.name) for network in fabric)
+            return tuple(Route(_family(net), net, nic.peer_address, nic.name) for net in fabric)
     return ()
 
 
-def _routing(machine: Machine, machines: Mapping[str, Machine]) -> Routing | None:
-    if machine.loopback is None:
+def _family(address: str) -> str:
+    return "ip" if ipaddress.ip_interface(address).version == 4 else "ipv6"
+
+
+def _routing(
+    machine: Machine, machines: Mapping[str, Machine], asn_bases: Mapping[str, int]
+) -> Routing | None:
+    bases = [asn_bases[nic.fabric] for nic in machine.nics if nic.fabric in asn_bases]
+    if machine.loopback is None or not bases:
         return None
-    statics: list[Route] = []
+    statics: dict[str, Route] = {}
     neighbors: list[Neighbor] = []
     for nic in machine.nics:
         peer = machines.get(nic.peer[0]) if nic.peer else None
-        if peer is None or nic.peer_address is None or peer.loopback is None:
+        if peer is None or peer.loopback is None:
             continue
         if peer.role is Role.SWITCH:
-            neighbors.append(Neighbor(nic.peer_address, asn_of(peer.loopback), nic.name, peer.name))
-        elif all(route.destination != network_of(peer.loopback) for route in statics):
+            asn = str(asn_bases.get(nic.fabric, bases[0]) + switch_number(peer.loopback))
+            session = (nic.peer_address, asn) if nic.peer_address else (nic.name, "external")
+            neighbors.append(Neighbor(*session, peer.name, nic.name))
+        elif nic.peer_address:
             # a machine with several cables to this switch is reached by the first
-            statics.append(Route(network_of(peer.loopback), nic.peer_address, nic.name))
-    return Routing(machine.loopback, asn_of(machine.loopback), tuple(statics), tuple(neighbors))
+            network = network_of(peer.loopback)
+            statics.setdefault(network, Route(_family(network), network, nic.peer_address, nic.name))
+    number, four = switch_number(machine.loopback), _family(machine.loopback) == "ip"
+    return Routing(
+        router_id=machine.loopback if four else str(ROUTER_IDS + number),
+        asn=bases[0] + number,
+        families=("ipv4" if four else "ipv6",),
+        statics=tuple(statics.values()),
+        neighbors=tuple(neighbors),
+    )
 
 
 def _settings(*, switch: bool) -> tuple[Setting, ...]:
@@ -346,5 +390,6 @@ def _settings(*, switch: bool) -> tuple[Setting, ...]:
         Setting("net.ipv4.conf.all.rp_filter", "2"),
         Setting("net.ipv4.conf.all.send_redirects", "0"),
         Setting("net.ipv4.ip_forward", "1" if switch else "0"),
+        Setting("net.ipv6.conf.all.forwarding", "1" if switch else "0"),
     ]
     return tuple(settings)

@@ -8,8 +8,9 @@ from dataclasses import replace
 import machines as hand
 import pytest
 
-from infra.render import site_facts
-from infra.render.facts import asn_of, gid_of, mount_unit
+from infra.plan.machines import Role
+from infra.render import deployed_files, machine_facts, site_facts
+from infra.render.facts import gid_of, mount_unit, switch_number
 from infra.render.scheduler import slurm_facts
 from infra.spec import load_site
 from infra.spec.services import Partition, Slurm
@@ -40,11 +41,11 @@ def test_a_switch_routes_to_hosts_and_speaks_bgp_to_switches(facts):
         ("10.255.0.3/32", "10.64.0.5"),
         ("10.255.0.4/32", "10.64.0.7"),
     ]
-    assert [(peer.address, peer.asn, peer.name) for peer in leaf.neighbors] == [
-        ("10.64.0.9", spine.asn, hand.SPINE)
+    assert [(peer.peer, peer.remote, peer.name) for peer in leaf.neighbors] == [
+        ("10.64.0.9", str(spine.asn), hand.SPINE)
     ]
-    assert [(peer.address, peer.asn, peer.name) for peer in spine.neighbors] == [
-        ("10.64.0.8", leaf.asn, hand.LEAF)
+    assert [(peer.peer, peer.remote, peer.name) for peer in spine.neighbors] == [
+        ("10.64.0.8", str(leaf.asn), hand.LEAF)
     ]
     assert leaf.asn != spine.asn
     assert leaf.router_id != spine.router_id
@@ -58,9 +59,38 @@ def test_only_switches_forward(facts):
     assert {name for name, value in forward.items() if value == "1"} == {hand.LEAF, hand.SPINE}
 
 
-def test_private_as_numbers(facts):
-    # RFC 6996: 4200000000 to 4294967294
-    assert 4_200_000_000 <= asn_of("10.255.255.255") <= 4_294_967_294
+def test_links_without_addresses_are_peered_by_interface(hand_made, site):
+    bare = {
+        name: replace(
+            machine,
+            nics=tuple(
+                replace(nic, address=None, peer_address=None)
+                if nic.peer[0] in {hand.LEAF, hand.SPINE}
+                else nic
+                for nic in machine.nics
+            ),
+        )
+        if machine.role is Role.SWITCH
+        else machine
+        for name, machine in hand_made.items()
+    }
+    leaf = machine_facts(bare[hand.LEAF], bare, site)
+    assert [(peer.peer, peer.remote) for peer in leaf.routing.neighbors] == [("data4", "external")]
+    assert {link.name: link.link_local for link in leaf.links}["data4"] == "ipv6"
+    assert len(leaf.routing.statics) == 4
+
+
+def test_switches_of_a_fabric_with_a_subnet_manager_do_not_route(hand_made, site):
+    facts = machine_facts(hand_made[hand.LEAF], hand_made, replace(site, asn_bases={}))
+    assert facts.routing is None
+    assert not [file for file in deployed_files(facts, site) if "/frr/" in file.path]
+
+
+def test_numbers_of_switches_with_ipv6_loopbacks_differ_between_pods():
+    found = {switch_number(f"fd10:1:{pod:x}::{last:x}") for pod in range(55) for last in (1, 0xC9, 0x400)}
+    assert len(found) == 55 * 3
+    # RFC 6996: private AS numbers are 4200000000 to 4294967294
+    assert all(4_200_000_000 + number <= 4_294_967_294 for number in found)
 
 
 def test_groups_keep_their_numbers_when_others_come():
