@@ -138,6 +138,7 @@ class DeletePlanner:
 
         sames: list[Step] = []
         deletes: list[Step] = []
+        providers: dict[str, None] = {}
         for original in deployment.resources:
             if original.view_of:
                 continue
@@ -156,12 +157,14 @@ class DeletePlanner:
                 removed = RemovePendingReplaceStep(state) if state.pending_replacement else None
                 deletes.append(removed or DeleteStep(state, generator.deletes))
             if state.urn in generator.deletes:
-                await deployment.ensure_provider(state.provider)
+                providers[state.provider] = None
         for state in generator.to_delete:
             if deletable(state):
                 generator.deletes.add(state.urn)
                 deletes.append(DeleteStep(state, generator.deletes))
-        self._refuse_untargeted(deletes)
+        self._refuse_untargeted(deletes)  # before a provider is started for what will not be
+        for reference in providers:
+            await deployment.ensure_provider(reference)
         return sames, deletes
 
     def _refuse_untargeted(self, deletes: list[Step]) -> None:
