@@ -149,12 +149,21 @@ def listed(plan: Plan) -> tuple[Machine, ...]:
 
 
 def _flat(summary: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    for key, value in summary.items():
+    for full, found in summary.items():
+        key, value = _small(full, found)
         name = f"{prefix}{key.replace('_', ' ')}"
         if isinstance(value, dict):
             yield from _flat(value, f"{name}: ")
         elif isinstance(value, bool | int | float | str) and value not in (0, "", None):
             yield name, _number(value)
+
+
+def _small(key: str, value: Any) -> tuple[str, Any]:
+    """A lab's watts and gigabytes, where a site has megawatts and exabytes."""
+    for big, small, factor in (("_mw", "_w", 1e6), ("_eb", "_gb", 1e9)):
+        if key.endswith(big) and isinstance(value, float) and 0 < value < 0.01:
+            return key.removesuffix(big) + small, round(value * factor, 6)
+    return key, value
 
 
 def _number(value: Any) -> str:

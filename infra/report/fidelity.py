@@ -49,7 +49,7 @@ class Row(_Data):
         proved_on: on what.
         machines: on how many machines (0: a check about the site).
         passed: how many of its runs passed.
-        total: how many runs there were.
+        total: how many runs there were; 0 if it was skipped wherever it could have run.
     """
 
     check: str
@@ -76,10 +76,14 @@ def rows(checks: Iterable[Check]) -> tuple[Row, ...]:
             proved_on=kind,
             machines=len({check.machine for check in members if check.machine}),
             passed=sum(check.passed for check in members),
-            total=len(members),
+            total=sum(check.outcome != "skipped" for check in members),
         )
         for (name, kind), members in groups.items()
     )
+
+
+def _passed(row: Row) -> str:
+    return f"{row.passed} of {row.total}" if row.total else "skipped: there is nothing of the kind"
 
 
 def markdown(checks: Iterable[Check], source: str) -> str:
@@ -108,7 +112,7 @@ def markdown(checks: Iterable[Check], source: str) -> str:
         "| check | proved on | machines | passed |",
         "|---|---|---|---|",
         *(
-            f"| {row.check} | {row.proved_on} | {row.machines or 'site'} | {row.passed} of {row.total} |"
+            f"| {row.check} | {row.proved_on} | {row.machines or 'site'} | {_passed(row)} |"
             for row in rows(checks)
         ),
         "",
