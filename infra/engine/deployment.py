@@ -197,7 +197,7 @@ class Deployment:
 
     # ------------------------------------------------------------ running
 
-    async def run(self, start: Callable[[], None]) -> bool:  # noqa: C901, PLR0911 (a run has many ends)
+    async def run(self, start: Callable[[], None]) -> bool:  # noqa: PLR0911 (a run has many ends)
         """Run with a program (or with nothing, for a destroy) as the source.
 
         Args:

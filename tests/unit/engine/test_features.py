@@ -415,3 +415,13 @@ pulumi.export("later", later.apply(lambda found: found["found"]))
     )
     assert project.run("preview", in_process=in_process).exit_code == 0, project.errors
     assert project.run(in_process=in_process).outputs == {"known": "NOW", "later": "S-A"}, project.errors
+
+
+@both
+def test_a_program_s_own_modules_are_run_anew_each_time(project: Project, *, in_process: bool) -> None:
+    project.write(ITEM.replace("import pulumi", "import pulumi\nimport parts"))
+    parts = project.folder / "prog" / "parts.py"
+    parts.write_text('import pulumi\npulumi.export("part", 1)\n')
+    assert project.run(in_process=in_process).outputs == {"part": 1}
+    parts.write_text('import pulumi\npulumi.export("part", 2222)\n')
+    assert project.run(in_process=in_process).outputs == {"part": 2222}
