@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from infra.spec.site import Site
 
 ROUTER_IDS = ipaddress.IPv4Address("10.0.0.0")
-"""Router ids of switches whose loopbacks are IPv6 are this plus their number; they are never seen as addresses."""
+"""Router ids of switches with IPv6 loopbacks are this plus their number; nothing has them as address."""
 
 MTU_STAND_IN = 1500
 """Stand-in cables are UDP datagrams on the loopback interface: no jumbo frames."""
@@ -233,8 +233,8 @@ def mount_unit(path: str) -> str:
 def switch_number(loopback: str) -> int:
     """A number of a switch's own, below 2^24, from its loopback.
 
-    IPv4: the low 24 bits. IPv6: a pod's loopbacks are a /48, so the third group tells the pod (8 bits are taken)
-    and the last one the machine.
+    IPv4: the low 24 bits. IPv6: a pod's loopbacks are a /48, so the third group tells the pod (8 bits are
+    taken) and the last one the machine.
     """
     address = ipaddress.ip_address(loopback)
     if address.version == 4:
@@ -340,10 +340,10 @@ def _link(nic: Nic, mtu: int, *, routed: bool) -> Link:
 
 
 def _host_routes(machine: Machine, fabric: Sequence[str]) -> tuple[Route, ...]:
-    """Everything of the fabric through the first cable with addresses: hosts speak no routing protocol."""
-    for nic in machine.nics:
-        if nic.address and nic.peer_address:
-            return tuple(Route(_family(net), net, nic.peer_address, nic.name) for net in fabric)
+    """All networks through one cable, of the fabric that leads to services before rails: hosts speak no BGP."""
+    cables = [(nic, nic.peer_address) for nic in machine.nics if nic.address and nic.peer_address]
+    for nic, gateway in sorted(cables, key=lambda cable: cable[0].fabric not in {"north-south", "storage"}):
+        return tuple(Route(_family(net), net, gateway, nic.name) for net in fabric)
     return ()
 
 

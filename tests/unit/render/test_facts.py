@@ -33,6 +33,16 @@ def test_hosts_reach_the_fabric_from_their_loopback_through_their_switch(facts, 
     assert tray.routing is None
 
 
+def test_services_are_reached_past_the_rails(hand_made, site):
+    tray = hand_made[hand.TRAYS[0]]
+    (north,) = tray.nics
+    rail = replace(
+        north, name="rail0", fabric="east-west", rail=0, address="10.65.0.1/31", peer_address="10.65.0.0"
+    )
+    facts = machine_facts(replace(tray, nics=(rail, north)), hand_made, site)
+    assert {route.link for route in facts.routes} == {north.name}
+
+
 def test_a_switch_routes_to_hosts_and_speaks_bgp_to_switches(facts):
     leaf, spine = facts[hand.LEAF].routing, facts[hand.SPINE].routing
     assert [(route.destination, route.gateway) for route in leaf.statics] == [
