@@ -237,7 +237,7 @@ def many(args, report_violation):
         report_violation(f"{len(items)} items")
 PolicyPack("sizes", policies=[
     ResourceValidationPolicy("big", "not too big", big, EnforcementLevel.MANDATORY),
-    ResourceValidationPolicy("owner", "one each", enforcement_level=EnforcementLevel.REMEDIATE, remediate=owner),
+    ResourceValidationPolicy("owner", "one", remediate=owner, enforcement_level=EnforcementLevel.REMEDIATE),
     StackValidationPolicy("many", "few", many, EnforcementLevel.ADVISORY),
 ])
 """
@@ -396,7 +396,8 @@ def test_invoke_waits_for_what_it_depends_on(project: Project, *, in_process: bo
     invoke = """
     def Invoke(self, request, context):
         reply = provider_pb2.InvokeResponse()
-        getattr(reply, "return").fields["found"].string_value = request.args.fields["key"].string_value.upper()
+        key = request.args.fields["key"].string_value
+        getattr(reply, "return").fields["found"].string_value = key.upper()
         return reply
 """
     (source / "served.py").write_text(text.replace("\n    def Check(", invoke + "\n    def Check("))
