@@ -340,7 +340,7 @@ def _link(nic: Nic, mtu: int, *, routed: bool) -> Link:
 
 
 def _host_routes(machine: Machine, fabric: Sequence[str]) -> tuple[Route, ...]:
-    """All networks through one cable, of the fabric that leads to services before rails: hosts speak no BGP."""
+    """All networks through one cable; of a fabric that leads to services before rails. Hosts speak no BGP."""
     cables = [(nic, nic.peer_address) for nic in machine.nics if nic.address and nic.peer_address]
     for nic, gateway in sorted(cables, key=lambda cable: cable[0].fabric not in {"north-south", "storage"}):
         return tuple(Route(_family(net), net, gateway, nic.name) for net in fabric)
