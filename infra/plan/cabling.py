@@ -51,7 +51,7 @@ def host_links(geometry: Geometry, tier: TierFrame, ends: pl.DataFrame, pods: ra
         (pl.col("position") % spec.down).cast(pl.Int32).alias("z_index"),
         "pod", "rail", "plane",
         (pl.col("gbit") / spec.planes).cast(pl.Float32).alias("gbit"),
-        (index < spec.count).alias("fits"),
+        ((index < spec.count) & (pl.col("position") % spec.down < spec.ports)).alias("fits"),
     )  # fmt: skip
     if not result["fits"].all():
         result = result.filter("fits")
@@ -86,7 +86,8 @@ def uplinks(geometry: Geometry, lower: TierFrame, upper: TierFrame, pods: range)
         ((position * each + within) * below.up).cast(pl.Int32).alias("w"),
         (pl.col("set") if below.level == 0 else pl.lit(None, pl.Int32)).cast(pl.Int32).alias("rail"),
     )  # fmt: skip
-    up = pl.DataFrame({"u": range(below.up)}, schema={"u": pl.Int32})
+    # Ports that the model does not have are not cabled; admission says that they are missing.
+    up = pl.DataFrame({"u": range(min(below.up, below.ports - below.down))}, schema={"u": pl.Int32})
     frame = frame.join(up, how="cross", maintain_order="left_right")
     w = pl.col("w") + pl.col("u")
     frame = frame.select(

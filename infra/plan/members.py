@@ -53,6 +53,9 @@ class _Members:
         self.plan, self.site, self.geometry, self.cables = plan, plan.site, plan.geometry, cables
         self.pools = addressing.pools(plan.geometry)
         self.stand_ins = plan.site.stand_ins
+        self.rails = {name: fabric.rails for name, fabric in plan.site.fabrics.named().items()}
+        platforms = {slot.platform for form in plan.geometry.forms for slot in form.slots}
+        self.most_nics = max((positions.nic_frame({name}).height for name in platforms), default=1)
 
     def all(self) -> list[Machine]:
         """Switches, then trays: what must be there first comes first."""
@@ -218,15 +221,7 @@ class _Members:
     def _tray_cable(self, pod: int, node: int, port: int) -> tuple[int, int] | None:
         if not self.stand_ins:  # a pod of a big site has tens of thousands of cables
             return None
-        most = max(
-            (
-                len(positions.nic_frame({slot.platform}))
-                for form in self.geometry.forms
-                for slot in form.slots
-            ),
-            default=1,
-        )
-        return self._udp(self._first * 8 + (pod * self._tray_room + node) * most + port)
+        return self._udp(self._first * 8 + (pod * self._tray_room + node) * self.most_nics + port)
 
     def _udp(self, cable: int) -> tuple[int, int] | None:
         """The host's (local, remote) ports of a cable."""
@@ -240,11 +235,10 @@ class _Members:
         offset: int, udp: tuple[int, int] | None,
     ) -> Nic:  # fmt: skip
         far, address = self._pair(block, offset) if peer else (None, None)
-        rails = {name: fabric.rails for name, fabric in self.site.fabrics.named().items()}
         fabric, index, gbit = str(nic["fabric"]), nic["nic"], nic["gbit"]
         assert isinstance(index, int)
         assert isinstance(gbit, float)
-        rail = index % rails.get(fabric, 1) if fabric == "east-west" else None
+        rail = index % self.rails.get(fabric, 1) if fabric == "east-west" else None
         # Each end of a pair is written as it sees itself: own address with prefix, the peer's without.
         return Nic(
             str(nic["interface"]), self._mac(machine, number), fabric, rail, int(gbit), address, peer,
@@ -261,7 +255,7 @@ class _Members:
     def _mac(self, machine: int, number: int) -> str:
         """Locally administered (bit 1 of the first octet); machine and interface in the rest."""
         value = (0x02_67 << 32) | (machine << 12) | number
-        return ":".join(f"{value >> shift & 0xFF:02x}" for shift in (40, 32, 24, 16, 8, 0))
+        return value.to_bytes(6, "big").hex(":")
 
     def _addresses(self) -> dict[tuple[str, str, str], str]:
         frame = self.plan.addresses

@@ -23,11 +23,18 @@ BASES = [
     for name in ("small", "exceptions")
 ] + [YAML_.load((paths.inventory("lab") / "site.yaml").read_text(encoding="utf-8"))]
 
+WORDS = ["10 kW", "share", "pod-01", "rack", "site", "leaf", "1-40", "10.0.0.0/30", "fd00::/64", "north"]
 STRANGE = st.one_of(
-    st.none(), st.booleans(), st.integers(-3, 40), st.floats(-10, 10), st.text("ab-0 {}:", max_size=6),
-    st.sampled_from(["10 kW", "share", "pod-01", "rack", "site", "leaf", "1-40", "10.0.0.0/30", "fd00::/64", "north"]),
-    st.just([]), st.just({}), st.lists(st.integers(0, 5), max_size=3),
-)  # fmt: skip
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 40),
+    st.floats(-10, 10),
+    st.text("ab-0 {}:", max_size=6),
+    st.sampled_from(WORDS),
+    st.just([]),
+    st.just({}),
+    st.lists(st.integers(0, 5), max_size=3),
+)
 
 
 def places(value, path=()):
