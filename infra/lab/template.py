@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from infra import paths
 from infra.errors import UserError
 from infra.lab import ports, session
 from infra.lab.domain import Domain, domain_xml, owner_of
-from infra.lab.files import locked, write_private
+from infra.lab.files import if_unlocked, locked, write_private
 from infra.lab.saveimage import extract_stream
 from infra.lab.seed import seed
 from infra.lab.session import libvirt
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 READY = "gigasite: template ready"
 """What the guest says on its console when it can be saved (overlay/usr/local/lib/gigasite/seed)."""
 _OWNER = "template"
+_PREFIX = "gigasite-"
 _BOOT_LIMIT_S = 600.0  # about 60 s with emulation on two cores that have nothing else to do
 DEATHS = ("Kernel panic", "Freezing execution", "Oops:", "emergency mode")
 """What a console says when its machine will not come up any more."""
@@ -86,7 +88,8 @@ def ensure_template(
     connection = session.connect()
     folder = image.folder / f"template-{_key(connection, shape, acceleration)}"
     if not (folder / "template.json").exists():
-        with locked(image.folder / f"{folder.name}.lock"):
+        _remove_orphans(connection)
+        with locked(_lock(folder.name)):
             if not (folder / "template.json").exists():
                 progress(f"booting a template with {shape.nics} data interfaces, {shape.memory_mib} MiB")
                 _make(connection, folder, image, shape, acceleration)
@@ -116,7 +119,7 @@ def _cpu_model() -> str:
 
 def _make(connection: Any, folder: Path, image: Image, shape: Shape, acceleration: Kind) -> None:
     building = folder.with_name(f"{folder.name}.building")
-    name = f"gigasite-{folder.name}"
+    name = f"{_PREFIX}{folder.name}"
     _remove_domain(connection, name)
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(mode=0o700)
@@ -155,7 +158,8 @@ def _make(connection: Any, folder: Path, image: Image, shape: Shape, acceleratio
         )  # fmt: skip
         try:
             domain = connection.defineXML(xml)
-            domain.create()
+            # Autodestroy: it goes off when this command ends, also when it is killed.
+            domain.createWithFlags(libvirt.VIR_DOMAIN_START_AUTODESTROY)
             _wait_ready(domain, building / "console.log")
             # libvirt stops it, saves it and notes that it ran: a copy starts to run at once.
             domain.managedSave(libvirt.VIR_DOMAIN_SAVE_RUNNING)
@@ -207,6 +211,20 @@ def _saved_file(name: str) -> Path:
             if (folder / f"{name}.save").is_file():
                 return folder / f"{name}.save"
     raise UserError("libvirt's folder for saved machines was not found", hint=_HINT)
+
+
+def _lock(template: str) -> Path:
+    return paths.cache() / "locks" / f"{template}.lock"
+
+
+def _remove_orphans(connection: Any) -> None:
+    """Remove the definitions that killed commands left: templates whose lock nobody holds."""
+    for domain in connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_INACTIVE):
+        name = domain.name()
+        if name.startswith(f"{_PREFIX}template-"):
+            with if_unlocked(_lock(name.removeprefix(_PREFIX))) as orphan:
+                if orphan:
+                    _remove_domain(connection, name)
 
 
 def _remove_domain(connection: Any, name: str) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from infra.errors import UserError
-from infra.lab import bmc, image, machines, ports, redfish, session
+from infra.lab import bmc, image, machines, ports, redfish, session, template
 from infra.lab.driver import CheckFailed, StandIn
 from infra.lab.identity import Credential, Identity
 from infra.lab.prerequisites import REQUIREMENTS
@@ -290,3 +290,28 @@ def test_a_killed_define_is_finished_by_the_next_one(built, state, after_s):
     with StandIn(state, "one") as machine:
         machine.power("On")
         assert machine.started() is Start.FAST
+
+
+def test_a_killed_template_leaves_nothing_that_runs_and_is_cleaned_up(built):
+    text = (
+        "from infra.lab import accel, image, template\n"
+        "template.ensure_template(image.ensure_image(), template.Shape(1, 384, 4, 1), accel.Kind.TCG)\n"
+    )
+
+    def templates() -> list:
+        found = session.connect().listAllDomains()
+        return [domain for domain in found if domain.name().startswith("gigasite-template-")]
+
+    before = {domain.name() for domain in templates()}
+    with subprocess.Popen([sys.executable, "-c", text]) as process:
+        end = time.monotonic() + 60
+        while not any(domain.isActive() for domain in templates() if domain.name() not in before):
+            assert time.monotonic() < end, "it did not start"
+            time.sleep(0.1)
+        process.kill()
+    end = time.monotonic() + 30
+    while any(domain.isActive() for domain in templates() if domain.name() not in before):
+        assert time.monotonic() < end, "it still runs"
+        time.sleep(0.1)
+    template._remove_orphans(session.connect())
+    assert {domain.name() for domain in templates()} <= before
