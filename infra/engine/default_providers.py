@@ -132,6 +132,9 @@ class DefaultProviders:
 
     def _release(self, request: ProviderRequest) -> None:
         """Let go on who waited; the second before the first, as the CLI does, which numbered names show."""
+        made = self._references[request]
+        if not made.cancelled():
+            made.exception()  # whoever waits sees it; nobody may
         waiting = self._waiting.pop(request, [])
         for turn in waiting[1:2] + waiting[:1] + waiting[2:]:
             if not turn.done():

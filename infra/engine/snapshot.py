@@ -253,6 +253,8 @@ def _reaches_out(step: Step) -> bool:
 
 
 def _keep(old: ResourceState, new: ResourceState) -> None:
+    """Keep what nobody changed: ciphertexts, and fields that only a newer Pulumi understands."""
+    new.unknown_fields = new.unknown_fields or old.unknown_fields
     values.keep_ciphertexts(old.inputs, new.inputs)
     values.keep_ciphertexts(old.outputs, new.outputs)
 
