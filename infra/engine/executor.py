@@ -56,6 +56,7 @@ class StepExecutor:
         task = asyncio.ensure_future(self._run(chain))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        await asyncio.sleep(0)  # it starts now: what fails in the meantime stops only what comes after it
         return task
 
     def _stopped(self) -> bool:

@@ -246,7 +246,7 @@ def operations(seen: list[events.Event]) -> dict[str, list[Json]]:
             begun = next((entry for entry in same if entry["result"] == "begin"), None)
             if begun is not None:
                 begun["result"] = result
-            elif not same:  # the outputs of a component may come twice
+            elif all("unannounced" in entry for entry in same):  # a component's outputs may come twice
                 entries.append(operation(event.metadata) | {"result": result, "unannounced": True})
     return dict(out)
 

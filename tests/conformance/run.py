@@ -20,7 +20,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent.parent)]
 
-LIMIT = 180  # seconds that a scenario may take; the longest recorded one takes under 20
+LIMIT = 400  # seconds that a scenario may take on a machine that is busy; the longest takes 10 on one that is not
 
 
 def judge(scenario: Path, expected: Path, *, loose: bool, in_process: bool, keep: Path | None) -> list[str]:
