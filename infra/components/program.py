@@ -14,6 +14,7 @@ from infra.components.resources import CduArgs, ConnectionArgs, FeedArgs, Provid
 from infra.components.scalable_unit import ScalableUnitArgs
 from infra.components.site import Site, SiteArgs
 from infra.components.storage_tier import StorageTierArgs
+from infra.errors import UserError
 from infra.plan import Plan, Role, machines_of, plan
 from infra.spec import catalog, load_site
 
@@ -23,8 +24,12 @@ if TYPE_CHECKING:
     from infra.plan import Machine
     from infra.spec.site import Site as Declaration
 
-DRIVER = "GIGASITE_DRIVER"
-"""Environment variable that picks the provider's driver where the stack's configuration does not."""
+ENVIRONMENT = {
+    "driver": "GIGASITE_DRIVER",
+    "latency": "GIGASITE_LATENCY",
+    "failure_rate": "GIGASITE_FAILURE_RATE",
+}
+"""Environment variables that configure the provider where the stack's configuration does not."""
 _WATTS_PER_MW = 1e6
 
 
@@ -53,7 +58,7 @@ def declare(stack: str) -> None:
 
 
 def _driver(declaration: Declaration) -> str:
-    chosen = pulumi.Config("gigasite").get("driver") or os.environ.get(DRIVER)
+    chosen = _setting("driver")
     if chosen:
         return chosen
     stand_ins = declaration.stand_ins
@@ -61,15 +66,26 @@ def _driver(declaration: Declaration) -> str:
 
 
 def _provider(site: str, driver: str) -> Provider:
-    config = pulumi.Config("gigasite")
     args = ProviderArgs(
         site=site,
         driver=driver,
-        latency=config.get_float("latency"),
-        failure_rate=config.get_float("failure_rate"),
-        timeout=config.get_float("timeout"),
+        latency=_number("latency"),
+        failure_rate=_number("failure_rate"),
+        timeout=_number("timeout"),
     )
     return Provider(site, args)
+
+
+def _setting(key: str) -> str | None:
+    return pulumi.Config("gigasite").get(key) or os.environ.get(ENVIRONMENT.get(key, "")) or None
+
+
+def _number(key: str) -> float | None:
+    text = _setting(key)
+    try:
+        return None if text is None else float(text)
+    except ValueError as error:
+        raise UserError(f"{text!r} is not a number", where=f"gigasite:{key}") from error
 
 
 def _declare_site(whole: Plan, opts: pulumi.ResourceOptions, *, simulated: bool) -> None:

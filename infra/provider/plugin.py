@@ -144,6 +144,11 @@ class Gigasite(api.Provider):
         kind, state = _kind(request.type), plain_map(request.properties)
         await kind.delete(self.runtime, shape.build(kind.inputs, state), state, self._limit(request.timeout))
 
+    async def cancel(self) -> None:
+        """Have operations that wait for a machine give up; what they did is found again by the next run."""
+        if self._runtime is not None:
+            self._runtime.cancelled.set()
+
     def _limit(self, timeout: float) -> float:
         """The custom timeout of a request, else the configured one, in seconds."""
         return timeout or self.runtime.settings.timeout

@@ -68,7 +68,9 @@ def page() -> str:
     lines = [
         _HEAD,
         "## Provider configuration\n",
-        "Set with `pulumi config set gigasite:KEY VALUE`; `site` comes from the name of the stack.\n",
+        "Set with `pulumi config set gigasite:KEY VALUE`, or `driver`, `latency` and `failure_rate` by the",
+        "environment: `GIGASITE_DRIVER`, `GIGASITE_LATENCY`, `GIGASITE_FAILURE_RATE`. `site` comes from the",
+        "name of the stack. `gigasite up SITE --simulate` sets the driver.\n",
     ]
     lines += _inputs(Settings)
     for kind in registry().values():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import threading
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -32,12 +33,14 @@ class Redfish:
 
     Args:
         settings: the provider's configuration: the site whose credentials are used, and time limits.
+        cancelled: set when waiting is to end, because a person interrupted the run.
     """
 
     simulated = False
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, cancelled: threading.Event | None = None) -> None:
         self._site = settings.site
+        self._cancelled = cancelled or threading.Event()
         self._pool = concurrent.futures.ThreadPoolExecutor(WORKERS, thread_name_prefix="redfish")
 
     async def inspect(self, target: Target) -> Facts:
@@ -101,9 +104,13 @@ class Redfish:
                 system.refresh(force=True)
             if _power_of(system) is state:
                 return True
-            time.sleep(pause)
+            self._pause(target, pause)
             pause = min(pause * 2, PAUSE_S)
         return False
+
+    def _pause(self, target: Target, seconds: float) -> None:
+        if self._cancelled.wait(seconds):
+            raise UserError("interrupted while waiting for it", where=_place(target), hint="run `up` again")
 
     def _system(self, target: Target) -> Any:
         """The machine's ComputerSystem; waits for a controller that does not answer yet."""
@@ -138,7 +145,7 @@ class Redfish:
                         where=_place(target),
                         hint="is it powered and reachable from here? then run `up` again",
                     ) from error
-                time.sleep(PAUSE_S)
+                self._pause(target, PAUSE_S)
             except exceptions.SushyError as error:
                 raise _broken(target, error) from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
@@ -35,6 +36,7 @@ class Runtime:
         facility: FacilityDriver | None = None,
     ) -> None:
         self.settings = settings
+        self.cancelled = threading.Event()
         if machines is not None:
             self.machines = machines
         if facility is not None:
@@ -48,7 +50,7 @@ class Runtime:
             return simulation
         from infra.provider.drivers.redfish import Redfish  # noqa: PLC0415 (a preview needs none)
 
-        return Redfish(self.settings)
+        return Redfish(self.settings, self.cancelled)
 
     @cached_property
     def facility(self) -> FacilityDriver:

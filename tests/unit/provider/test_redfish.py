@@ -7,6 +7,7 @@ import dataclasses
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -189,3 +190,14 @@ def test_a_credential_does_not_show_its_password(tmp_path, monkeypatch):
     found = look_up("lab", NAME)
     assert found.password == "hunter2"
     assert "hunter2" not in f"{found} {found!r}"
+
+
+def test_an_interrupt_ends_the_waiting(identity, target):
+    cancelled = threading.Event()
+    cancelled.set()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    gone = dataclasses.replace(target, port=port, limit=600)
+    with pytest.raises(UserError, match="interrupted while waiting for it"):
+        asyncio.run(Redfish(Settings(site="lab"), cancelled).inspect(gone))
