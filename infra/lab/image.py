@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +74,7 @@ _VARIANT = (
 )
 _FORMAT = 1  # raise when the same inputs make something else
 _BUILD_LIMIT_S = 1200
+_WORK, _WORK_PREFIX = Path("/var/tmp"), "gigasite-image-"  # noqa: S108 (names in it are made by tempfile)
 _KEPT_IMAGES = 2
 
 
@@ -139,6 +141,7 @@ def ensure_image(progress: Callable[[str], None] = lambda _: None) -> Image:
         if image := cached_image():
             return image
         _clean(keep=_KEPT_IMAGES - 1)
+        _clean_killed()
         progress(f"building the Debian {SUITE} image with {len(packages())} packages")
         building = folder.with_name(f"{folder.name}.building")
         shutil.rmtree(building, ignore_errors=True)
@@ -269,6 +272,16 @@ def _clean(keep: int) -> None:
     for old in sorted(made, key=lambda path: path.stat().st_mtime, reverse=True)[keep:]:
         if not _in_use(old):
             shutil.rmtree(old)
+
+
+def _clean_killed() -> None:
+    """Remove what builds left that were killed; ours is the only one that runs now."""
+    for folder in paths.cache().glob("image-*.building"):
+        shutil.rmtree(folder, ignore_errors=True)
+    for folder in _WORK.glob(f"{_WORK_PREFIX}*"):
+        # The builder itself may go on for a while after its command was killed.
+        if folder.stat().st_uid == os.geteuid() and time.time() - folder.stat().st_mtime > _BUILD_LIMIT_S:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def image_by_key(key: str) -> Image | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,7 +62,7 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     # Brings what a libvirt that runs as root needs: its QEMU user and /etc/libvirt/qemu.conf.
     Requirement(
         "libvirt's system configuration",
-        _file("etc/libvirt/qemu.conf"),
+        lambda: os.geteuid() != 0 or _file("etc/libvirt/qemu.conf")(),
         "stand-in machines",
         "libvirt-daemon-system",
     ),
@@ -72,6 +73,12 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         _file("usr/share/keyrings/debian-archive-keyring.gpg"),
         "the stand-ins' image",
         "debian-archive-keyring",
+    ),
+    Requirement(
+        "newuidmap",
+        lambda: os.geteuid() == 0 or program("newuidmap") is not None,
+        "the stand-ins' image, built by an ordinary user",
+        "uidmap",
     ),
     Requirement("mke2fs", _program("mke2fs"), "the stand-ins' image", "e2fsprogs"),
     Requirement("ssh", _program("ssh"), "Ansible and the checks", "openssh-client"),

@@ -105,13 +105,16 @@ def start_daemons() -> None:
 
 
 def stop_daemons() -> bool:
-    """Stop the daemons that `start_daemons` started, if nobody's machine runs on them; True if stopped."""
+    """Stop the daemon that `start_daemons` started, if no machine is defined any more; True if stopped."""
+    if not privileged():
+        return False
     with locked(_ours()):
         ours = [line.split() for line in _ours().read_text().splitlines()]
-        if not ours or not privileged():
+        if not ours:
             return False
         with suppress(libvirt.libvirtError):
-            if libvirt.open(URI).numOfDomains():
+            # Also machines that are off: a BMC emulator must find libvirt when it is asked for power.
+            if libvirt.open(URI).listAllDomains():
                 return False
         for program, pid, start in reversed(ours):
             if (int(pid), start) in _running_ids(program):

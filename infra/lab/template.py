@@ -88,7 +88,7 @@ def ensure_template(
     connection = session.connect()
     folder = image.folder / f"template-{_key(connection, shape, acceleration)}"
     if not (folder / "template.json").exists():
-        _remove_orphans(connection)
+        _remove_orphans(connection, image)
         with locked(_lock(folder.name)):
             if not (folder / "template.json").exists():
                 progress(f"booting a template with {shape.nics} data interfaces, {shape.memory_mib} MiB")
@@ -217,8 +217,12 @@ def _lock(template: str) -> Path:
     return paths.cache() / "locks" / f"{template}.lock"
 
 
-def _remove_orphans(connection: Any) -> None:
-    """Remove the definitions that killed commands left: templates whose lock nobody holds."""
+def _remove_orphans(connection: Any, image: Image) -> None:
+    """Remove what killed commands left: definitions and folders of templates whose lock nobody holds."""
+    for building in image.folder.glob("template-*.building"):
+        with if_unlocked(_lock(building.name.removesuffix(".building"))) as orphan:
+            if orphan:
+                shutil.rmtree(building, ignore_errors=True)
     for domain in connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_INACTIVE):
         name = domain.name()
         if name.startswith(f"{_PREFIX}template-"):

@@ -313,5 +313,7 @@ def test_a_killed_template_leaves_nothing_that_runs_and_is_cleaned_up(built):
     while any(domain.isActive() for domain in templates() if domain.name() not in before):
         assert time.monotonic() < end, "it still runs"
         time.sleep(0.1)
-    template._remove_orphans(session.connect())
+    assert list(built.folder.glob("template-*.building"))
+    template._remove_orphans(session.connect(), built)
     assert {domain.name() for domain in templates()} <= before
+    assert not list(built.folder.glob("template-*.building"))

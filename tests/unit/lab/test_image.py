@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 
 import pytest
@@ -90,3 +91,15 @@ def test_an_image_that_a_machine_stands_on_is_not_cleaned_away(cache, tmp_path):
 
 def test_no_host_is_named_for_packages():
     assert not any("://" in line for line in image._hooks(image.Path("/"), image.Path("/")))
+
+
+def test_what_a_killed_build_left_is_cleaned_away(cache, tmp_path, monkeypatch):
+    monkeypatch.setattr(image, "_WORK", tmp_path)
+    old, running = tmp_path / "gigasite-image-old", tmp_path / "gigasite-image-new"
+    for folder in (old, running, cache / "image-cccc.building"):
+        folder.mkdir()
+    os.utime(old, (1, 1))
+    image._clean_killed()
+    assert not old.exists()
+    assert running.exists()
+    assert not list(cache.iterdir())
