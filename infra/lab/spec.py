@@ -17,8 +17,8 @@ class Start(StrEnum):
     FAST = "fast"
     """From the saved memory of a template that booted before; later starts are boots.
 
-    Firmware's tables were read before the copy became a machine of its own: until its next boot the guest shows
-    the template's SMBIOS serial number and UUID. Its BMC always tells the machine's own.
+    Firmware's tables were read before the copy became a machine of its own: until its next boot the guest
+    shows the template's SMBIOS serial number and UUID. Its BMC always tells the machine's own.
     """
     BOOT = "boot"
     """The kernel boots, as on real hardware."""
