@@ -164,16 +164,19 @@ class Progress:
     policies: list[events.PolicyEvent] = field(default_factory=list)
     summary: events.SummaryEvent | None = None
 
-    def take(self, event: Event) -> None:
-        """Note an event."""
+    def take(self, event: Event) -> bool:
+        """Note an event; whether it tells people anything new."""
+        step = getattr(event, "metadata", None)
+        if step is not None and _is_default_provider(step):
+            return False
         match event:
             case events.ResourcePreEvent():
                 self.planning = event.planning
                 self.running[event.metadata.urn, event.metadata.op] = event.metadata
             case events.ResOutputsEvent():
-                self._end(event.metadata, failed=False)
+                return self._end(event.metadata, failed=False)
             case events.ResOpFailedEvent():
-                self._end(event.metadata, failed=True)
+                return self._end(event.metadata, failed=True)
             case events.DiagnosticEvent() if not event.ephemeral and event.severity is not Severity.DEBUG:
                 self.diagnostics[event.urn].append(event)
             case events.PolicyEvent():
@@ -182,16 +185,18 @@ class Progress:
                 self.summary = event
             case _:
                 pass
+        return True
 
-    def _end(self, step: StepMetadata, *, failed: bool) -> None:
+    def _end(self, step: StepMetadata, *, failed: bool) -> bool:
         started = self.running.pop((step.urn, step.op), None)
-        if started is None:
-            self.running.pop((step.urn, Op.REFRESH), None)
+        if started is None and self.running.pop((step.urn, Op.REFRESH), None) is None:
+            return False  # the outputs of a component, which was told of before
         if step.op is Op.SAME and not failed:
             self.same += 1
         else:
             # The start of a step knows what was wanted; its end only what came of it.
             self.done.append((started or step, failed))
+        return True
 
     def groups(self) -> list[tuple[StepMetadata, list[str], bool, tuple[str, ...]]]:
         """Changes that are equal but for the resource's name: one of them, all names, failed, differences."""
@@ -202,6 +207,14 @@ class Progress:
             first.setdefault(key, step)
             found.setdefault(key, []).append(urns.name_of(step.urn))
         return [(first[key], names, key[2], key[3]) for key, names in found.items()]
+
+
+def _is_default_provider(step: StepMetadata) -> bool:
+    """Whether a step is about a provider that the engine makes by itself: nothing that a person asked for."""
+    if not urns.is_provider_type(step.type):
+        return False
+    name = urns.name_of(step.urn)
+    return name == "default" or name.startswith("default_")
 
 
 def names_of(names: list[str]) -> str:
@@ -274,7 +287,8 @@ class Display:
 
     def __call__(self, event: Event) -> None:
         """Show an event."""
-        self.progress.take(event)
+        if not self.progress.take(event):
+            return
         match event:
             case events.ResourcePreEvent() if not event.planning and self._worth(event.metadata):
                 self._step(event.metadata, WORDS[event.metadata.op].doing, differences_too=True)

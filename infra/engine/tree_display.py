@@ -45,7 +45,8 @@ class TreeDisplay(Display):
 
     def __call__(self, event: Event) -> None:
         """Take an event; the live part shows it at its next refresh."""
-        self.progress.take(event)
+        if not self.progress.take(event):
+            return
         match event:
             case events.ResourcePreEvent():
                 step = event.metadata

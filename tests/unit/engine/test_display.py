@@ -303,3 +303,17 @@ def test_json_of_an_update_is_its_stream() -> None:
     assert [next(key for key in json.loads(line) if key.endswith("Event")) for line in text.splitlines()] == [
         "resourcePreEvent", "resOutputsEvent",
     ]  # fmt: skip
+
+
+def test_components_and_default_providers_do_not_clutter() -> None:
+    component = StepMetadata(Op.CREATE, urn("c"), "my:index:C", None, state("c", {}))
+    provider = StepMetadata(
+        Op.CREATE, "urn:pulumi:dev::suite::pulumi:providers:conf::default_1_0_0", "pulumi:providers:conf",
+        None, state("default_1_0_0", {}),
+    )  # fmt: skip
+    seen = steps(provider, component, planning=True)
+    seen.append(events.ResOutputsEvent(component, planning=True))  # its registered outputs
+    lines = shown(seen, Result("succeeded", {Op.CREATE: 1}), Operation.PREVIEW).splitlines()
+    assert [line for line in lines if " create" in line and line.startswith(" ")] == [
+        " +  my:index:C c create", "    + 1 to create",
+    ]  # fmt: skip
