@@ -20,7 +20,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent.parent)]
 
-LIMIT = 400  # seconds that a scenario may take on a machine that is busy; the longest takes 10 on one that is not
+LIMIT = 400  # seconds for a scenario, on a busy machine; the longest takes 10 on one that is not
 
 
 def judge(scenario: Path, expected: Path, *, loose: bool, in_process: bool, keep: Path | None) -> list[str]:
