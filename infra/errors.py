@@ -39,10 +39,12 @@ class Problem:
     hint: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.path}: {self.message}" + (f", {self.hint}" if self.hint else "")
+        return f"{self.file}:{self.line}: {self.path}: {self.message}" + (
+            f", {self.hint}" if self.hint else ""
+        )
 
 
-class Problems(UserError):
+class Problems(UserError):  # noqa: N818 (it holds problems; "error" is in its base)
     """Every mistake found in a declaration, in file order."""
 
     def __init__(self, problems: list[Problem]) -> None:

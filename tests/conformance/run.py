@@ -9,8 +9,10 @@ A line for each scenario, with its first difference; at the end `N passed, N fai
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import multiprocessing
+import os
 import sys
 import time
 import traceback
@@ -18,7 +20,12 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent.parent)]
+ROOT = HERE.parent.parent
+sys.path[:0] = [str(HERE), str(ROOT)]
+
+if importlib.util.find_spec("pulumi") is None and (ROOT / ".venv/bin/python").exists():
+    # Called with the system's Python: go on with the checkout's own.
+    os.execv(ROOT / ".venv/bin/python", [str(ROOT / ".venv/bin/python"), *sys.argv])
 
 LIMIT = 400  # seconds for a scenario, on a busy machine; the longest takes 10 on one that is not
 

@@ -61,5 +61,5 @@ def test_ports_macs_and_loopbacks_are_used_once(machines):
 
 def test_sizes_of_stand_ins(machines):
     sizes = {m.name: m.stand_in.memory_mib for m in machines}
-    assert sizes["lab-head"] == 768
+    assert sizes["lab-head"] == 640
     assert sizes["pod-01-leaf-01"] == 640
