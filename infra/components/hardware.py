@@ -108,7 +108,7 @@ class Records:
         def note(seen: Any, started: Mapping[str, str]) -> str:
             records = pick(seen or {})
             for name, (machine, _) in machines.items():
-                self._found[name] = _entry(machine, records.get(name) or {}, started.get(name, "real"))
+                self._found[name] = _entry(machine, records.get(name) or {}, started.get(name))
             return next(iter(machines), "")
 
         starts = {name: under.started for name, (_, under) in machines.items() if under is not None}
@@ -136,10 +136,10 @@ class Records:
         return pulumi.Output.all(*self._pending).apply(gather)
 
 
-def _entry(machine: Machine, seen: Mapping[str, str], started: str) -> dict[str, Any]:
+def _entry(machine: Machine, seen: Mapping[str, str], started: str | None) -> dict[str, Any]:
     """`{role, serial, uuid, model, power_state, bmc, ssh: {address, port}, started}`.
 
-    `started` is `fast` or `boot` for a stand-in and `real` otherwise.
+    `started` is `fast` or `boot` for a stand-in, `simulated` where no machine is, and `real` otherwise.
     """
     return {
         "role": str(machine.role),
@@ -152,5 +152,5 @@ def _entry(machine: Machine, seen: Mapping[str, str], started: str) -> dict[str,
             "address": machine.management_address,
             "port": SSH_PORT if machine.stand_in is None else machine.stand_in.ssh_port,
         },
-        "started": started,
+        "started": started or ("simulated" if seen.get("driver") == "simulated" else "real"),
     }

@@ -38,7 +38,7 @@ Both stacks have these outputs:
 
 An entry of `machines`: `role` (tray, storage, management, switch), `serial`, `uuid`, `model` and `power_state` as the
 machine says through its controller, `bmc` (base URL of its Redfish service), `ssh` (`address`, `port`) and `started`
-(`fast` or `boot` for a stand-in, `real` for hardware).
+(`fast` or `boot` for a stand-in, `simulated` where no machine is, `real` for hardware).
 
 ## Components
 

@@ -79,6 +79,7 @@ RECORD = {
     "power_state": Output({"type": "string"}, "`on`, `off`, or `unknown` when its controller did not answer"),
     "model": Output({"type": "string"}, "model, as the machine reports it"),
     "bmc_url": Output({"type": "string"}, "base URL of its Redfish service"),
+    "driver": Output({"type": "string"}, "`redfish`, or `simulated` if no machine stands behind it"),
 }
 """What every machine's output record holds."""
 
@@ -96,16 +97,17 @@ def target_of(name: str, machine: MachineInputs, limit: float) -> Target:
     )
 
 
-def record(target: Target, facts: Facts | None) -> dict[str, Any]:
+def record(runtime: Runtime, target: Target, facts: Facts | None) -> dict[str, Any]:
     """A machine's output record; without facts, what is known of a machine that did not answer."""
+    known = {"bmc_url": target.url, "driver": "simulated" if runtime.machines.simulated else "redfish"}
     if facts is None:
-        return {"uuid": target.uuid, "power_state": "unknown", "bmc_url": target.url}
+        return {"uuid": target.uuid, "power_state": "unknown", **known}
     return {
         "serial": facts.serial,
         "uuid": facts.uuid,
         "power_state": str(facts.power_state),
         "model": facts.model,
-        "bmc_url": target.url,
+        **known,
     }
 
 
@@ -120,6 +122,7 @@ def foreseen(machine: Mapping[str, Any], old: Mapping[str, Any] | None) -> dict[
         "power_state": power,
         "model": kept.get("model", UNKNOWN),
         "bmc_url": url,
+        "driver": kept.get("driver", UNKNOWN),
     }
 
 
@@ -141,7 +144,7 @@ async def converge(runtime: Runtime, name: str, machine: MachineInputs, limit: f
             where=f"{name} (BMC {target.url})",
             hint="replace the tray, or declare what it has",
         )
-    return record(target, facts)
+    return record(runtime, target, facts)
 
 
 async def converge_all(
@@ -157,7 +160,7 @@ async def converge_all(
     for (name, machine), result in zip(machines.items(), results, strict=True):
         if isinstance(result, UserError):
             faults[name] = str(result)
-            records[name] = record(target_of(name, machine, limit), None)
+            records[name] = record(runtime, target_of(name, machine, limit), None)
         elif isinstance(result, BaseException):
             raise result
         else:
@@ -176,11 +179,11 @@ async def look(
     for (name, target), result in zip(targets.items(), results, strict=True):
         if isinstance(result, UserError):
             faults[name] = str(result)
-            records[name] = record(target, None)
+            records[name] = record(runtime, target, None)
         elif isinstance(result, BaseException):
             raise result
         else:
-            records[name] = record(target, result)
+            records[name] = record(runtime, target, result)
     return records, faults
 
 

@@ -101,5 +101,7 @@ def test_a_pods_outputs_name_its_machines_and_the_servers_that_it_uses(stacks):
     outputs = stacks("up", "lab.pod-01").outputs
     assert set(outputs["machines"]) == {f"{RACK}-tray-01", f"{RACK}-tray-02", "pod-01-leaf-01"}
     assert outputs["machines"]["pod-01-leaf-01"]["power_state"] == "on"
-    assert outputs["machines"][f"{RACK}-tray-01"]["serial"].startswith("SIM-")
+    tray = outputs["machines"][f"{RACK}-tray-01"]
+    assert tray["serial"].startswith("SIM-")
+    assert tray["started"] == "simulated"
     assert set(outputs["shared"]) == {"lab-head", "lab-storage"}

@@ -33,6 +33,7 @@ def test_a_create_powers_every_tray_and_tells_what_it_found(plugin: Plugin, worl
         "power_state": "on",
         "model": "T-800",
         "bmc_url": "https://127.0.0.1:20002",
+        "driver": "redfish",
     }
     assert state["simulated"] is False
 
