@@ -96,10 +96,10 @@ class Recorder:
             return {"op": step["op"], "state": self.state(ref)}
         self.prepare(step, stack, ref)
         seen: list[events.Event] = []
-        options = steps.options(step, stack, in_process=self.in_process)
         error = ""
         result = engine.Result(None, {}, exit_code=1)
         try:
+            options = steps.options(step, stack, in_process=self.in_process)
             result = engine.run(
                 step["op"], project_dir=self.project, stack=stack, options=options, on_event=seen.append
             )

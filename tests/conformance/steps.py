@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from infra.engine import ImportSpec, Options
+from infra.engine import EngineError, ImportSpec, Options
 from infra.engine.config import ConfigValue
 
 if TYPE_CHECKING:
@@ -29,6 +29,40 @@ def load(path: Path) -> dict[str, Any]:
 
 
 # ---------------------------------------------------------------- flags
+
+
+# Flags that change what the engine does, by the commands of the CLI that have them.
+_COMMON = {"target", "target-dependents", "exclude", "run-program"}
+_UPDATE = {
+    "exclude-dependents",
+    "expect-no-changes",
+    "ignore-protect",
+    "refresh",
+    "replace",
+    "target-replace",
+}
+_PENDING = {"clear-pending-creates", "import-pending-creates", "skip-pending-creates"}
+ACCEPTED = {
+    "up": _COMMON | _UPDATE | {"continue-on-error"},
+    "preview": _COMMON | _UPDATE,
+    "refresh": _COMMON | _PENDING | {"exclude-dependents", "expect-no-changes", "preview-only"},
+    "destroy": _COMMON
+    | {"continue-on-error", "exclude-protected", "ignore-protect", "preview-only", "refresh"},
+    "import": {"preview-only"},
+}
+KNOWN = frozenset().union(*ACCEPTED.values())
+
+
+def refuse_unknown(operation: str, words: list[str]) -> None:
+    """As the CLI does before anything else.
+
+    Raises:
+        EngineError: a command lacks a flag.
+    """
+    for word in words:
+        name = word.removeprefix("--").partition("=")[0]
+        if word.startswith("--") and name in KNOWN - ACCEPTED[operation]:
+            raise EngineError(f"unknown flag: --{name}")
 
 
 def truth(text: str) -> bool:
@@ -50,6 +84,7 @@ def parser() -> argparse.ArgumentParser:
         "non-interactive", "show-full-output", "suppress-permalink", "strict",
     ):  # fmt: skip
         out.add_argument(f"--{name}", nargs="?", const=True, default=False, type=truth)
+    out.add_argument("--config", "-c", action="append", default=[])
     out.add_argument("--parallel", "-p", type=int, default=0)
     out.add_argument("--message", "-m", default="")
     out.add_argument("--parent", default="")
@@ -75,7 +110,9 @@ def options(step: Step, stack: str, *, in_process: bool) -> Options:
         flag = "--" + name.replace("_", "-")
         many = value if isinstance(value, list) else [value]
         words += [f"{flag}={str(one).lower() if isinstance(one, bool) else one}" for one in many]
-    given = parser().parse_args([*words, *map(str, step.get("args") or [])])
+    words += map(str, step.get("args") or [])
+    refuse_unknown(step["op"], words)
+    given = parser().parse_args(words)
 
     def urns(values: list[str]) -> tuple[str, ...]:
         return tuple(urn(one, stack) for value in values for one in value.split(","))
@@ -101,6 +138,7 @@ def options(step: Step, stack: str, *, in_process: bool) -> Options:
         "import_pending_creates": tuple(zip(pending[::2], pending[1::2], strict=True)),
         "imports": tuple(imports(given)) if step["op"] == "import" else (),
         "message": given.message,
+        "config": dict(pair.partition("=")[::2] for pair in given.config) or None,
     }
     known = {field.name for field in fields(Options)}
     if lacking := [name for name, value in asked.items() if value and name not in known]:
