@@ -13,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from infra.engine.benchmark.boxes import Boxes
+from infra.engine.benchmark.boxes import HERE, Boxes
 from infra.engine.errors import EngineError
 
 if TYPE_CHECKING:
@@ -110,6 +110,7 @@ def _measure(mode: Mode, count: int) -> Iterator[Measured]:
 def _start(mode: Mode, boxes: Boxes, count: int) -> subprocess.Popen[str]:
     if mode in (Mode.IN_PROCESS, Mode.PROCESSES):
         return boxes.start(in_process=mode is Mode.IN_PROCESS, COUNT=count, LOG="")
+    _let_cli_run(boxes)
     environment = boxes.environment({"COUNT": count})
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     if mode is Mode.CLI_SKIP:
@@ -122,6 +123,16 @@ def _start(mode: Mode, boxes: Boxes, count: int) -> subprocess.Popen[str]:
         stderr=subprocess.STDOUT,
         text=True,
     )
+
+
+def _let_cli_run(boxes: Boxes) -> None:
+    """Name the provider by an executable: the CLI would look for an environment in its sources."""
+    plugin = boxes.folder / "plugin" / "pulumi-resource-box"
+    plugin.parent.mkdir(exist_ok=True)
+    plugin.write_text(f'#!/bin/sh\nexec "{sys.executable}" -u "{HERE / "provider"}" "$@"\n')
+    plugin.chmod(0o700)
+    project = boxes.folder / "Pulumi.yaml"
+    project.write_text(project.read_text().replace(f"path: {HERE / 'provider'}", f"path: {plugin.parent}"))
 
 
 def table(found: Sequence[Measured]) -> list[str]:

@@ -69,7 +69,7 @@ PROGRAM = """
 
 
 def story(world: World) -> list[Outcome]:
-    """A life with hooks; then hooks that fail before and after, leniently too; then an error hook's retries."""
+    """A life with hooks; hooks that fail before and after, leniently too; an error hook's retries."""
     disk = world.root / "cloud"
     disk.mkdir()
     step = disk / "step.json"

@@ -28,7 +28,7 @@ PROGRAM = """
 
 
 def story(world: World) -> list[Outcome]:
-    """Advice, remediation, violations in preview and up, of the stack, settings that change and that are wrong."""
+    """Advice, remediation, violations in preview, up and of the stack, changed and wrong settings."""
     disk = world.root / "cloud"
     disk.mkdir()
     (disk / "step.json").write_text("{}")

@@ -1,4 +1,4 @@
-"""Remote components (Construct) and methods (Call) of Python source plugins: secrets, dependencies, failures."""
+"""Remote components (Construct) and methods (Call) of Python plugins: secrets, dependencies, failures."""
 
 from __future__ import annotations
 
