@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,4 +75,4 @@ if __name__ == "__main__":
     for one in sys.argv[1:]:
         with tempfile.TemporaryDirectory(prefix="story-") as temporary:
             recording = told(one, "cli", Path(temporary))
-        (STORIES / f"{one}.json").write_text(json.dumps(recording, indent=1, sort_keys=True) + os.linesep)
+        (STORIES / f"{one}.json").write_text(json.dumps(recording, indent=1, sort_keys=True) + "\n")

@@ -207,7 +207,7 @@ class World:
         """Without what differs from run to run."""
         if isinstance(value, dict):
             if value.keys() == {"$long"}:  # a pickled program has its path inside
-                return {"$long": value["$long"][1]}
+                return {"$long": "text"}
             return {key: self._clean(item) for key, item in value.items()}
         if isinstance(value, list):
             return [self._clean(item) for item in value]
@@ -220,6 +220,7 @@ class World:
         )
         value = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:<port>", value)
         value = re.sub(r"0x[0-9a-f]{6,}", "<address>", value)
+        value = re.sub(r'(File "[^"]*", line )\d+', r"\1<n>", value)
         return value if value == recorder.UNKNOWN else _HEX.sub("<uuid>", value)
 
 
