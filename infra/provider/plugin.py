@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from infra.provider.resources.kind import Kind, Made
 
 VERSION = "0.1.0"
+READ_LIMIT_S = 30.0
+"""A refresh asks about what should be there: a controller that is silent for so long is a fault, not a wait."""
 
 _DETAIL = {
     (differences.Kind.ADD, False): api.PropertyDiffKind.ADD,
@@ -131,7 +133,8 @@ class Gigasite(api.Provider):
     async def read(self, request: api.ReadRequest) -> api.ReadResponse:
         """What the resource is now; an empty id if it is gone."""
         kind, state = _kind(request.type), plain_map(request.properties)
-        seen = await kind.read(self.runtime, request.resource_id, state, self._limit(0))
+        limit = min(READ_LIMIT_S, self._limit(0))
+        seen = await kind.read(self.runtime, request.resource_id, state, limit)
         if seen is None:
             return api.ReadResponse("")
         properties = {**seen.inputs, **seen.outputs}
