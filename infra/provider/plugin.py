@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 VERSION = "0.1.0"
 READ_LIMIT_S = 30.0
-"""A refresh asks about what should be there: a controller that is silent for so long is a fault, not a wait."""
+"""A refresh asks about what should be there: a controller silent for so long is a fault, no wait."""
 
 _DETAIL = {
     (differences.Kind.ADD, False): api.PropertyDiffKind.ADD,
