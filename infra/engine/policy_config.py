@@ -39,30 +39,41 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def configured(about: Any, version: str, config: dict[str, Any]) -> Any:
-    """The settings of a pack's policies: defaults, the pack's own, those for `all`, then those of each.
+    """The settings of a pack's policies: defaults, then the pack's own, then those given.
+
+    In both of the latter, a level for `all` stands behind that of the policy itself.
+
+    Args:
+        about: what the pack says about itself.
+        version: of the pack, for messages.
+        config: policy name, or `all`, to an enforcement level or an object of settings.
 
     Raises:
-        EngineError: a level or a setting is not one of the policy's.
+        EngineError: a level or a setting is not one of the policy's, or there is no such policy.
     """
-    request = analyzer_pb2.ConfigureAnalyzerRequest()
+    own = {
+        name: (LEVELS[one.enforcementLevel], _plain(one.properties))
+        for name, one in about.initialConfig.items()
+    }
+    # Environments are of Pulumi Cloud; without it there is nothing to take from them.
     given = {name: _split(name, settings) for name, settings in config.items() if name != "environments"}
+    unknown = sorted(given.keys() - {"all"} - {policy.name for policy in about.policies})
+    if unknown:
+        raise EngineError(f"the policy pack {about.name} has no policy {', '.join(unknown)}")
+    request = analyzer_pb2.ConfigureAnalyzerRequest()
     wrong: list[str] = []
     for policy in about.policies:
-        target = request.policyConfig[policy.name]
-        target.enforcementLevel = policy.enforcementLevel
         schema = _plain(policy.configSchema.properties)
+        level = LEVELS[policy.enforcementLevel]
         settings = {key: one["default"] for key, one in schema.items() if "default" in one}
-        if policy.name in about.initialConfig:
-            target.enforcementLevel = about.initialConfig[policy.name].enforcementLevel
-            settings |= _plain(about.initialConfig[policy.name].properties)
-        for level, more in (given.get("all", ("", {})), given.get(policy.name, ("", {}))):
-            if level:
-                target.enforcementLevel = _NUMBERS[level]
-            if more and more is not given.get("all", ("", {}))[1]:
-                settings |= more
+        for layer in (own, given):
+            level = layer.get(policy.name, ("", {}))[0] or layer.get("all", ("", {}))[0] or level
+            settings |= layer.get(policy.name, ("", {}))[1]
         rules = {"type": "object", "properties": schema, "required": list(policy.configSchema.required)}
         for key, reason in broken_rules(settings, rules):
             wrong.append(f"{policy.name}: {key}: {reason}" if key else f"{policy.name}: {reason}")
+        target = request.policyConfig[policy.name]
+        target.enforcementLevel = _NUMBERS[level]
         target.properties.update(settings)
     if wrong:
         head = f"validating policy config: {about.name} {version}  "

@@ -160,7 +160,7 @@ def node(name: str) -> st.SearchStrategy[dict[str, Any]]:
 @st.composite
 def histories(draw: st.DrawFn) -> list[list[dict[str, Any]]]:
     """A graph and edits of it: nodes come, go, change and are renamed."""
-    graph = [draw(node(name)) for name in draw(st.lists(st.sampled_from(names), unique=True, min_size=2))]
+    graph = [draw(node(name)) for name in draw(st.lists(st.sampled_from(names), unique=True, min_size=4))]
     history = [graph]
     for _ in range(2):
         following = []
