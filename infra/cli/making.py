@@ -135,6 +135,7 @@ def _operate(run: Run, operation: str, stack: str, *, refresh: bool = False) -> 
     if run.simulate:
         os.environ["GIGASITE_DRIVER"] = "simulated"  # where the program looks if the stack does not say
 
+    _take_over(run, stack)
     shown = 0
 
     def tell(line: str) -> None:
@@ -168,6 +169,22 @@ def _operate(run: Run, operation: str, stack: str, *, refresh: bool = False) -> 
             hint=f"see {paths.out(run.site).relative_to(paths.ROOT)}/logs/{run.record.steps[-1].name}.log",
         )
     return found
+
+
+def _take_over(run: Run, stack: str) -> None:
+    """Clear the lock of an operation that was killed, and keep what it had recorded.
+
+    This command holds the site's own lock, so nobody else does the same now. A lock whose process lives,
+    or ran on another machine, is left alone: the engine then says who holds it.
+    """
+    from infra.cli.stacks import backend, reference  # noqa: PLC0415 (see above)
+
+    ref = reference(stack)
+    found = backend().locks(ref)
+    if found and all(lock.alive is False for lock in found):
+        _, told = backend().cancel(ref)
+        kept = f", {told.records} of its steps are kept" if told else ""
+        run.say(f"{stack}: an earlier operation was killed{kept}")
 
 
 def _failures(messages: Sequence[str]) -> list[str]:
