@@ -45,11 +45,11 @@ class Finding:
     optional: bool = False
 
 
-def requirements() -> tuple[Requirement, ...]:
-    """Everything that this checkout needs from the system, beyond Python."""
-    from infra.lab.prerequisites import REQUIREMENTS  # noqa: PLC0415 (not for --help)
+def requirements(*, tests: bool = True) -> tuple[Requirement, ...]:
+    """What this checkout needs from the system, beyond Python; `up` needs nothing that only tests use."""
+    from infra.lab.prerequisites import CHECKERS, REQUIREMENTS  # noqa: PLC0415 (not for --help)
 
-    return tuple(REQUIREMENTS)
+    return (*REQUIREMENTS, *CHECKERS) if tests else REQUIREMENTS
 
 
 def missing_packages(wanted: Sequence[Requirement]) -> list[str]:
@@ -57,15 +57,15 @@ def missing_packages(wanted: Sequence[Requirement]) -> list[str]:
     return list(dict.fromkeys(package for item in wanted if not item.check() for package in _packages(item)))
 
 
-def ensure(say: Callable[[str], None]) -> None:
-    """Install what this machine lacks.
+def ensure(say: Callable[[str], None], *, tests: bool = False) -> None:
+    """Install what this machine lacks, for the tests too if they are to run.
 
     Raises:
         UserError: this user may not install, or something is still missing afterwards.
     """
     from infra.errors import UserError  # noqa: PLC0415
 
-    wanted = requirements()
+    wanted = requirements(tests=tests)
     missing = [item for item in wanted if not item.check()]
     if not missing:
         return

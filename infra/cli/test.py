@@ -71,7 +71,7 @@ def command(
     if any(check.part in NEED_SYSTEM for check in chosen):
         from infra.cli import doctor  # noqa: PLC0415 (not for --help)
 
-        doctor.ensure(lambda text: print(f"==> {text}", flush=True))
+        doctor.ensure(lambda text: print(f"==> {text}", flush=True), tests=True)
     (paths.ROOT / "out" / "test").mkdir(parents=True, exist_ok=True)
     # All parts run, whatever fails: one run says everything that is wrong.
     results = [(check, *_run(check)) for check in chosen]

@@ -85,3 +85,10 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement("ssh-keygen", _program("ssh-keygen"), "keys of the stand-ins", "openssh-client"),
 )
 """Everything beyond Python and the packages of requirements.txt, in the order it is needed."""
+
+CHECKERS: tuple[Requirement, ...] = (
+    Requirement("vtysh", _program("vtysh"), "tests of the rendered frr.conf", "frr"),
+    Requirement("chronyd", _program("chronyd"), "tests of the rendered chrony.conf", "chrony"),
+    Requirement("scontrol", _program("scontrol"), "tests of the rendered slurm.conf", "slurm-client"),
+)
+"""Programs that read the rendered configuration in the tests; their services never run here."""

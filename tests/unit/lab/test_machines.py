@@ -4,7 +4,7 @@ import pytest
 
 from infra.errors import UserError
 from infra.lab import machines
-from infra.lab.prerequisites import REQUIREMENTS
+from infra.lab.prerequisites import CHECKERS, REQUIREMENTS
 from infra.lab.spec import Cable, MachineSpec
 
 pytestmark = pytest.mark.unit
@@ -43,8 +43,9 @@ def test_the_ports_of_a_domain_are_read_back():
 
 
 def test_every_requirement_can_be_checked_and_installed():
-    assert len({one.name for one in REQUIREMENTS}) == len(REQUIREMENTS)
-    for one in REQUIREMENTS:
+    everything = (*REQUIREMENTS, *CHECKERS)
+    assert len({one.name for one in everything}) == len(everything)
+    for one in everything:
         assert isinstance(one.check(), bool)
         assert one.apt
         assert one.needed_by
