@@ -133,6 +133,7 @@ class Policy:
                 self._emit_violation(pack, one, one.diagnostic, "advisory", new.urn)
                 continue
             after = values.from_struct(one.properties)
+            _keep_secrets(new.inputs, after)
             version = pack.version or one.policyPackVersion
             self.emit(
                 PolicyRemediationEvent(
@@ -236,6 +237,13 @@ def _about(
                 properties=_WIRE.struct(_public(provider.inputs)),
             )
     return found
+
+
+def _keep_secrets(before: values.Properties, after: values.Properties) -> None:
+    """A pack that copies inputs loses their marks; what was secret stays so (with the CLI it does not)."""
+    for key, value in before.items():
+        if key in after and values.has_secret(value) and not values.has_secret(after[key]):
+            after[key] = value if values.equal(value, after[key]) else values.Secret(after[key])
 
 
 def _public(properties: values.Properties) -> values.Properties:

@@ -57,7 +57,7 @@ PROGRAM = """
         if "$asset" in given:
             return StringAsset(given["$asset"])
         if "$of" in given:
-            return made[given["$of"]].serial if given["$of"] in made else "nothing"
+            return getattr(made.get(given["$of"]), "serial", "nothing")
         return {key: value(item) for key, item in given.items()}
 
     def found(names):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import linecache
 import subprocess
 import sys
 
@@ -49,5 +48,9 @@ print(stack.asyncio.FIRST_COMPLETED, asyncio.FIRST_COMPLETED)
     assert fresh(code) == f"{asyncio.FIRST_EXCEPTION} {asyncio.FIRST_COMPLETED}"
 
 
-def test_this_process_is_untouched() -> None:
-    assert linecache.checkcache.__module__ == "linecache"
+def test_importing_the_engine_changes_nothing() -> None:
+    code = """
+import linecache, infra.engine.session, infra.engine.in_process
+print(linecache.checkcache.__module__)
+"""
+    assert fresh(code) == "linecache"
