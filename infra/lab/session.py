@@ -33,6 +33,8 @@ group = "root"
 dynamic_ownership = 0
 remember_owner = 0
 namespaces = []
+# All machines in one control group would share the processor time of one process between them.
+cgroup_controllers = []
 stdio_handler = "file"
 """
 _local = threading.local()

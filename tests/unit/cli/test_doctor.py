@@ -32,7 +32,7 @@ def machine(monkeypatch):
     """A machine with these requirements."""
 
     def having(*needed):
-        monkeypatch.setattr(doctor, "requirements", lambda *, tests=True: needed)
+        monkeypatch.setattr(doctor, "requirements", lambda **_kind: needed)
         monkeypatch.setattr(doctor, "_acceleration", lambda: ("tcg", "/dev/kvm is missing"))
         return needed
 
