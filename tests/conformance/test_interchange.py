@@ -22,6 +22,7 @@ HERE = Path(__file__).resolve().parent
 if str(HERE) not in sys.path:
     sys.path.insert(0, str(HERE))
 
+import own_provider  # noqa: E402
 import twin  # noqa: E402
 
 pytestmark = pytest.mark.conformance
@@ -233,3 +234,32 @@ def test_the_embedded_engine_and_the_cli(history: list[list[dict[str, Any]]]) ->
 @given(histories())
 def test_both_ways_to_run_a_program(history: list[list[dict[str, Any]]]) -> None:
     take_turns(history, twin.EMBEDDED)
+
+
+class Turning(twin.World):
+    """A project whose runs the engines do in turns."""
+
+    engines: tuple[str, str]
+
+    def run(self, operation: str, *words: str, limit: float = twin.LIMIT) -> twin.Outcome:
+        self.engines = self.engines[::-1]
+        return self.on(self.engines[0]).run_once(operation, *words, limit=limit)
+
+    run_once = twin.World.run
+
+
+@pytest.mark.parametrize(
+    "engines",
+    [
+        pytest.param(("embedded", "in-process"), id="ours"),
+        pytest.param(
+            ("in-process", "cli"),
+            id="cli",
+            marks=pytest.mark.skipif(twin.CLI is None, reason="the Pulumi CLI is not on PATH"),
+        ),
+    ],
+)
+def test_the_own_provider(engines: tuple[str, str], tmp_path: Path) -> None:
+    world = Turning(tmp_path / "world", **own_provider.WORLD)
+    world.engines = engines
+    own_provider.story(world)

@@ -52,18 +52,18 @@ def story(world: World) -> list[Outcome]:
         told.append(world.run(operation, *words))
         return told[-1]
 
-    good = run("up", a={"size": 1, "tag": "x", "key": "k-1"}, b={"size": 2})
+    good = run("up", a={"size": 1, "tag": "x", "owner": "me", "key": "k-1"}, b={"size": 2})
     assert good.exit_code == 0, good.said
-    assert good.state["conf:index:Res::a"]["inputs"]["owner"] == "pack"
+    assert good.state["conf:index:Res::b"]["inputs"]["owner"] == "pack"
     assert len(good.policies) == 1
-    large = run("preview", a={"size": 1, "tag": "x", "key": "k-1"}, b={"size": 20, "tag": "y"})
+    large = run("preview", a={"size": 1, "tag": "x", "owner": "me", "key": "k-1"}, b={"size": 20, "tag": "y"})
     assert large.exit_code != 0
     assert run("up").exit_code != 0
     run("up", {"small": {"limit": 30}, "tagged": "disabled"})
     run("up", {"small": {"limit": "many"}})
-    run("up", {"all": "advisory"}, a={"size": 99, "open": True, "key": "k-1"})
+    run("up", {"all": "advisory"}, a={"size": 99, "open": True, "owner": "me", "key": "k-1"})
     assert told[-1].exit_code == 0, told[-1].said
-    run("up", a={"open": True, "key": "k-1", "tag": "x"})
+    run("up", a={"open": True, "owner": "me", "key": "k-1", "tag": "x"})
     many = run("up", **{name: {"tag": "x"} for name in "abcd"})
     assert many.exit_code != 0
     return told
