@@ -8,6 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from infra import paths
+from infra.cli import grid
 from infra.cli.arguments import EngineName
 from infra.cli.pipeline import Done, Run
 from infra.cli.progress import interactive
@@ -49,6 +50,8 @@ def preview(run: Run) -> Done:
         return Done("simulated devices: nothing to confirm", skipped=True)
     counts: Counter[str] = Counter()
     changes = 0
+    for gate in grid.gates(run.declared):
+        run.say(grid.words(gate) + (" (simulated: not obeyed)" if run.simulate else ""))
     for stack in stacks(run.planned, run.pods):
         with run.part(stack):
             found = _operate(run, "preview", stack)
@@ -75,6 +78,8 @@ def make(run: Run) -> Done:
     for number, wave in enumerate(planned, start=1):
         began = time.monotonic()
         rising = 0
+        if not run.simulate and any(not _exists(f"{run.site}.{pod}") for pod in wave.pods):
+            grid.obey(run.declared, ", ".join(wave.pods))
         for pod in wave.pods:
             rising += _make_one(run, f"{run.site}.{pod}")
         changes += rising
@@ -92,6 +97,13 @@ def make(run: Run) -> Done:
     if minutes:
         words += f", {len(planned)} wave{'s' * (len(planned) > 1)}, {minutes} min at the ramp limit"
     return Done(words + (", all simulated" if run.simulate else ""), changes=changes)
+
+
+def _exists(stack: str) -> bool:
+    """Whether a stack has been made before: then its racks draw power already."""
+    from infra.cli.stacks import backend, reference  # noqa: PLC0415 (grpc is slow to import)
+
+    return backend().exists(reference(stack))
 
 
 def _make_one(run: Run, stack: str) -> int:

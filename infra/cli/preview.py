@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from infra.cli import engine_options as flags
-from infra.cli import stacks
+from infra.cli import grid, stacks
 from infra.cli.arguments import Engine, EngineName, Json
 from infra.engine import Operation, Options
 
@@ -40,5 +40,10 @@ def command(
         policy_packs=tuple(policy_pack or ()),
     )
     names = stacks.stacks_of(target)[: 1 if only else None]
+    if not as_json:
+        from infra.spec import load_site  # noqa: PLC0415 (pydantic is slow to import)
+
+        for gate in grid.gates(load_site(stacks.site_of(target))):
+            print(grid.words(gate))
     shown = stacks.Shown(as_json=as_json, differences=diff, event_log=event_log)
     return flags.run_each(Operation.PREVIEW, names, engine=engine, options=lambda _name: options, shown=shown)

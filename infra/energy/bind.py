@@ -106,7 +106,7 @@ def bind(site: Site) -> Bound:
         water_l_per_kwh=use.water if "water" in use.model_fields_set else None,
         declared_ref=use.renewable_share if "renewable_share" in use.model_fields_set else None,
     )
-    return Bound(site, energy, _guard(site))
+    return Bound(site, energy, guard_of(site))
 
 
 def _steps(site: Site) -> tuple[PowerStep, ...]:
@@ -126,7 +126,8 @@ def _step(name: str, start: date, planned: Plan) -> PowerStep:
     return PowerStep(name, start, power["facility_w"] / 1e6, power["it_w"] / 1e6, heat["liquid_w"] / 1e6)
 
 
-def _guard(site: Site) -> guards.GridGuard | None:
+def guard_of(site: Site) -> guards.GridGuard | None:
+    """The declared guard of a site's grid connection; None if it declares none."""
     declared = site.energy.guard if site.energy else None
     if declared is None:
         return None

@@ -56,6 +56,17 @@ def number(value: float) -> str:
     return f"{value:,.{digits}f}"
 
 
+def apart(value: float, limit: float) -> tuple[str, str]:
+    """Two figures that differ, with as many digits as it takes to see that."""
+    if number(value) != number(limit):
+        return number(value), number(limit)
+    for digits in range(1, 10):
+        texts = f"{value:,.{digits}f}", f"{limit:,.{digits}f}"
+        if texts[0] != texts[1]:
+            break
+    return texts
+
+
 def megawatts(watts: float) -> float:
     """Watts as MW."""
     return watts / 1e6
