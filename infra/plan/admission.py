@@ -60,10 +60,10 @@ def breaches(plan: Plan) -> Iterator[Finding]:
         word = "less than" if first.at_least else "more than"
         number_of = sum(limit.count for limit in places)
         more = f" and {number_of - 1:,} more" if number_of > 1 else ""
-        value, limit = apart(first.value, first.limit)
+        value, most = apart(first.value, first.limit)
         case = "" if first.case == "N" else f" at {first.case}"
         message = (
-            f"{rule.title}{case}: {value} {first.unit} is {word} {limit} {first.unit}"
+            f"{rule.title}{case}: {value} {first.unit} is {word} {most} {first.unit}"
             f" ({first.place}{more}); {first.fits}"
         )
         yield Finding(rule.id, severity, message, first.path, first.place, first.source)
