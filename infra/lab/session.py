@@ -53,9 +53,10 @@ def connect() -> Any:
     """
     connection = getattr(_local, "connection", None)
     if connection is not None:
+        # A question, since isAlive() still says yes of a daemon that was stopped and started again.
         with suppress(libvirt.libvirtError):
-            if connection.isAlive():
-                return connection
+            connection.numOfDomains()
+            return connection
     # libvirt prints every error on stderr unless told otherwise; ours are raised.
     libvirt.registerErrorHandler(lambda _context, _error: None, None)
     try:
