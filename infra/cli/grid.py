@@ -23,6 +23,14 @@ def gates(site: Site) -> tuple[Gate, ...]:
     return gates_now(guard_of(site), paths.ROOT / ".gigasite" / site.name / "grid", datetime.now(UTC))
 
 
+def gates_of(name: str) -> tuple[Gate, ...]:
+    """The gates of a site by its name; none if its declaration is gone and only its stacks are left."""
+    from infra.spec import load_site  # noqa: PLC0415 (pydantic is slow to import)
+
+    declared = (paths.inventory(name) / "site.yaml").exists()
+    return gates(load_site(name)) if declared else ()
+
+
 def words(gate: Gate) -> str:
     """One gate as a line."""
     state = "closed" if gate.holds else "open"

@@ -41,9 +41,7 @@ def command(
     )
     names = stacks.stacks_of(target)[: 1 if only else None]
     if not as_json:
-        from infra.spec import load_site  # noqa: PLC0415 (pydantic is slow to import)
-
-        for gate in grid.gates(load_site(stacks.site_of(target))):
+        for gate in grid.gates_of(stacks.site_of(target)):
             print(grid.words(gate))
     shown = stacks.Shown(as_json=as_json, differences=diff, event_log=event_log)
     return flags.run_each(Operation.PREVIEW, names, engine=engine, options=lambda _name: options, shown=shown)
