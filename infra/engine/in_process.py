@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from infra.engine.engine_service import EngineService
     from infra.engine.monitor import Monitor
 
+# What asyncio says of tasks that nobody waits for any more.
+_OF_ABANDONED_TASKS = ("never retrieved", "destroyed but it is pending", "during asyncio.run() shutdown")
+
 _IN_PROGRAM: contextvars.ContextVar[bool] = contextvars.ContextVar("in_program", default=False)
 
 
@@ -45,7 +48,7 @@ class Loop(asyncio.SelectorEventLoop):
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """Say nothing of what nobody awaited: of a failed program that is a lot, and by the SDK's design."""
         message = context.get("message", "")
-        if "never retrieved" not in message and "destroyed but it is pending" not in message:
+        if not any(words in message for words in _OF_ABANDONED_TASKS):
             super().call_exception_handler(context)
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]

@@ -75,11 +75,18 @@ def run_session(
 
         factory = Loop
     with asyncio.Runner(loop_factory=factory) as runner:
-        return runner.run(session.run())
+        result = runner.run(session.run())
+    if session.deaf is not None:
+        raise session.deaf
+    return result
 
 
 class Session:
-    """One run."""
+    """One run.
+
+    Attributes:
+        deaf: what the listener failed with, if it did (for example: nobody reads our output any more).
+    """
 
     def __init__(
         self,
@@ -89,14 +96,26 @@ class Session:
         options: Options,
         on_event: Callable[[Event], None],
     ) -> None:
-        self._operation, self._project, self._options, self._emit = operation, project, options, on_event
+        self._operation, self._project, self._options, self._on_event = operation, project, options, on_event
         self._backend = FileBackend(backend_url(project))
         self._ref = StackRef.parse(stack, project.name)
         self._dry = operation is Operation.PREVIEW or options.preview_only
         self._deployment: Deployment | None = None
         self._stop_now: asyncio.Event | None = None
         self._interrupts = 0
+        self.deaf: Exception | None = None
         self._package_config: Callable[[str], Properties] = lambda _: {}
+
+    def _emit(self, event: Event) -> None:
+        """Tell the listener; one that fails is told nothing more, and the run ends as if interrupted."""
+        if self.deaf is not None:
+            return
+        try:
+            self._on_event(event)
+        except Exception as error:  # noqa: BLE001 (raised again when what is in flight is saved)
+            self.deaf = error
+            if self._deployment is not None:
+                self._deployment.cancel()
 
     async def run(self) -> Result:
         """Run.
@@ -253,6 +272,8 @@ class Session:
             lambda name: self._stack_outputs(name, crypter),
         )
         resources.push_async_callback(deployment.registry.close)
+        if self.deaf is not None:
+            deployment.cancel()
         info = RunInfo(
             project=self._project.name,
             stack=self._ref.stack,

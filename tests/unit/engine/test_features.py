@@ -10,7 +10,13 @@ import pytest
 from infra.engine import Options, Result, run
 from infra.engine.backend import FileBackend, StackRef
 from infra.engine.benchmark.boxes import HERE
-from infra.engine.events import DiagnosticEvent, Event, PolicyEvent, PolicyRemediationEvent
+from infra.engine.events import (
+    DiagnosticEvent,
+    Event,
+    PolicyEvent,
+    PolicyRemediationEvent,
+    ResOutputsEvent,
+)
 from infra.engine.values import Secret, unwrap
 
 if TYPE_CHECKING:
@@ -426,3 +432,26 @@ def test_a_program_s_own_modules_are_run_anew_each_time(project: Project, *, in_
     assert project.run(in_process=in_process).outputs == {"part": 1}
     parts.write_text('import pulumi\npulumi.export("part", 2222)\n')
     assert project.run(in_process=in_process).outputs == {"part": 2222}
+
+
+@both
+def test_a_listener_that_fails_ends_the_run_and_keeps_what_was_done(
+    project: Project, capfd: pytest.CaptureFixture[str], *, in_process: bool
+) -> None:
+    """As when nobody reads our output any more (`| head`)."""
+    items = "".join(f'before = Item("i{n}", {{"size": 1}}, before)\n' for n in range(20))
+    chain = items.replace(", before)", ", pulumi.ResourceOptions(depends_on=[before] if before else []))")
+    project.write(f"{ITEM}\nbefore = None\n{chain}")
+
+    def deaf(event: Event) -> None:
+        if isinstance(event, ResOutputsEvent) and event.metadata.urn.endswith("::i3"):
+            raise BrokenPipeError
+
+    options = Options(in_process=in_process)
+    with pytest.raises(BrokenPipeError):
+        run("up", project_dir=project.folder, stack="dev", options=options, on_event=deaf)
+    kept = [state["urn"].rsplit("::", 1)[1] for state in project.backend.read(project.ref).resources]
+    assert "i3" in kept
+    assert "i19" not in kept
+    assert "Traceback" not in capfd.readouterr().err
+    assert project.run(in_process=in_process).exit_code == 0
