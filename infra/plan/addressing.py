@@ -62,31 +62,19 @@ class Pool:
     def _column6(self, both: pl.DataFrame) -> pl.Expr:
         # All but the last two groups of an address follow from its block, of which there are few: they are
         # written by Python, which also knows where `::` goes (RFC 5952), for the three forms that a tail can
-        # have: both groups, the last group alone, nothing.
+        # have: nothing, the last group alone, both groups.
         first, last = (int(both["block"].min()), int(both["block"].max()))  # type: ignore[arg-type]
-        heads = [(self.base + (block << self.shift)) >> 32 << 32 for block in range(first, last + 1)]
-        lows = [self.base + (block << self.shift) & 0xFFFFFFFF for block in range(first, last + 1)]
-        forms = [(1, 1), (0x10001, 3), (0, 0)]
-        short, long, bare = (
-            pl.lit(pl.Series([_v6(head + tail)[: -cut or None] for head in heads])) for tail, cut in forms
-        )
+        blocks = [self.base + (block << self.shift) for block in range(first, last + 1)]
+        forms = [(0, 0), (1, 1), (0x10001, 3)]
+        heads = [_v6((block >> 32 << 32) + tail)[: -cut or None] for block in blocks for tail, cut in forms]
         block = pl.col("block") - first
-        low = pl.lit(pl.Series(lows, dtype=pl.Int64)).gather(block) + pl.col("offset")
-        digits = pl.lit(_hex())
-        end = f"/{self.length}"
-        return (
-            pl.when(low >= 65536)
-            .then(
-                pl.format(
-                    "{}{}:{}" + end,
-                    long.gather(block),
-                    digits.gather(low // 65536),
-                    digits.gather(low % 65536),
-                )
-            )
-            .when(low > 0)
-            .then(pl.format("{}{}" + end, short.gather(block), digits.gather(low % 65536)))
-            .otherwise(pl.format("{}" + end, bare.gather(block)))
+        low = pl.lit(pl.Series([block & 0xFFFFFFFF for block in blocks], dtype=pl.Int64)).gather(block)
+        low += pl.col("offset")
+        form = (low > 0).cast(pl.Int64) + (low >= 65536).cast(pl.Int64)
+        return pl.concat_str(
+            pl.lit(pl.Series(heads)).gather(block * len(forms) + form),
+            pl.lit(_upper_groups()).gather(low // 65536),
+            pl.lit(_last_groups(self.length)).gather(pl.when(low > 0).then(low % 65536).otherwise(65536)),
         )
 
 
@@ -101,9 +89,15 @@ def _octet_pairs() -> pl.Series:
 
 
 @cache
-def _hex() -> pl.Series:
-    """Texts of a group of four hexadecimal digits, by its number."""
-    return pl.Series([f"{number:x}" for number in range(65536)])
+def _upper_groups() -> pl.Series:
+    """Texts of the last group but one with its colon, by its number; a zero there is in the head's `::`."""
+    return pl.Series(["", *(f"{number:x}:" for number in range(1, 65536))])
+
+
+@cache
+def _last_groups(length: int) -> pl.Series:
+    """Texts of the last group with the prefix length, by its number; the last text has no group."""
+    return pl.Series([*(f"{number:x}/{length}" for number in range(65536)), f"/{length}"])
 
 
 def pools(geometry: Geometry) -> dict[str, Pool]:

@@ -189,7 +189,8 @@ class Plan:
         """What is cabled to first tiers: trays, companions, servers; name, rack_name, unit, x, y."""
         columns = ["name", "rack_name", "unit", "x", "y"]
         frames = [self.node_frame, self.companion_frame, self.server_frame]
-        return pl.concat([frame.select(columns) for frame in frames])
+        # In one piece: gathering texts from several takes six times as long.
+        return pl.concat([frame.select(columns) for frame in frames], rechunk=True)
 
     @cached_property
     def template(self) -> Template | None:
