@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from infra.engine import values
 from infra.engine.comparing import compared
-from infra.engine.diff import NO_CHANGES, Changes
+from infra.engine.diff import Changes, Diff
 from infra.engine.events import Op
 from infra.engine.provider import ProviderError, Request
 from infra.engine.steps import WELL, Applied, Step, now, status_of
@@ -41,7 +41,7 @@ class RefreshStep(Step):
     ) -> None:
         super().__init__(old, new or old)
         self.internal, self._on_done = internal, on_done
-        self._diff = NO_CHANGES
+        self._diff = Diff()
         self._gone = False
 
     @property

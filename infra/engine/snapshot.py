@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from infra.engine import values
 from infra.engine.graph import topological
@@ -228,7 +228,7 @@ class SnapshotManager:
         resources = [state for state in self._news if state not in self._done]
         resources += [state for state in self.base.resources if state not in self._done]
         if self._is_refresh:
-            resources = undangled(resources)
+            resources = undangled(resources, only_dangling=True)
         _follow_aliases(resources)
         made = {state.urn for state in resources if not state.delete}
         kept = [
@@ -292,35 +292,28 @@ def _ordered(resources: list[ResourceState]) -> list[ResourceState]:
     return resources
 
 
-def undangled(resources: list[ResourceState]) -> list[ResourceState]:
-    """The resources without references to what is gone; children go to their parent's parent."""
+def undangled(resources: list[ResourceState], *, only_dangling: bool = False) -> list[ResourceState]:
+    """The resources without references to what is gone; children go to their parent's parent.
+
+    Args:
+        resources: in order.
+        only_dangling: leave alone what lost nothing, even if it depends on nothing for a property.
+    """
     there: set[str] = set()
     parents: dict[str, str] = {}
-    kept = []
     for state in resources:
-        parent = state.parent
-        while parent and parent not in there:
-            parent = parents.get(parent, "")
-        changes: dict[str, Any] = {}
-        if parent != state.parent:
-            changes["parent"] = parent
-        if any(urn not in there for urn in state.dependencies):
-            changes["dependencies"] = [urn for urn in state.dependencies if urn in there]
-        if any(
-            not urns or any(urn not in there for urn in urns) for urns in state.property_dependencies.values()
-        ):
+        if not only_dangling or any(urn not in there for urn in state.dependency_urns()):
+            while state.parent and state.parent not in there:
+                state.parent = parents.get(state.parent, "")
+            state.dependencies = [urn for urn in state.dependencies if urn in there]
             left = {
                 key: [urn for urn in urns if urn in there]
                 for key, urns in state.property_dependencies.items()
             }
-            changes["property_dependencies"] = {key: urns for key, urns in left.items() if urns}
-        if state.deleted_with and state.deleted_with not in there:
-            changes["deleted_with"] = ""
-        if any(urn not in there for urn in state.replace_with):
-            changes["replace_with"] = [urn for urn in state.replace_with if urn in there]
-        for name, value in changes.items():
-            setattr(state, name, value)
+            state.property_dependencies = {key: urns for key, urns in left.items() if urns}
+            if state.deleted_with not in there:
+                state.deleted_with = ""
+            state.replace_with = [urn for urn in state.replace_with if urn in there]
         there.add(state.urn)
-        parents[state.urn] = parent
-        kept.append(state)
-    return kept
+        parents[state.urn] = state.parent
+    return resources
