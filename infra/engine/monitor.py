@@ -133,6 +133,13 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
                 future.set_exception(_shut_down())
                 future.add_done_callback(lambda done: done.exception())
 
+    def _ended(self, reason: str) -> Refused:
+        """End the run for a component or method that failed; one that fails while it ends is only an echo."""
+        if not self._closed:
+            self.deployment.error(reason)
+            self.deployment.push(Finished(""))
+        return _shut_down()
+
     async def _answer(self, future: asyncio.Future[Any]) -> Any:
         if self._closed:
             raise _shut_down()
@@ -306,9 +313,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         try:
             made = await provider.construct(message, goal.properties)
         except ProviderError as error:
-            self.deployment.error(f"{request.type} resource '{request.name}' has a problem: {error}")
-            self.deployment.push(Finished(""))
-            raise _shut_down() from None
+            raise self._ended(f"{request.type} resource '{request.name}' has a problem: {error}") from None
         self.known[made.urn] = _Known(None, goal.parent, reader.transforms, reader.providers)
         reply = resource_pb2.RegisterResourceResponse(urn=made.urn)
         wire = Wire(secrets=request.acceptSecrets, references=request.acceptResources)
@@ -415,9 +420,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         try:
             result = await provider.call(message, upgraded(arguments))
         except ProviderError as error:
-            self.deployment.error(f"call to function '{request.tok}' failed: {error}")
-            self.deployment.push(Finished(""))
-            raise _shut_down() from None
+            raise self._ended(f"call to function '{request.tok}' failed: {error}") from None
         reply = provider_pb2.CallResponse()
         getattr(reply, "return").CopyFrom(Wire().struct(result.outputs))
         for key, value in result.outputs.items():
