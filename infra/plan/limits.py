@@ -58,13 +58,18 @@ def number(value: float) -> str:
 
 def apart(value: float, limit: float) -> tuple[str, str]:
     """Two figures that differ, with as many digits as it takes to see that."""
-    if number(value) != number(limit):
-        return number(value), number(limit)
+    texts = number(value), number(limit)
+    if _read(texts[0]) != _read(texts[1]):
+        return texts
     for digits in range(1, 10):
         texts = f"{value:,.{digits}f}", f"{limit:,.{digits}f}"
         if texts[0] != texts[1]:
             break
     return texts
+
+
+def _read(text: str) -> float:
+    return float(text.replace(",", ""))
 
 
 def megawatts(watts: float) -> float:

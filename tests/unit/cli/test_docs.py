@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 
 import pytest
 
 from infra import cli, paths
+from infra.cli.test import BIN
+from infra.process import run
 from infra.report import fidelity
 
 pytestmark = pytest.mark.unit
@@ -33,6 +37,30 @@ def test_every_verb_that_is_named_exists(page):
     verbs = re.findall(r"(?:^|[`/\s])gigasite ([a-z]+)\b(?=[ `\n])", page.read_text(), re.MULTILINE)
     prose = {"joins", "works", "makes", "therefore", "does", "says", "is"}
     assert {verb for verb in verbs if verb not in prose} <= set(cli.available())
+
+
+BLOCK = re.compile(r"^```\n\$ (gigasite .*?)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+EXAMPLES = [
+    (shlex.split(command, comments=True)[1:], shown.rstrip("\n"))
+    for command, shown in BLOCK.findall((ROOT / "README.md").read_text())
+]
+"""Commands of the README, with what they print there; `…` ends what is cut short."""
+
+
+@pytest.mark.parametrize(("words", "shown"), EXAMPLES, ids=[" ".join(words) for words, _ in EXAMPLES])
+def test_the_readme_shows_what_a_terminal_shows(words, shown, tmp_path):
+    exception = "exceptions:\n  - {at: pod-01-su-01, rack: {platform: gb200-nvl72}, reason: an earlier row}\n"
+    declared = (ROOT / "inventories" / "reference" / "site.yaml").read_text()
+    (tmp_path / "one-row.yaml").write_text(declared.replace("exceptions:\n", exception, 1))
+    command = f"stty cols 112 && {shlex.join([str(BIN / 'gigasite'), *words])}"
+    environment = {**os.environ, "TERM": "xterm", "NO_COLOR": "1"}
+    done = run(["script", "-qec", command, "/dev/null"], cwd=tmp_path, env=environment, check=False)
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)
+    printed = "\n".join(line.rstrip() for line in plain.splitlines()).strip("\n")
+    if shown.endswith("…"):
+        shown = shown.removesuffix("…")
+        printed = printed[: len(shown)]
+    assert printed == shown
 
 
 def test_the_fidelity_page_names_all_that_only_hardware_proves():
