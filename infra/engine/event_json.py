@@ -31,9 +31,15 @@ _KEYS: dict[type, str] = {
     events.ResOpFailedEvent: "resOpFailedEvent",
     events.PolicyEvent: "policyEvent",
     events.PolicyRemediationEvent: "policyRemediationEvent",
+    events.PolicyAnalyzeSummaryEvent: "policyAnalyzeSummaryEvent",
+    events.PolicyRemediateSummaryEvent: "policyRemediateSummaryEvent",
+    events.PolicyAnalyzeStackSummaryEvent: "policyAnalyzeStackSummaryEvent",
     events.PolicyLoadEvent: "policyLoadEvent",
     events.ErrorEvent: "errorEvent",
 }
+
+
+_OMITTED_IF_EMPTY = frozenset({"resource_urn", "severity", "passed", "failed"})
 
 
 class _Blind:
@@ -103,10 +109,12 @@ def to_json(event: Event, sequence: int, timestamp: int) -> dict[str, Any]:
             }  # fmt: skip
         case events.PolicyRemediationEvent():
             body = _fields(event, ("before", "after"))
-            body |= {"color": "never", "policyPackVersionTag": event.policy_pack_version}
+            body |= {"color": "raw", "policyPackVersionTag": event.policy_pack_version}
             body |= {"before": blinded(event.before), "after": blinded(event.after)}
         case events.PolicyEvent():
             body = {"color": "never", "policyPackVersionTag": event.policy_pack_version} | _fields(event)
+        case events.PolicyAnalyzeSummaryEvent():
+            body = {"policyPackVersionTag": event.policy_pack_version} | _fields(event)
         case _:
             body = _fields(event)
     return {"sequence": sequence, "timestamp": timestamp, _KEYS[type(event)]: body}
@@ -116,7 +124,7 @@ def _fields(event: Any, but: tuple[str, ...] = ()) -> dict[str, Any]:
     return {
         _camel(field.name): getattr(event, field.name)
         for field in fields(event)
-        if field.name not in but and (getattr(event, field.name) or not field.name.startswith("resource"))
+        if field.name not in but and (getattr(event, field.name) or field.name not in _OMITTED_IF_EMPTY)
     }
 
 

@@ -175,6 +175,27 @@ class PolicyRemediationEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyAnalyzeSummaryEvent:
+    """Which of a pack's policies a resource keeps to, by name."""
+
+    policy_pack_name: str
+    policy_pack_version: str
+    passed: tuple[str, ...]
+    failed: tuple[str, ...]
+    resource_urn: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRemediateSummaryEvent(PolicyAnalyzeSummaryEvent):
+    """The same of remediation; those that changed something count as failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyAnalyzeStackSummaryEvent(PolicyAnalyzeSummaryEvent):
+    """The same of the policies of the whole stack."""
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyLoadEvent:
     """Policy packs are being loaded."""
 
@@ -184,7 +205,7 @@ class SummaryEvent:
     """The last event of a run that got as far as having a result.
 
     `resource_changes` counts steps by operation; default providers do not count. `result` is `succeeded` or
-    `failed`.
+    `failed`. `policy_packs` are versions by `NAME|local|FOLDER`.
     """
 
     is_preview: bool
@@ -216,6 +237,7 @@ Event = (
     | StdoutEvent
     | PolicyEvent
     | PolicyRemediationEvent
+    | PolicyAnalyzeSummaryEvent
     | PolicyLoadEvent
     | SummaryEvent
     | CancelEvent

@@ -12,7 +12,14 @@ from pulumi.runtime.proto import analyzer_pb2
 from infra.engine import urn as urns
 from infra.engine import values, yamlfile
 from infra.engine.errors import EngineError
-from infra.engine.events import PolicyEvent, PolicyLoadEvent, PolicyRemediationEvent
+from infra.engine.events import (
+    PolicyAnalyzeStackSummaryEvent,
+    PolicyAnalyzeSummaryEvent,
+    PolicyEvent,
+    PolicyLoadEvent,
+    PolicyRemediateSummaryEvent,
+    PolicyRemediationEvent,
+)
 from infra.engine.finder import Command, python_of, runtime_of
 from infra.engine.policy_config import LEVELS, configured, read_config
 from infra.engine.urn import ProviderReference
@@ -42,13 +49,37 @@ _SEVERITIES: Final = {
 class Pack:
     """A policy pack that runs.
 
-    `version` is that of PulumiPolicy.yaml, if it says one; `severities` are those of its policies.
+    Attributes:
+        name: as it calls itself.
+        version: that of PulumiPolicy.yaml, if it says one.
+        folder: as it was asked for.
+        plugin: its process.
+        policies: what it says of each of its policies, by name.
     """
 
     name: str
     version: str
+    folder: str
     plugin: Plugin
-    severities: dict[str, str]
+    policies: dict[str, analyzer_pb2.PolicyInfo]
+
+    def summary(
+        self, kind: type[PolicyAnalyzeSummaryEvent], reply: Any, urn: str = ""
+    ) -> PolicyAnalyzeSummaryEvent:
+        """Which of its policies passed and failed, by its reply to Analyze, Remediate or AnalyzeStack."""
+        of_stack = kind is PolicyAnalyzeStackSummaryEvent
+        of_type = analyzer_pb2.POLICY_TYPE_STACK if of_stack else analyzer_pb2.POLICY_TYPE_RESOURCE
+        found = reply.remediations if kind is PolicyRemediateSummaryEvent else reply.diagnostics
+        failed = {one.policyName for one in found}
+        silent = {one.policy_name for one in reply.not_applicable}
+        asked = {
+            name
+            for name, policy in self.policies.items()
+            if policy.policy_type in (of_type, analyzer_pb2.POLICY_TYPE_UNKNOWN)
+            and policy.enforcementLevel != analyzer_pb2.DISABLED
+        }
+        passed = asked - failed - silent
+        return kind(self.name, self.version, tuple(sorted(passed)), tuple(sorted(failed)), urn)
 
 
 @dataclass(slots=True)
@@ -66,6 +97,11 @@ class Policy:
     preview: bool
     packs: list[Pack] = field(default_factory=list)
     saw_error: bool = False
+
+    @property
+    def shown(self) -> dict[str, str]:
+        """Each pack's name and folder, as the CLI writes them, and its version."""
+        return {f"{pack.name}|local|{pack.folder}": pack.version for pack in self.packs}
 
     async def load(
         self, host: PluginHost, folders: Sequence[Path], configs: Sequence[Path], info: RunInfo, python: str
@@ -93,7 +129,7 @@ class Policy:
         command, where, version = _command(folder, python)
         plugin = await host.start(command)
         stub = plugin.analyzer_stub
-        settings = analyzer_pb2.AnalyzerStackConfigureRequest(
+        about_stack = analyzer_pb2.AnalyzerStackConfigureRequest(
             stack=info.stack,
             project=info.project,
             organization=info.organization,
@@ -105,14 +141,18 @@ class Policy:
             engine_address=host.engine_address, root_directory=where, program_directory=where
         )
         await _optional(plugin, stub.Handshake, greeting)
-        await _optional(plugin, stub.ConfigureStack, settings)
+        await _optional(plugin, stub.ConfigureStack, about_stack)
         about = await _call(plugin, stub.GetAnalyzerInfo, Empty())
+        policies = {one.name: one for one in about.policies}
         if about.supportsConfig:
-            await _call(plugin, stub.Configure, configured(about, version or about.version, config))
+            in_force = configured(about, version or about.version, config)
+            await _call(plugin, stub.Configure, in_force)
+            for name, settings in in_force.policyConfig.items():
+                if name in policies:
+                    policies[name].enforcementLevel = settings.enforcementLevel
         elif config:
             raise EngineError(f"the policy pack {about.name} takes no settings")
-        severities = {one.name: _SEVERITIES.get(one.severity, "") for one in about.policies}
-        return Pack(about.name, version or about.version, plugin, severities)
+        return Pack(about.name, version or about.version, str(folder), plugin, policies)
 
     async def check(self, deployment: Deployment, new: ResourceState, goal: Goal) -> bool:
         """Let the packs change a resource's inputs, then judge them; whether it must not go on."""
@@ -123,12 +163,15 @@ class Policy:
             request = analyzer_pb2.AnalyzeRequest(**_about(deployment, new, goal, new.inputs))
             reply = await _call(pack.plugin, pack.plugin.analyzer_stub.Analyze, request)
             invalid = self._tell(pack, reply.diagnostics, lambda _: new.urn) or invalid
+            self.emit(pack.summary(PolicyAnalyzeSummaryEvent, reply, new.urn))
         return invalid and not self.preview
 
     async def _remediate(self, pack: Pack, deployment: Deployment, new: ResourceState, goal: Goal) -> None:
         request = analyzer_pb2.AnalyzeRequest(**_about(deployment, new, goal, new.inputs))
         reply = await _optional(pack.plugin, pack.plugin.analyzer_stub.Remediate, request)
-        for one in reply.remediations if reply is not None else ():
+        if reply is None:
+            return
+        for one in reply.remediations:
             if one.diagnostic:
                 self._emit_violation(pack, one, one.diagnostic, "advisory", new.urn)
                 continue
@@ -141,6 +184,7 @@ class Policy:
                 )
             )
             new.inputs = after
+        self.emit(pack.summary(PolicyRemediateSummaryEvent, reply, new.urn))
 
     async def check_stack(self, deployment: Deployment) -> bool:
         """Judge the stack as it is now; whether a mandatory policy is violated."""
@@ -167,10 +211,13 @@ class Policy:
         for pack in self.packs:
             request = analyzer_pb2.AnalyzeStackRequest(resources=resources)
             reply = await _optional(pack.plugin, pack.plugin.analyzer_stub.AnalyzeStack, request)
-            found = reply.diagnostics if reply is not None else ()
-            violated = (
-                self._tell(pack, found, lambda urn: urn if urn in deployment.news else root) or violated
+            if reply is None:
+                continue
+            mandatory = self._tell(
+                pack, reply.diagnostics, lambda urn: urn if urn in deployment.news else root
             )
+            violated = violated or mandatory
+            self.emit(pack.summary(PolicyAnalyzeStackSummaryEvent, reply))
         return violated
 
     def _tell(self, pack: Pack, diagnostics: Any, about: Callable[[str], str]) -> bool:
@@ -193,7 +240,8 @@ class Policy:
 
     def _emit_violation(self, pack: Pack, one: Any, message: str, level: str, urn: str) -> None:
         said = _SEVERITIES.get(one.severity, "") if isinstance(one, analyzer_pb2.AnalyzeDiagnostic) else ""
-        severity = said or pack.severities.get(one.policyName, "")
+        policy = pack.policies.get(one.policyName)
+        severity = said or (_SEVERITIES.get(policy.severity, "") if policy else "")
         version = pack.version or one.policyPackVersion
         self.emit(
             PolicyEvent(f"{message}\n", one.policyName, one.policyPackName, version, level, urn, severity)

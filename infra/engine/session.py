@@ -189,7 +189,7 @@ class Session:
         corrupt = deployment.reporter.maybe_corrupt if deployment else False
         outcome = "succeeded" if went_well else "failed"
         policy = deployment.policy if deployment else None
-        packs = {pack.name: pack.version for pack in policy.packs} if policy else {}
+        packs = policy.shown if policy else {}
         seconds = int(time.time() - started)
         self._emit(SummaryEvent(self._dry, seconds, changes, outcome, corrupt, packs))
         result = manager.snapshot()

@@ -54,6 +54,8 @@ class Outcome:
     """`severity urn: message`, sorted."""
     policies: list[str] = field(default_factory=list)
     """`level pack/policy urn: message`, sorted."""
+    judged: list[str] = field(default_factory=list)
+    """Summaries of the policies: `kind pack urn: passed …; failed …`, sorted."""
     state: dict[str, Any] = field(default_factory=dict)
     """Short URN (with `#` and a number for old copies) to the resource in the checkpoint, secrets opened."""
     outputs: dict[str, Any] = field(default_factory=dict)
@@ -61,7 +63,8 @@ class Outcome:
 
     def facts(self, *without: str) -> dict[str, Any]:
         """What both engines must agree in."""
-        return {key: value for key, value in asdict(self).items() if key not in ("said", *without)}
+        found = {key: value for key, value in asdict(self).items() if key not in ("said", *without)}
+        return found if found.get("judged") else {key: found[key] for key in found if key != "judged"}
 
     def diagnosed(self, *severities: str) -> list[str]:
         """The diagnostics of some severities (errors and warnings)."""
@@ -189,6 +192,12 @@ class World:
                 policies.append(
                     str(self._clean(f"{body['enforcementLevel']} {who}: {body['message']}")).strip()
                 )
+            elif kind.startswith("policy") and kind.endswith("SummaryEvent"):
+                if code and not body.get("failed"):
+                    continue  # how far others came is by chance
+                lists = [f"{word} {', '.join(body[word])}" for word in ("passed", "failed") if word in body]
+                who = f"{body['policyPackName']} {short(body.get('resourceUrn', ''))}"
+                out.judged.append(f"{kind.removesuffix('SummaryEvent')} {who}: {'; '.join(lists)}")
             elif kind in ("resOutputsEvent", "resOpFailedEvent"):
                 metadata = body["metadata"]
                 entry = metadata["op"] + ("!" if kind == "resOpFailedEvent" else "")
@@ -201,6 +210,7 @@ class World:
                 urn: left for urn, ops in out.operations.items() if (left := [o for o in ops if o != "same"])
             }
         out.diagnostics, out.policies = sorted(filter(None, diagnostics)), sorted(policies)
+        out.judged.sort()
         return out
 
     def _clean(self, value: Any) -> Any:
