@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from infra.plan.fit import fit
 from infra.plan.limits import Limit, cases, distinct, facility_w, form_path, megawatts, number
 from infra.plan.power import balance
 
@@ -21,10 +20,16 @@ def grid_power(plan: Plan) -> Iterator[Limit]:
     """Facility power against the grid connection."""
     site, totals = plan.site, balance(plan)
     if site.grid:
-        facility = facility_w(plan)
-        pods = fit(plan).pods
-        yield Limit(site.name, "N", megawatts(facility), megawatts(site.grid.power), "MW", "$.grid.power",
-                    f"the grid connection, at PUE {totals.pue:g}", f"{pods} pods fit")  # fmt: skip
+        facility, limit = facility_w(plan), site.grid.power
+        yield Limit(site.name, "N", megawatts(facility), megawatts(limit), "MW", "$.grid.power",
+                    f"the grid connection, at PUE {totals.pue:g}", _pods_within(plan, limit))  # fmt: skip
+
+
+def _pods_within(plan: Plan, watts: float) -> str:
+    """How many pods, as they are on average, have their power within a limit."""
+    each = balance(plan).facility / plan.geometry.pods
+    # A billionth is left to rounding, as in `fit`.
+    return f"{math.floor(watts / each * (1 + 1e-9))} pods fit" if each else "no pods are planned"
 
 
 def rack_share(plan: Plan) -> Iterator[Limit]:
@@ -44,11 +49,7 @@ def grid_phases(plan: Plan) -> Iterator[Limit]:
     for index, phase in enumerate(plan.site.phases):
         granted = [entry.power for entry in grid.phases if entry.date <= phase.date]
         limit = max(granted, default=0.0)
-        fits = (
-            f"{math.floor(limit / each * (1 + 1e-9))} pods fit by {phase.date}"
-            if each
-            else "no pods are planned"
-        )
+        fits = f"{_pods_within(plan, limit)} by {phase.date}"
         yield Limit(f"phase {phase.name}", "N", megawatts(phase.pods * each), megawatts(limit), "MW",
                     f"$.phases[{index}].pods", "the operator's connection phases", fits)  # fmt: skip
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pty
 import re
 import shlex
+import subprocess
 
 import pytest
 
 from infra import cli, paths
 from infra.cli.test import BIN
-from infra.process import run
 from infra.report import fidelity
 
 pytestmark = pytest.mark.unit
@@ -47,15 +49,26 @@ EXAMPLES = [
 """Commands of the README, with what they print there; `…` ends what is cut short."""
 
 
+def _on_terminal(words, folder):
+    """What a command prints on a terminal of 112 columns."""
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "NO_COLOR": "1", "COLUMNS": "112"}
+    with subprocess.Popen(words, cwd=folder, env=environment, stdin=theirs, stdout=theirs, stderr=theirs):
+        os.close(theirs)
+        parts = []
+        with contextlib.suppress(OSError):  # the terminal's other end is closed
+            while part := os.read(ours, 65536):
+                parts.append(part)
+    os.close(ours)
+    return b"".join(parts).decode()
+
+
 @pytest.mark.parametrize(("words", "shown"), EXAMPLES, ids=[" ".join(words) for words, _ in EXAMPLES])
 def test_the_readme_shows_what_a_terminal_shows(words, shown, tmp_path):
     exception = "exceptions:\n  - {at: pod-01-su-01, rack: {platform: gb200-nvl72}, reason: an earlier row}\n"
     declared = (ROOT / "inventories" / "reference" / "site.yaml").read_text()
     (tmp_path / "one-row.yaml").write_text(declared.replace("exceptions:\n", exception, 1))
-    command = f"stty cols 112 && {shlex.join([str(BIN / 'gigasite'), *words])}"
-    environment = {**os.environ, "TERM": "xterm", "NO_COLOR": "1"}
-    done = run(["script", "-qec", command, "/dev/null"], cwd=tmp_path, env=environment, check=False)
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", _on_terminal([str(BIN / "gigasite"), *words], tmp_path))
     printed = "\n".join(line.rstrip() for line in plain.splitlines()).strip("\n")
     if shown.endswith("…"):
         shown = shown.removesuffix("…")
