@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from infra.cli import stacks
 from infra.engine import integrity, values
-from infra.engine.backend import VERSIONS, versioned
+from infra.engine.checkpoint import VERSIONS, versioned
 from infra.engine.secrets import crypter_for
 from infra.errors import UserError
 
 if TYPE_CHECKING:
-    from infra.engine.backend import StackRef
+    from collections.abc import Callable
+
+    from infra.engine.stack_ref import StackRef
 
 
 def exported(ref: StackRef, *, show_secrets: bool = False) -> dict[str, Any]:
@@ -31,22 +33,20 @@ def exported(ref: StackRef, *, show_secrets: bool = False) -> dict[str, Any]:
 
 def _opened(value: Any, crypter: values.Crypter) -> Any:
     """The same with each secret's ciphertext replaced by its plaintext."""
-    if isinstance(value, dict):
-        if value.get(values.SIGNATURE) == values.SECRET and "ciphertext" in value:
-            plaintext = crypter.decrypt(value["ciphertext"])
-            return {values.SIGNATURE: values.SECRET, "plaintext": plaintext}
-        return {key: _opened(item, crypter) for key, item in value.items()}
-    return [_opened(item, crypter) for item in value] if isinstance(value, list) else value
+    return _each_secret(value, "ciphertext", "plaintext", crypter.decrypt)
 
 
 def _sealed(value: Any, crypter: values.Crypter) -> Any:
     """The reverse."""
+    return _each_secret(value, "plaintext", "ciphertext", crypter.encrypt)
+
+
+def _each_secret(value: Any, held: str, wanted: str, change: Callable[[str], str]) -> Any:
     if isinstance(value, dict):
-        if value.get(values.SIGNATURE) == values.SECRET and "plaintext" in value:
-            ciphertext = crypter.encrypt(value["plaintext"])
-            return {values.SIGNATURE: values.SECRET, "ciphertext": ciphertext}
-        return {key: _sealed(item, crypter) for key, item in value.items()}
-    return [_sealed(item, crypter) for item in value] if isinstance(value, list) else value
+        if value.get(values.SIGNATURE) == values.SECRET and held in value:
+            return {values.SIGNATURE: values.SECRET, wanted: change(value[held])}
+        return {key: _each_secret(item, held, wanted, change) for key, item in value.items()}
+    return [_each_secret(item, held, wanted, change) for item in value] if isinstance(value, list) else value
 
 
 def imported(ref: StackRef, text: str, *, force: bool = False) -> int:
@@ -82,5 +82,5 @@ def imported(ref: StackRef, text: str, *, force: bool = False) -> int:
     with state.locked(ref), stacks.environment(stacks.site_of(ref.stack)):
         deployment = _sealed(deployment, crypter_for(deployment.get("secrets_providers")))
         state.write(ref, deployment)
-        state.journal_path(ref).unlink(missing_ok=True)
+        state.files(ref).journal.unlink(missing_ok=True)
     return len(resources)

@@ -10,21 +10,10 @@ import typer
 
 from infra.cli.arguments import Engine, EngineName, Json, Site, Yes
 from infra.errors import UserError
+from infra.report.titles import TITLES
 
 if TYPE_CHECKING:
     from infra.cli.pipeline import Run, Step
-
-# Name → what the display calls it. The steps themselves are imported when they run.
-TITLES = {
-    "declare": "Declare",
-    "image": "Image",
-    "preview": "Preview",
-    "up": "Make",
-    "boot": "Boot",
-    "configure": "Configure",
-    "verify": "Verify",
-    "report": "Report",
-}
 
 
 def _names(incomplete: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -154,27 +155,31 @@ class Provider(pulumi.ProviderResource):
 
 
 class _Resource(pulumi.CustomResource):
-    """A custom resource of a fixed type with named outputs; a subclass annotates them."""
+    """A custom resource of a fixed type; its outputs are what a subclass annotates as such."""
 
     type_name: ClassVar[str]
-    output_names: ClassVar[tuple[str, ...]]
 
     def __init__(self, name: str, args: Any, opts: pulumi.ResourceOptions | None = None) -> None:
-        outputs = dict.fromkeys(self.output_names)
+        outputs = dict.fromkeys(self.output_names())
         super().__init__(self.type_name, name, {**properties(args), **outputs}, opts)
+
+    @classmethod
+    def output_names(cls) -> tuple[str, ...]:
+        """Names of the outputs."""
+        kinds = [kind for kind in cls.__mro__ if issubclass(kind, _Resource)]
+        hints = {name: hint for kind in kinds for name, hint in inspect.get_annotations(kind).items()}
+        return tuple(name for name, hint in hints.items() if "pulumi.Output[" in hint)
 
 
 class Rack(_Resource):
     """A rack whose trays converge at the same time; takes `RackArgs`."""
 
     type_name = "gigasite:compute:Rack"
-    output_names = ("machines", "simulated")
     machines: pulumi.Output[dict[str, dict[str, str]]]
     simulated: pulumi.Output[bool]
 
 
 class _Server(_Resource):
-    output_names = ("machine", "simulated")
     machine: pulumi.Output[dict[str, str]]
     simulated: pulumi.Output[bool]
 
@@ -201,7 +206,6 @@ class StandIn(_Resource):
     """A virtual machine in place of a computer; takes `StandInArgs`."""
 
     type_name = "gigasite:standin:Machine"
-    output_names = ("definition", "bmc_url", "ssh", "started", "bmc_running", "simulated")
     definition: pulumi.Output[str]
     bmc_url: pulumi.Output[str]
     ssh: pulumi.Output[dict[str, Any]]
@@ -211,7 +215,6 @@ class StandIn(_Resource):
 
 
 class _Device(_Resource):
-    output_names = ("serial", "simulated")
     serial: pulumi.Output[str]
     simulated: pulumi.Output[bool]
 

@@ -11,21 +11,11 @@ from markupsafe import Markup
 from infra import paths
 from infra.report import checks, content, drawing, fidelity
 from infra.report.record import write_atomic
+from infra.report.titles import TITLES
 
 if TYPE_CHECKING:
     from infra.plan import Plan
     from infra.report.record import RunRecord
-
-TITLES = {
-    "declare": "Declare",
-    "image": "Image",
-    "preview": "Preview",
-    "up": "Make",
-    "boot": "Boot",
-    "configure": "Configure",
-    "verify": "Verify",
-    "report": "Report",
-}
 
 
 def write(record: RunRecord, plan: Plan) -> Path:

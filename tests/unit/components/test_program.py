@@ -188,7 +188,7 @@ def test_provider_args_are_the_providers_settings():
     "kind", [declared.Rack, declared.StorageServer, declared.Switch, declared.StandIn, declared.Connection]
 )
 def test_resource_outputs_are_the_providers(kind):
-    assert set(kind.output_names) == set(registry()[kind.type_name].outputs)
+    assert set(kind.output_names()) == set(registry()[kind.type_name].outputs)
 
 
 def test_the_program_imports_the_package_and_not_its_folder():
