@@ -15,8 +15,8 @@ from infra.engine.state import ENGINE_VERSION
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from infra.engine.backend import StackRef
     from infra.engine.events import Event
+    from infra.engine.stack_ref import StackRef
 
 WORDS = f"embedded engine (Pulumi {ENGINE_VERSION})"
 

@@ -134,7 +134,7 @@ def unmake(run: Run) -> int:
         if not backend().exists(ref):
             continue
         found = _operate(run, "destroy", stack)
-        backend().remove(ref)
+        backend().remove(ref, backups=True)
         removed += found.changes.get("delete", 0)
         run.say(f"{stack}: {_words(found.changes)}")
     return removed

@@ -19,7 +19,7 @@ from infra.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from infra.engine.backend import StackRef
+    from infra.engine.stack_ref import StackRef
 
 
 def require_cli() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,7 +14,11 @@ from infra.cli import engine_options as flags
 from infra.cli import stacks
 from infra.cli.arguments import Json, Yes
 from infra.engine import integrity
+from infra.engine.project import load_project
 from infra.errors import UserError
+
+if TYPE_CHECKING:
+    from infra.engine.stack_ref import StackRef
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Stacks and what they hold.")
 
@@ -33,10 +37,15 @@ def selected(name: str | None) -> str:
     """
     if name:
         return name
-    file = _selection()
-    if not file.exists():
+    chosen = selection()
+    if not chosen:
         raise UserError("no stack is named", hint="name one, or choose one with `gigasite stack select`")
-    return file.read_text().strip()
+    return chosen
+
+
+def selection() -> str:
+    """What `stack select` chose; empty if nothing."""
+    return _selection().read_text().strip() if _selection().exists() else ""
 
 
 def _selection() -> Path:
@@ -46,7 +55,7 @@ def _selection() -> Path:
 @app.command("ls")
 def list_(as_json: Json = False) -> None:
     """List the stacks of this checkout."""
-    current = _selection().read_text().strip() if _selection().exists() else ""
+    current = selection()
     found = stacks.backend().stacks(stacks.PROJECT)
     if as_json:
         rows = [
@@ -87,14 +96,42 @@ def select(stack: flags.Stack) -> None:
 def rm(
     stack: flags.Stack,
     force: Annotated[bool, typer.Option("--force", help="Even if it still has resources.")] = False,
+    preserve_config: Annotated[
+        bool, typer.Option("--preserve-config", help="Leave its settings file, Pulumi.STACK.yaml.")
+    ] = False,
+    remove_backups: Annotated[
+        bool, typer.Option("--remove-backups", help="Also the states that were kept as backups.")
+    ] = False,
     yes: Yes = False,
 ) -> None:
-    """Remove a stack, its history and its backups."""
+    """Remove a stack, its history and its settings; its last states stay as backups."""
     flags.confirm(f"Remove the stack {stack} with its history", yes=yes)
-    stacks.backend().remove(stacks.reference(stack), force=force)
-    if _selection().exists() and _selection().read_text().strip() == stack:
+    ref = stacks.reference(stack)
+    stacks.backend().remove(ref, force=force, backups=remove_backups)
+    if not preserve_config:
+        _settings(ref).unlink(missing_ok=True)
+    if selection() == stack:
         _selection().unlink()
     print(f"removed the stack {stack}")
+
+
+@app.command()
+def rename(
+    stack: flags.Stack, name: Annotated[str, typer.Argument(metavar="NAME", help="Its new name.")]
+) -> None:
+    """Give a stack another name; its resources, history and settings follow."""
+    old, new = stacks.reference(stack), stacks.reference(name)
+    stacks.share_passphrase(stacks.site_of(stack), stacks.site_of(name))
+    stacks.backend().rename(old, new)
+    if _settings(old).exists():
+        _settings(old).rename(_settings(new))
+    if selection() == stack:
+        _selection().write_text(name + "\n")
+    print(f"{stack} is {name} now; the settings and declarations that name it are not changed")
+
+
+def _settings(ref: StackRef) -> Path:
+    return load_project(paths.ROOT).settings_path(ref.stack)
 
 
 @app.command()

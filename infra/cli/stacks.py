@@ -15,7 +15,8 @@ from infra import paths
 from infra.cli.arguments import EngineName
 from infra.cli.stack_runs import Shown, StackRun
 from infra.engine import Operation, Options
-from infra.engine.backend import FileBackend, StackRef
+from infra.engine.backend import FileBackend
+from infra.engine.stack_ref import StackRef
 from infra.errors import UserError
 
 if TYPE_CHECKING:
@@ -53,11 +54,34 @@ def passphrase_file(site: str) -> Path:
     return file
 
 
+def share_passphrase(old: str, new: str) -> None:
+    """Have the stacks of one site open with the passphrase of another, whose stack becomes one of it.
+
+    Raises:
+        UserError: the new site has secrets of its own already.
+    """
+    if old == new or _passphrase_given():
+        return
+    theirs = passphrase_file(old)
+    file = paths.state(new) / "passphrase"
+    if not file.exists():
+        os.link(theirs, file)
+    elif file.read_text() != theirs.read_text():
+        raise UserError(
+            f"the stacks of {new} are under another passphrase than those of {old}",
+            hint=f"if {new} has no stacks yet, move {file} away",
+        )
+
+
+def _passphrase_given() -> bool:
+    return any(name in os.environ for name in ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"))
+
+
 @contextlib.contextmanager
 def environment(site: str) -> Iterator[dict[str, str]]:
     """Have backend and passphrase in the environment, where the engine, the program and providers look."""
     ours = {"PULUMI_BACKEND_URL": backend_url(), "PULUMI_SKIP_UPDATE_CHECK": "1"}
-    if not any(name in os.environ for name in ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")):
+    if not _passphrase_given():
         ours["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(passphrase_file(site))
     before = {name: os.environ.get(name) for name in ours}
     os.environ |= ours

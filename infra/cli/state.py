@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,7 @@ from infra.cli import stacks
 from infra.cli.arguments import Yes
 from infra.engine import integrity
 from infra.engine import urn as urns
+from infra.engine.renaming import renamed
 from infra.errors import UserError
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ def edited(stack: str) -> Iterator[list[Resource]]:
         resources = list(checkpoint.resources)
         yield resources
         state.write(ref, checkpoint.deployment | {"resources": resources})
-    print(f"changed the state of {stack}; the one before is {state.backup_path(ref)}")
+    print(f"changed the state of {stack}; the one before is {state.files(ref).backup}")
 
 
 def _find(resources: list[Resource], urn: str) -> list[Resource]:
@@ -105,42 +107,18 @@ def rename(
         new = str(urns.Urn.parse(urn)._replace(name=name))
         if any(one["urn"] == new for one in resources):
             raise UserError(f"there is a {new} already")
-        resources[:] = [_renamed(one, urn, new) for one in resources]
-
-
-def _renamed(record: Resource, old: str, new: str) -> Resource:
-    """The record with every reference to the old URN as one to the new."""
-
-    def moved(urn: str) -> str:
-        return new if urn == old else urn
-
-    out = dict(record, urn=moved(record["urn"]))
-    for key in ("parent", "deletedWith", "viewOf"):
-        if key in out:
-            out[key] = moved(out[key])
-    for key in ("dependencies", "replaceWith"):
-        if key in out:
-            out[key] = [moved(urn) for urn in out[key] or ()]
-    if "propertyDependencies" in out:
-        found = out["propertyDependencies"] or {}
-        out["propertyDependencies"] = {key: [moved(urn) for urn in many or ()] for key, many in found.items()}
-    if "provider" in out:
-        reference, _, identity = out["provider"].rpartition("::")
-        out["provider"] = f"{moved(reference)}::{identity}"
-    return out
+        resources[:] = [renamed(one, lambda old: new if old == urn else old) for one in resources]
 
 
 @app.command()
 def repair(stack: flags.Stack, yes: Yes = False) -> None:
     """Put a damaged state in order: the sequence, and references to what is gone."""
-    import json  # noqa: PLC0415
-
     state, ref = stacks.backend(), stacks.reference(stack)
-    path = state.checkpoint_path(ref)
-    if not path.exists():
+    content = state.files(ref).read()
+    if content is None:
         raise UserError(f"there is no stack {stack}", hint="see `gigasite stack ls`")
     try:
-        whole = json.loads(path.read_bytes())
+        whole = json.loads(content)
         deployment = whole["checkpoint"]["latest"]
         resources = deployment.get("resources") or []
     except (ValueError, KeyError, TypeError):
@@ -156,4 +134,4 @@ def repair(stack: flags.Stack, yes: Yes = False) -> None:
     flags.confirm(f"Write the repaired state of {stack}", yes=yes)
     with state.locked(ref):
         state.write(ref, deployment | {"resources": mended})
-    print(f"repaired; the state before is {state.backup_path(ref)}")
+    print(f"repaired; the state before is {state.files(ref).backup}")

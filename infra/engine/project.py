@@ -95,7 +95,11 @@ class Project:
         Raises:
             YamlError: mistakes in the file, with their lines.
         """
-        return StackSettings.load(self.settings_folder / f"Pulumi.{stack}.yaml", self.name)
+        return StackSettings.load(self.settings_path(stack), self.name)
+
+    def settings_path(self, stack: str) -> Path:
+        """The settings file of a stack, which need not be there."""
+        return self.settings_folder / f"Pulumi.{stack}.yaml"
 
     def configuration(
         self,

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import grpc
 from pulumi.runtime.proto import engine_pb2_grpc, resource_pb2_grpc
 
-from infra.engine import Operation, Options, Result, backend, integrity
-from infra.engine.backend import FileBackend, StackRef, UpdateInfo
+from infra.engine import Operation, Options, Result, integrity
+from infra.engine.backend import FileBackend
 from infra.engine.bail import BailError
 from infra.engine.deployment import Deployment, DeploymentOptions
 from infra.engine.engine_service import EngineService
@@ -42,6 +42,8 @@ from infra.engine.project import backend_url, load_project
 from infra.engine.registration import Finished
 from infra.engine.secrets import crypter_for
 from infra.engine.snapshot import SnapshotManager
+from infra.engine.stack_files import UpdateInfo
+from infra.engine.stack_ref import ORGANIZATION, StackRef
 from infra.engine.state import SecretsProvider, Snapshot
 from infra.engine.step_generator import Mode
 from infra.engine.targets import Targets
@@ -50,7 +52,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from infra.engine.backend import Checkpoint
+    from infra.engine.checkpoint import Checkpoint
     from infra.engine.config import Configuration
     from infra.engine.events import Event
     from infra.engine.in_process import InProcessProgram
@@ -173,7 +175,7 @@ class Session:
         started = time.time()
         journal: Journal | None = None
         if not self._dry:
-            journal = Journal(self._backend.journal_path(self._ref), checkpoint.content, begun)
+            journal = Journal(self._backend.files(self._ref).journal, checkpoint.content, begun)
         manager = SnapshotManager(snapshot, journal, crypter, begun)
         self._emit(PreludeEvent(config.shown()))
         failure = ""
@@ -277,7 +279,7 @@ class Session:
         info = RunInfo(
             project=self._project.name,
             stack=self._ref.stack,
-            organization=backend.ORGANIZATION,
+            organization=ORGANIZATION,
             preview=self._dry,
             parallel=options.parallel,
             config=config.texts(crypter),

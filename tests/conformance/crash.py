@@ -193,7 +193,8 @@ def child(phase: str, root: Path) -> int:
     """One operation, as the process that may be killed."""
     from infra import engine
     from infra.engine import events
-    from infra.engine.backend import FileBackend, StackRef
+    from infra.engine.backend import FileBackend
+    from infra.engine.stack_ref import StackRef
 
     backend, ref = FileBackend(os.environ["PULUMI_BACKEND_URL"]), StackRef("suite", "dev")
     if not backend.exists(ref):
@@ -252,7 +253,7 @@ class Outcome:
 def kill_once(reference: Reference, phase: str, chance: random.Random, folder: Path) -> Outcome:
     """One moment."""
     from infra.engine import integrity
-    from infra.engine.backend import StackRef
+    from infra.engine.stack_ref import StackRef
 
     world = reference.before[phase].copy(folder)
     world.prepare(phase)

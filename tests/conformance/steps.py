@@ -15,9 +15,10 @@ from infra.engine import EngineError, ImportSpec, Options
 from infra.engine.config import ConfigValue
 
 if TYPE_CHECKING:
-    from infra.engine.backend import FileBackend, StackRef
+    from infra.engine.backend import FileBackend
     from infra.engine.project import StackSettings
     from infra.engine.secrets import PassphraseCrypter
+    from infra.engine.stack_ref import StackRef
 
 PROJECT = "suite"
 Step = dict[str, Any]
@@ -205,7 +206,7 @@ def change_cloud(folder: Path, changes: dict[str, Any]) -> None:
 
 def edit_state(backend: FileBackend, ref: StackRef, edits: list[dict[str, Any]]) -> None:
     """Rewrite the checkpoint as a crash would have left it; nothing looks at whether it holds together."""
-    path = backend.checkpoint_path(ref)
+    path = backend.files(ref).checkpoint
     whole = json.loads(path.read_bytes())
     latest = whole["checkpoint"]["latest"]
     resources: list[dict[str, Any]] = latest.setdefault("resources", [])

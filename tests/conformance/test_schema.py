@@ -18,10 +18,10 @@ import recorder  # noqa: E402
 import steps  # noqa: E402
 
 from infra.engine import integrity  # noqa: E402
-from infra.engine.backend import versioned  # noqa: E402
+from infra.engine.checkpoint import versioned  # noqa: E402
 
 if TYPE_CHECKING:
-    from infra.engine.backend import StackRef
+    from infra.engine.stack_ref import StackRef
 
 SCHEMAS = HERE.parent.parent.parent / "shared" / "pulumi-schemas"
 # Between them: secrets, assets, init errors, timeouts, providers, reads, imports, pending, replacements.

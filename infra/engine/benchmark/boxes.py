@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from infra.engine import integrity
-from infra.engine.backend import FileBackend, StackRef
+from infra.engine.backend import FileBackend
+from infra.engine.stack_ref import StackRef
 
 HERE: Final = Path(__file__).resolve().parent
 REF: Final = StackRef("boxes", "dev")

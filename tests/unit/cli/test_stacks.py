@@ -93,6 +93,26 @@ def test_stacks_are_made_listed_chosen_and_removed(capsys: pytest.CaptureFixture
     assert json.loads(run(capsys, "stack", "ls", "--json")[1]) == []
 
 
+def test_a_renamed_stack_opens_with_the_same_passphrase(
+    capsys: pytest.CaptureFixture[str], root: Path
+) -> None:
+    assert main(["stack", "init", "lab"]) == 0
+    assert main(["stack", "select", "lab"]) == 0
+    assert main(["config", "set", "lab", "token", "t-1", "--secret"]) == 0
+    assert main(["stack", "rename", "lab", "lab2.pod-01"]) == 0
+    assert (root / "infra/Pulumi.lab2.pod-01.yaml").exists() or (root / "Pulumi.lab2.pod-01.yaml").exists()
+    capsys.readouterr()
+    assert main(["config", "get", "lab2.pod-01", "token"]) == 0
+    assert capsys.readouterr().out == "t-1\n"
+    assert main(["stack", "output"]) == 0  # the chosen stack is still the same
+    assert main(["stack", "init", "lab"]) == 0
+    stacks.passphrase_file("other")
+    assert main(["stack", "rename", "lab", "other"]) == 1
+    assert "another passphrase" in capsys.readouterr().err
+    assert main(["stack", "rm", "lab2.pod-01", "--yes"]) == 0
+    assert not list(root.glob("**/Pulumi.lab2.pod-01.yaml"))
+
+
 @pytest.mark.usefixtures("filled")
 def test_outputs_are_shown_with_secrets_masked(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "stack", "output", "lab")[1] == "ip: ::1\nports: [1, 2]\npw: [secret]\n"
@@ -168,7 +188,7 @@ def test_a_new_name_is_followed_by_all_references(capsys: pytest.CaptureFixture[
 
 @pytest.mark.usefixtures("filled")
 def test_a_disordered_state_is_repaired(capsys: pytest.CaptureFixture[str]) -> None:
-    path = stacks.backend().checkpoint_path(stacks.reference("lab"))
+    path = stacks.backend().files(stacks.reference("lab")).checkpoint
     whole = json.loads(path.read_text())
     found = whole["checkpoint"]["latest"]["resources"]
     whole["checkpoint"]["latest"]["resources"] = [*reversed(found[1:]), found[0]]

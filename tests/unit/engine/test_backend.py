@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import errno
+import gzip
 import hashlib
 import json
 import os
+import re
 import socket
 import stat
 import subprocess
@@ -17,9 +19,13 @@ from pathlib import Path
 import pytest
 
 from infra.engine import EngineError, files, integrity, journal
-from infra.engine.backend import FileBackend, StackRef, UpdateInfo, encode_checkpoint
+from infra.engine.backend import FileBackend
+from infra.engine.checkpoint import encode_checkpoint
 from infra.engine.journal import Journal
 from infra.engine.locks import LockedError
+from infra.engine.stack_files import UpdateInfo
+from infra.engine.stack_ref import StackRef
+from infra.engine.values import REFERENCE, SIGNATURE
 
 pytestmark = pytest.mark.unit
 
@@ -97,6 +103,10 @@ def test_stacks_are_listed_made_once_and_removed_when_empty(backend: FileBackend
         backend.remove(REF)
     backend.remove(REF, force=True)
     assert not backend.exists(REF)
+    kept = {path.name.partition(".")[2] for path in tmp_path.rglob("*dev*") if path.is_file()}
+    assert {name[-4:] for name in kept} == {".bak", "json"}  # the last state, as a backup
+    backend.init(REF)
+    backend.remove(REF, backups=True)
     assert not [path for path in tmp_path.rglob("*dev*") if path.is_file()]
 
 
@@ -119,7 +129,7 @@ def test_other_backends_name_the_other_engine(url: str) -> None:
 
 
 def test_the_digest_that_the_cli_keeps_stays_true(backend: FileBackend) -> None:
-    path = backend.checkpoint_path(REF)
+    path = backend.files(REF).checkpoint
     attributes = path.with_name("dev.json.attrs")
     attributes.write_text("{}")
     content = backend.write(REF, deployment("a"))
@@ -133,11 +143,11 @@ def test_the_digest_that_the_cli_keeps_stays_true(backend: FileBackend) -> None:
 def test_a_damaged_checkpoint_names_the_backup(backend: FileBackend) -> None:
     backend.write(REF, deployment("a"))
     backend.write(REF, deployment("a", "b"))
-    backend.checkpoint_path(REF).write_bytes(b'{"version":3,"chec')
+    backend.files(REF).checkpoint.write_bytes(b'{"version":3,"chec')
     with pytest.raises(EngineError, match="damaged") as raised:
         backend.read(REF)
-    assert str(backend.backup_path(REF)) in str(raised.value)
-    backend.backup_path(REF).write_bytes(b"")
+    assert str(backend.files(REF).backup) in str(raised.value)
+    backend.files(REF).backup.write_bytes(b"")
     backend.add_history(REF, UpdateInfo("update", 1, 3, "succeeded", {}))
     with pytest.raises(EngineError, match="there is no backup of it"):
         backend.read(REF)
@@ -145,13 +155,13 @@ def test_a_damaged_checkpoint_names_the_backup(backend: FileBackend) -> None:
 
 def test_a_wrong_magic_number_is_damage(backend: FileBackend) -> None:
     broken = deployment("a") | {"manifest": MANIFEST | {"magic": "00"}}
-    backend.checkpoint_path(REF).write_bytes(encode_checkpoint(REF, broken))
+    backend.files(REF).checkpoint.write_bytes(encode_checkpoint(REF, broken))
     with pytest.raises(EngineError, match="magic number"):
         backend.read(REF)
 
 
 def test_a_newer_checkpoint_is_left_alone(backend: FileBackend) -> None:
-    path = backend.checkpoint_path(REF)
+    path = backend.files(REF).checkpoint
     path.write_text('{"version":5,"checkpoint":{}}')
     with pytest.raises(EngineError, match=r"newer version 5.*--engine pulumi"):
         backend.read(REF)
@@ -163,35 +173,88 @@ def test_unknown_features_are_refused_and_known_ones_kept(backend: FileBackend) 
     special["resources"][1] |= {"taint": True, "refreshBeforeUpdate": True}
     special["resources"][2] |= {"replaceWith": [special["resources"][1]["urn"]]}
     backend.write(REF, special)
-    whole = json.loads(backend.checkpoint_path(REF).read_bytes())
+    whole = json.loads(backend.files(REF).checkpoint.read_bytes())
     assert whole["version"] == 4
     assert whole["features"] == ["refreshBeforeUpdate", "replaceWith", "taint"]
     assert backend.read(REF).deployment == special
     whole["features"].append("timeTravel")
-    backend.checkpoint_path(REF).write_text(json.dumps(whole))
+    backend.files(REF).checkpoint.write_text(json.dumps(whole))
     with pytest.raises(EngineError, match="timeTravel"):
         backend.read(REF)
 
 
-def test_a_compressed_checkpoint_is_explained(backend: FileBackend) -> None:
-    path = backend.checkpoint_path(REF)
-    path.rename(path.with_name("dev.json.gz"))
-    with pytest.raises(EngineError, match="compressed"):
+def test_a_packed_checkpoint_is_read_and_written_anew(
+    backend: FileBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = backend.files(REF).checkpoint
+    monkeypatch.setenv("PULUMI_SELF_MANAGED_STATE_GZIP", "true")
+    content = backend.write(REF, deployment("a"))
+    packed = backend.files(REF).checkpoint
+    assert packed == plain.with_name("dev.json.gz")
+    assert gzip.decompress(packed.read_bytes()) == content == backend.read(REF).content
+    assert not plain.exists()
+    assert plain.with_name("dev.json.bak").exists()
+    backend.add_history(REF, UpdateInfo("update", 1, 3, "succeeded", {}))
+    assert [one["result"] for one in backend.history(REF)] == ["succeeded"]
+    assert [one.resource_count for one in backend.stacks("suite")] == [2]
+    monkeypatch.delenv("PULUMI_SELF_MANAGED_STATE_GZIP")
+    packed.write_bytes(packed.read_bytes()[:-20])
+    (kept,) = (plain.parents[2] / "backups/suite/dev").glob("*.json.gz")
+    with pytest.raises(EngineError, match=f"damaged.*{re.escape(str(kept))}"):
+        backend.read(REF)
+    packed.write_bytes(kept.read_bytes())
+    backend.write(REF, deployment("b"))
+    assert backend.files(REF).checkpoint == plain
+    assert not packed.exists()
+
+
+def test_a_checkpoint_packed_by_zstd_is_explained(backend: FileBackend) -> None:
+    path = backend.files(REF).checkpoint
+    path.rename(path.with_name("dev.json.zst"))
+    with pytest.raises(EngineError, match="zstd"):
         backend.read(REF)
 
 
+def test_a_renamed_stack_has_its_resources_and_history_under_the_new_name(backend: FileBackend) -> None:
+    before = deployment("a")
+    root = {"urn": "urn:pulumi:dev::suite::pulumi:pulumi:Stack::suite-dev", "custom": False}
+    root |= {"type": "pulumi:pulumi:Stack"}
+    resource = before["resources"][-1]
+    resource |= {"parent": root["urn"], "aliases": [resource["urn"] + "-was"]}
+    resource["inputs"] = {"to": {SIGNATURE: REFERENCE, "urn": root["urn"]}, "text": root["urn"]}
+    before["resources"].insert(0, root)
+    backend.write(REF, before)
+    backend.add_history(REF, UpdateInfo("update", 1, 3, "succeeded", {}))
+    new = StackRef("suite", "prod")
+    backend.rename(REF, new)
+    assert [one.ref for one in backend.stacks("suite")] == [new]
+    after = backend.read(new).resources
+    assert after[0]["urn"] == "urn:pulumi:prod::suite::pulumi:pulumi:Stack::suite-prod"
+    left = json.dumps([one | {"inputs": {}} for one in after])
+    assert "urn:pulumi:dev::" not in left
+    assert after[-1]["provider"].startswith("urn:pulumi:prod::suite::pulumi:providers:")
+    assert after[-1]["inputs"]["to"]["urn"] == after[0]["urn"]
+    assert after[-1]["inputs"]["text"] == root["urn"]  # text is text
+    assert len(backend.history(new)) == 1
+    assert backend.history(REF) == []
+    with pytest.raises(EngineError, match="exists already"):
+        backend.rename(REF, new)
+    with pytest.raises(EngineError, match="no stack"):
+        backend.rename(REF, StackRef("suite", "third"))
+
+
 def test_an_inconsistent_state_is_not_written(backend: FileBackend) -> None:
-    before = backend.checkpoint_path(REF).read_bytes()
+    before = backend.files(REF).checkpoint.read_bytes()
     wrong = deployment("a")
     wrong["resources"].reverse()
     with pytest.raises(integrity.IntegrityError, match="its provider"):
         backend.write(REF, wrong)
-    assert backend.checkpoint_path(REF).read_bytes() == before
+    assert backend.files(REF).checkpoint.read_bytes() == before
 
 
 def test_a_full_disk_loses_nothing(backend: FileBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     backend.write(REF, deployment("a"))
-    before = backend.checkpoint_path(REF).read_bytes()
+    before = backend.files(REF).checkpoint.read_bytes()
 
     def full(_descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -200,13 +263,13 @@ def test_a_full_disk_loses_nothing(backend: FileBackend, monkeypatch: pytest.Mon
     with pytest.raises(EngineError, match="No space left on device, free some space"):
         backend.write(REF, deployment("a", "b"))
     monkeypatch.undo()
-    assert backend.checkpoint_path(REF).read_bytes() == before
+    assert backend.files(REF).checkpoint.read_bytes() == before
     assert not list(backend.root.rglob("*.tmp"))
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root may write anywhere")
 def test_an_unwritable_folder_is_explained(backend: FileBackend) -> None:
-    folder = backend.checkpoint_path(REF).parent
+    folder = backend.files(REF).checkpoint.parent
     folder.chmod(0o500)
     try:
         with pytest.raises(EngineError, match="right to write there"):
@@ -301,7 +364,7 @@ def test_an_unreadable_lock_counts(backend: FileBackend) -> None:
 def test_of_two_at_the_same_time_at_most_one_holds_it(tmp_path: Path) -> None:
     script = (
         "import sys, time\n"
-        "from infra.engine.backend import FileBackend, StackRef\n"
+        "from infra.engine.backend import FileBackend\nfrom infra.engine.stack_ref import StackRef\n"
         "from infra.engine.locks import LockedError\n"
         "try:\n"
         "    with FileBackend(sys.argv[1]).locked(StackRef('suite', 'dev')):\n"
@@ -324,7 +387,7 @@ def test_of_two_at_the_same_time_at_most_one_holds_it(tmp_path: Path) -> None:
 
 def test_what_a_cut_off_operation_recorded_goes_into_the_state(backend: FileBackend) -> None:
     base = backend.write(REF, deployment("a"))
-    with Journal(backend.journal_path(REF), base) as log:
+    with Journal(backend.files(REF).journal, base) as log:
         log.end("1", put={"n1": resource("b")})
         log.begin("2", "creating", resource("c"))
     lock_file(backend, pid=dead_process())
@@ -334,11 +397,11 @@ def test_what_a_cut_off_operation_recorded_goes_into_the_state(backend: FileBack
     pending = backend.read(REF).deployment["pending_operations"]
     assert [(one["type"], one["resource"]["id"]) for one in pending] == [("creating", "c-1")]
     # Doing it again changes nothing, and the uncertain operation keeps its id.
-    before = backend.checkpoint_path(REF).read_bytes()
+    before = backend.files(REF).checkpoint.read_bytes()
     again = backend.recover(REF)
     assert again is not None
     assert [one.operation for one in again.begun] == ["2"]
-    assert backend.checkpoint_path(REF).read_bytes() == before
+    assert backend.files(REF).checkpoint.read_bytes() == before
 
 
 @pytest.mark.parametrize("step", ["mark_saved", "_put", "Journal"])
@@ -346,7 +409,7 @@ def test_recovery_may_itself_be_cut_off(
     backend: FileBackend, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     base = backend.write(REF, deployment("a"))
-    with Journal(backend.journal_path(REF), base) as log:
+    with Journal(backend.files(REF).journal, base) as log:
         log.end("1", put={"n1": resource("b")})
         log.begin("2", "creating", resource("c"))
 
@@ -370,22 +433,22 @@ def test_recovery_may_itself_be_cut_off(
 
 def test_a_finished_operation_leaves_no_journal(backend: FileBackend) -> None:
     base = backend.write(REF, deployment("a"))
-    log = Journal(backend.journal_path(REF), base)
+    log = Journal(backend.files(REF).journal, base)
     log.end("1", put={"n1": resource("b")})
     backend.finish(REF, log, deployment("a", "b"))
-    assert not backend.journal_path(REF).exists()
+    assert not backend.files(REF).journal.exists()
     assert backend.recover(REF) is None
     assert names(backend) == ["a", "b"]
 
 
 def test_a_state_changed_by_another_engine_sets_the_journal_aside(backend: FileBackend) -> None:
     base = backend.write(REF, deployment("a"))
-    with Journal(backend.journal_path(REF), base) as log:
+    with Journal(backend.files(REF).journal, base) as log:
         log.end("1", put={"n1": resource("b")})
     backend.write(REF, deployment("a", "z"))
     with pytest.raises(EngineError, match="changed after an operation on it was cut off") as raised:
         backend.recover(REF)
-    (aside,) = backend.journal_path(REF).parent.glob("*.aside")
+    (aside,) = backend.files(REF).journal.parent.glob("*.aside")
     assert str(aside) in str(raised.value)
     assert b"Res::b" in aside.read_bytes()
     assert names(backend) == ["a", "z"]

@@ -72,8 +72,8 @@ def test_foreign_provider_leaves_a_pending_create(stack: Boxes) -> None:
     """A provider that knows no operation ids: what is uncertain is reported, as the CLI does."""
     process = stack.start(COUNT=6, DELAY=0.5)
     deadline = time.monotonic() + 30
-    while not stack.backend.journal_path(REF).exists() or b'"begin"' not in (
-        stack.backend.journal_path(REF).read_bytes()
+    while not stack.backend.files(REF).journal.exists() or b'"begin"' not in (
+        stack.backend.files(REF).journal.read_bytes()
     ):
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -106,8 +106,8 @@ def test_interrupt_once_finishes_what_is_in_flight(stack: Boxes) -> None:
 
 def test_interrupt_twice_stops_now_and_tells_what_is_pending(stack: Boxes) -> None:
     process = stack.start(COUNT=40, DELAY=2)
-    while not stack.backend.journal_path(REF).exists() or b'"begin"' not in (
-        stack.backend.journal_path(REF).read_bytes()
+    while not stack.backend.files(REF).journal.exists() or b'"begin"' not in (
+        stack.backend.files(REF).journal.read_bytes()
     ):
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)

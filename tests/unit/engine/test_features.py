@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from infra.engine import Options, Result, run
-from infra.engine.backend import FileBackend, StackRef
+from infra.engine.backend import FileBackend
 from infra.engine.benchmark.boxes import HERE
 from infra.engine.events import (
     DiagnosticEvent,
@@ -17,6 +17,7 @@ from infra.engine.events import (
     PolicyRemediationEvent,
     ResOutputsEvent,
 )
+from infra.engine.stack_ref import StackRef
 from infra.engine.values import Secret, unwrap
 
 if TYPE_CHECKING:
