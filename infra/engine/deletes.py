@@ -91,7 +91,7 @@ class DeletePlanner:
         if not state.custom or state.external:
             return None
         if state.provider and ProviderReference.parse(state.provider).urn in replaced:
-            await deployment.ensure_provider(state.provider)
+            await deployment.ensure_provider(state)
             return ()
         if state.deleted_with in replaced:
             return ()
@@ -105,7 +105,7 @@ class DeletePlanner:
         if state.is_provider:
             await deployment.registry.same(state, checked=False)
         else:
-            await deployment.ensure_provider(state.provider)
+            await deployment.ensure_provider(state)
         inputs = {key: UNKNOWN if key in touched else value for key, value in state.inputs.items()}
         provider = deployment.provider_of(state)
         diff = await compared(provider, state, state, inputs, deployment, state.ignore_changes, unknowns=True)
@@ -138,7 +138,6 @@ class DeletePlanner:
 
         sames: list[Step] = []
         deletes: list[Step] = []
-        providers: dict[str, None] = {}
         for original in deployment.resources:
             if original.view_of:
                 continue
@@ -157,18 +156,15 @@ class DeletePlanner:
                 removed = RemovePendingReplaceStep(state) if state.pending_replacement else None
                 deletes.append(removed or DeleteStep(state, generator.deletes))
             if state.urn in generator.deletes:
-                providers[state.provider] = None
+                await deployment.ensure_provider(state)
         for state in generator.to_delete:
             if deletable(state):
                 generator.deletes.add(state.urn)
                 deletes.append(DeleteStep(state, generator.deletes))
-        self._refuse_untargeted(deletes)  # before a provider is started for what will not be
-        for reference in providers:
-            await deployment.ensure_provider(reference)
+        self._refuse_untargeted(deletes)
         return sames, deletes
 
     def _refuse_untargeted(self, deletes: list[Step]) -> None:
-
         generator, deployment = self._generator, self._generator.deployment
         targets = deployment.options.targets
         if not targets or deployment.options.target_dependents:
@@ -197,7 +193,7 @@ class DeletePlanner:
             return allowed, set()
         if options.excludes:
             kept = self._closure(options.excludes, dependents=options.exclude_dependents, dependencies=True)
-            return None, kept
+            return None, kept & deployment.olds.keys()
         return None, set()
 
     def _closure(self, roots: Targets, *, dependents: bool = False, dependencies: bool = False) -> set[str]:
@@ -254,5 +250,5 @@ class DeletePlanner:
             if wanted:
                 generator.refreshes.add(state.urn)
                 steps.append(RefreshStep(state))
-                await deployment.ensure_provider(state.provider)
+                await deployment.ensure_provider(state)
         return steps

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
     from infra.engine.values import Properties
 
 
-_STOP_WITHIN = 0.02
-"""Seconds that what was asked for already has to start after a failure; about what the CLI takes to save."""
+_SAVE = 0.02
+"""Seconds that the CLI takes to save what a step left; until then, what was asked for before goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,7 @@ class Deployment:
         self.news: dict[str, ResourceState] = {}
         self.reads: dict[str, ResourceState] = {}
         self._deciding = False
+        self._idle = asyncio.Event()
         self.expected = 0
         """Decisions that wait for a step."""
         self._events: asyncio.Queue[SourceEvent] = asyncio.Queue()
@@ -136,9 +138,15 @@ class Deployment:
         The CLI saves the failure before it stops, and by then siblings of the step have started.
         """
         if self._deciding:
-            self.push(Stopping(asyncio.get_running_loop().time() + _STOP_WITHIN))
+            self.push(Stopping(asyncio.get_running_loop().time() + _SAVE))
         elif self.executor is not None:
             self.executor.cancel()
+
+    async def settle(self) -> None:
+        """Let the decision that is under way end before a chain goes on: the CLI saves in between."""
+        if not self.preview:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._idle.wait(), _SAVE)
 
     def find(self, urn: str) -> ResourceState | None:
         """A resource of this run."""
@@ -157,21 +165,23 @@ class Deployment:
             raise ProviderError(f"unknown provider '{state.provider}' for resource {state.urn}")
         return provider
 
-    async def ensure_provider(self, reference: str) -> None:
-        """Have a provider of the old state ready.
+    async def ensure_provider(self, state: ResourceState) -> None:
+        """Have the provider of a resource ready, out of the old state if nothing registered it.
 
         Raises:
-            EngineError: the state has no such provider.
-            ProviderError: it cannot be started.
+            EngineError: there is none, or it cannot be started.
         """
-        if not reference or self.registry.get(reference) is not None:
+        if not state.provider or self.registry.get(state.provider) is not None:
             return
-        urn, id_ = ProviderReference.parse(reference)
-        for state in self.all_olds.get(urn, ()):
-            if state.id == id_:
-                await self.registry.same(state, checked=False)
-                return
-        raise EngineError(f"could not find provider {reference}")
+        urn, id_ = ProviderReference.parse(state.provider)
+        found = next((one for one in self.all_olds.get(urn, ()) if one.id == id_), None)
+        trouble = f"could not load provider for resource {state.urn}"
+        if found is None:
+            raise EngineError(f"{trouble}: could not find provider {state.provider}")
+        try:
+            await self.registry.same(found, checked=False)
+        except (EngineError, ProviderError) as error:
+            raise EngineError(f"{trouble}: could not create provider {state.provider}: {error}") from error
 
     def info(self, message: str, urn: str = "") -> None:
         """Say something."""
@@ -260,7 +270,9 @@ class Deployment:
         finished = False
         self._deciding = True
         while True:
+            self._idle.set()
             event = await self._events.get()
+            self._idle.clear()
             if executor.cancelled:
                 return True
             try:
@@ -325,6 +337,8 @@ class Deployment:
     async def _finish(self, generator: StepGenerator, executor: StepExecutor) -> None:
         """What comes after the program: delete what it did not ask for, or read it."""
         unknown = self._unknown_targets(self.options.targets, generator)
+        self._idle.set()
+        await executor.wait()
         try:
             if self.resources:
                 if generator.mode is Mode.REFRESH:
@@ -386,7 +400,7 @@ class Deployment:
         steps = []
         try:
             for state in self._refreshed(asked_for=asked_for):
-                await self.ensure_provider(state.provider)
+                await self.ensure_provider(state)
                 steps.append(RefreshStep(state))
         except (EngineError, ProviderError) as error:
             self.error(str(error))

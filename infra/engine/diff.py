@@ -113,7 +113,7 @@ def with_replace_on_changes(diff: Diff, paths: list[str], *, has_init_errors: bo
     """Turn differences at or below the paths into replacements.
 
     Raises:
-        ValueError: a path cannot be parsed.
+        PathError: a path cannot be parsed.
     """
     if not paths or (diff.changes is not Changes.SOME and not has_init_errors):
         return diff
@@ -122,7 +122,7 @@ def with_replace_on_changes(diff: Diff, paths: list[str], *, has_init_errors: bo
     def covered(path: str) -> bool:
         try:
             other = property_path.parse(path)
-        except ValueError:
+        except property_path.PathError:
             return False
         return any(property_path.contains(mine, other) for mine in parsed)
 
@@ -160,7 +160,7 @@ def ignoring(paths: list[str], old: Properties, new: Properties) -> tuple[Proper
     for path in paths:
         try:
             parsed = property_path.parse(path)
-        except ValueError:
+        except property_path.PathError:
             continue
         if not property_path.reset(parsed, old, inputs):
             failed.append(path)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from infra.engine.deployment import Deployment
     from infra.engine.registration import Outputs
 
+_FEW = 8  # chains, among which the order of what goes wrong is worth a little time
+
 
 class StepExecutor:
     """Executes.
@@ -81,7 +83,7 @@ class StepExecutor:
     async def _run(self, chain: list[Step]) -> None:
         try:
             for step in chain:
-                if self.cancelled or not await self._step(step):
+                if self.cancelled or not await self._step(step, last=step is chain[-1]):
                     return
         except EngineError as error:
             # The journal or a plugin: nothing more can be done safely.
@@ -90,7 +92,7 @@ class StepExecutor:
         finally:
             self._release()
 
-    async def _step(self, step: Step) -> bool:
+    async def _step(self, step: Step, *, last: bool) -> bool:
         """Run one step; whether the chain may go on."""
         deployment = self._deployment
         deployment.reporter.started(step)
@@ -107,6 +109,8 @@ class StepExecutor:
         if not lost:  # of an operation whose plugin died, the begin stays: its outcome is not known
             deployment.snapshot.end(step, success=applied.error is None or applied.status is Status.PARTIAL)
         if applied.error is None:
+            if not last and len(self._tasks) <= _FEW:
+                await deployment.settle()
             step.complete()
             if deployment.hooks.failed_after and not deployment.options.continue_on_error:
                 self.cancel()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import re
 from typing import TYPE_CHECKING, Final
 
+from infra.engine.errors import EngineError
 from infra.engine.values import OutputValue, Properties, Secret
 
 if TYPE_CHECKING:
@@ -14,6 +16,11 @@ Path = tuple[str | int, ...]
 """Property names and list indices; the name `*` stands for every one."""
 
 _MISSING: Final = object()
+_INDEX: Final = re.compile(r"[+-]?[0-9]+")
+
+
+class PathError(EngineError):
+    """A text is no property path."""
 
 
 @functools.lru_cache(maxsize=4096)
@@ -21,19 +28,19 @@ def parse(text: str) -> Path:
     """Take a path apart.
 
     Raises:
-        ValueError: it is none.
+        PathError: it is none.
     """
     if text.startswith("."):
-        raise ValueError(f"property path {text!r} must start with a name or an index")
+        raise PathError("expected property path to start with a name or index")
     path: list[str | int] = []
     rest = text
     while rest:
         if rest[0] == ".":
             rest = rest[1:]
             if not rest:
-                raise ValueError(f"property path {text!r} must end with a name or an index")
+                raise PathError("expected property path to end with a name or index")
         elif rest[0] == "[":
-            element, rest = _index(rest, text)
+            element, rest = _index(rest)
             path.append(element)
         else:
             end = min((at for at in (rest.find("."), rest.find("[")) if at >= 0), default=len(rest))
@@ -42,7 +49,7 @@ def parse(text: str) -> Path:
     return tuple(path)
 
 
-def _index(rest: str, text: str) -> tuple[str | int, str]:
+def _index(rest: str) -> tuple[str | int, str]:
     if rest.startswith('["'):
         key, at = "", 2
         while at < len(rest) and rest[at] != '"':
@@ -50,13 +57,19 @@ def _index(rest: str, text: str) -> tuple[str | int, str]:
                 at += 1
             key += rest[at]
             at += 1
-        if rest[at : at + 2] != '"]':
-            raise ValueError(f"property path {text!r} lacks a closing quote or bracket")
+        if at == len(rest):
+            raise PathError("missing closing quote in property name")
+        if rest[at + 1 : at + 2] != "]":
+            raise PathError("missing closing bracket in property access")
         return key, rest[at + 2 :]
     inside, bracket, after = rest[1:].partition("]")
     if not bracket:
-        raise ValueError(f"property path {text!r} lacks a closing bracket")
-    return ("*" if inside == "*" else int(inside)), after
+        raise PathError("missing closing bracket in array index")
+    if inside == "*":
+        return "*", after
+    if not _INDEX.fullmatch(inside):
+        raise PathError(f'invalid array index: strconv.ParseInt: parsing "{inside}": invalid syntax')
+    return int(inside), after
 
 
 def text_of(path: Path) -> str:

@@ -7,11 +7,12 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from infra.engine import urn as urns
-from infra.engine import values
 from infra.engine.aliases import AliasBook
 from infra.engine.bail import BailError
 from infra.engine.deletes import DeletePlanner
 from infra.engine.diff import Diff, ignoring
+from infra.engine.errors import EngineError
+from infra.engine.go_text import go_text
 from infra.engine.goal import Goal, ReadGoal
 from infra.engine.import_step import ImportStep
 from infra.engine.provider import Request
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from infra.engine.provider import CheckFailure, Provider
     from infra.engine.registration import Registration
     from infra.engine.state import ResourceState
-    from infra.engine.values import Value
 
 
 class Mode(Enum):
@@ -79,7 +79,7 @@ class StepGenerator:
         goal = registration.goal
         urn = self._new_urn(goal)
         if isinstance(goal, ReadGoal):
-            return self.targeting.validated(self._generate_read(registration, goal, urn))
+            return self._generate_read(registration, goal, urn)
         old, invalid, alias = self._find_old(urn, goal)
         new = goal.new_state(urn)
         if alias:
@@ -97,7 +97,7 @@ class StepGenerator:
 
     def _new_urn(self, goal: Goal | ReadGoal) -> str:
         if goal.parent and goal.parent not in self.urns:
-            raise BailError(self.deployment.error(f"could not find parent resource {goal.parent}"))
+            raise EngineError(f"could not find parent resource {goal.parent}")
         urn = urns.make(self.deployment.stack, self.deployment.project, goal.parent, goal.type, goal.name)
         if urn in self.urns:
             text = f"Duplicate resource URN '{urn}'; try giving it a unique name"
@@ -105,10 +105,11 @@ class StepGenerator:
         self.urns.add(urn)
         return urn
 
-    def _find_old(self, urn: str, goal: Goal) -> tuple[ResourceState | None, bool, str]:
+    def _find_old(self, urn: str, goal: Goal | ReadGoal) -> tuple[ResourceState | None, bool, str]:
         """The old state of a resource, whether its aliases conflict, and the alias it was found under."""
         invalid = False
-        candidates = self.aliases.candidates(goal.name, goal.type, goal.parent, goal.aliases)
+        given = goal.aliases if isinstance(goal, Goal) else ()
+        candidates = self.aliases.candidates(goal.name, goal.type, goal.parent, given)
         taker = self.aliases.new_of.get(urn)
         if taker is not None:
             invalid = True
@@ -137,10 +138,11 @@ class StepGenerator:
         return None, invalid, ""
 
     def _generate_read(self, registration: Registration, goal: ReadGoal, urn: str) -> list[Step]:
-        old = self.deployment.olds.get(urn)
+        old, _, alias = self._find_old(urn, goal)
         new = goal.new_state(urn)
+        new.aliases = [alias] if alias else []
         if not new.id:
-            raise BailError(self.deployment.error(f"Expected an ID for {urn}", urn))
+            raise EngineError(f"Expected an ID for {urn}")
         if old is not None and not old.external and old.id != new.id:
             # What we own is let go of, and what was read takes its place.
             self.replaces.add(urn)
@@ -239,6 +241,7 @@ class StepGenerator:
                     return []
                 again = goal.new_state(new.urn)
                 again.aliases, again.created, again.modified = read.aliases, read.created, read.modified
+                again.refresh_before_update, again.replacement_trigger = read.refresh_before_update, None
                 steps = await self._decide(
                     registration,
                     goal,
@@ -345,7 +348,7 @@ class StepGenerator:
         if old is None or old.id != reference.id:
             text = f"unknown provider '{new.provider}' for resource '{new.urn}'"
             raise BailError(self.deployment.error(text, new.urn))
-        await self.deployment.ensure_provider(new.provider)
+        await self.deployment.ensure_provider(new)
         self.targeting.queue_same(old)
         return self.deployment.provider_of(new)
 
@@ -354,7 +357,7 @@ class StepGenerator:
         for failure in failures:
             subject = f"{new.type} resource '{new.name}'"
             if failure.property:
-                shown = f"{{{go_text(new.inputs.get(failure.property))}}}"
+                shown = go_text(new.inputs.get(failure.property))
                 text = f"{subject}: property {failure.property} value {shown} has a problem: {failure.reason}"
             else:
                 text = f"{subject} has a problem: {failure.reason}"
@@ -372,19 +375,3 @@ class StepGenerator:
         """Whether a step was generated for a URN."""
         done = (self.creates, self.sames, self.updated, self.deletes, self.replaces, self.reads)
         return any(urn in some for some in done)
-
-
-def go_text(value: Value) -> str:
-    """A value as Go prints it, which messages of the CLI show; secrets are not."""
-    if isinstance(value, values.Secret):
-        return "[secret]"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if value is None:
-        return "<nil>"
-    if isinstance(value, dict):
-        inner = " ".join(f"{key}:{{{go_text(item)}}}" for key, item in sorted(value.items()))
-        return f"map[{inner}]"
-    if isinstance(value, list):
-        return f"[{' '.join(f'{{{go_text(item)}}}' for item in value)}]"
-    return str(value)

@@ -8,6 +8,8 @@ from infra.engine import values
 from infra.engine.bail import BailError
 from infra.engine.comparing import compared
 from infra.engine.diff import Changes, Diff, replacing, with_replace_on_changes
+from infra.engine.errors import EngineError
+from infra.engine.go_text import go_text
 from infra.engine.provider import DiffUnavailableError, Request
 from infra.engine.provider_registry import without_internal
 from infra.engine.steps import CreateStep, DeleteStep, ReplaceStep, SameStep, Step, UpdateStep
@@ -133,12 +135,16 @@ class UpdatePlanner:
             if not deployment.preview:
                 raise BailError(text)
         if goal.import_id:
+            changes = [
+                f"{key}: {go_text(old.inputs.get(key))} => {go_text(new.inputs.get(key))}"
+                for key in diff.replace_keys
+            ]
             text = (
                 "previously-imported resources that still specify an ID may not be replaced; "
-                f"please remove the `import` declaration from your program;\n{', '.join(diff.replace_keys)}"
+                "please remove the `import` declaration from your program;\n" + "\n".join(changes)
             )
             if not deployment.preview:
-                raise BailError(deployment.error(text, urn))
+                raise EngineError(text)
             deployment.warn(text, urn)
         self._generator.replaces.add(urn)
         if provider is not None and not self._generator.targeting.replaces(urn, old):
@@ -154,7 +160,7 @@ class UpdatePlanner:
             create = CreateStep(registration, new, replaced=old, diff=diff, pending_delete=True)
             return [create, ReplaceStep(old, new, diff=diff)]
         steps = await self._generator.planner.delete_dependents_first(old, urn)
-        await deployment.ensure_provider(old.provider)
+        await deployment.ensure_provider(old)
         if not old.pending_replacement:
             self._generator.deletes.add(old.urn)
             steps.append(DeleteStep(old, self._generator.deletes, replacing=True, pending_replacement=True))

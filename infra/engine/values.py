@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 from google.protobuf.struct_pb2 import NULL_VALUE, Struct  # type: ignore[attr-defined]
 from google.protobuf.struct_pb2 import Value as WireValue  # type: ignore[attr-defined]
 
+from infra.engine import urn as urns
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
@@ -267,12 +269,19 @@ class Wire:
         if not self.references:
             self._put(out, value.urn if value.id is None else value.id)
             return
-        fields: dict[str, Any] = {SIGNATURE: REFERENCE, "urn": value.urn}
-        if value.id is not None:
-            fields["id"] = "" if value.id is UNKNOWN else value.id
-        if value.package_version:
-            fields["packageVersion"] = value.package_version
+        fields = _reference_fields(value)
+        if not value.package_version:
+            del fields["packageVersion"]
+        if value.urn.count("::") >= 3:
+            fields |= {"name": urns.name_of(value.urn), "type": urns.type_of(value.urn)}
         self._put(out, fields)
+
+
+def _reference_fields(value: ResourceReference) -> dict[str, Any]:
+    fields: dict[str, Any] = {SIGNATURE: REFERENCE, "urn": value.urn, "packageVersion": value.package_version}
+    if value.id is not None:
+        fields["id"] = "" if value.id is UNKNOWN else value.id
+    return fields
 
 
 def _is_unknown(value: Value) -> bool:
@@ -316,10 +325,7 @@ def value_to_json(value: Value, crypter: Crypter | None) -> Any:  # noqa: PLR091
     if isinstance(value, OutputValue):
         return value_to_json(Secret(value.value) if value.secret else value.value, crypter)
     if isinstance(value, ResourceReference):
-        fields: dict[str, Any] = {SIGNATURE: REFERENCE, "urn": value.urn}
-        if value.id is not None:
-            fields["id"] = "" if value.id is UNKNOWN else value.id
-        return fields | ({"packageVersion": value.package_version} if value.package_version else {})
+        return _reference_fields(value)
     fields = _asset_fields(value)
     if "assets" in fields:
         fields["assets"] = {name: value_to_json(item, crypter) for name, item in fields["assets"].items()}

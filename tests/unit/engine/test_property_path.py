@@ -31,7 +31,7 @@ def test_parse_and_back(text: str, path: paths.Path) -> None:
 
 @pytest.mark.parametrize("text", [".a", "a.", "a[", "a[x]", 'a["b'])
 def test_bad_paths(text: str) -> None:
-    with pytest.raises(ValueError, match=r"."):
+    with pytest.raises(paths.PathError, match=r"."):
         paths.parse(text)
 
 
