@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -148,6 +149,22 @@ def _without(old: Any, path: property_path.Path, name: str) -> Any:
     except (KeyError, IndexError, TypeError) as error:
         raise UserError(f"{name} has no {property_path.text_of(path)}") from error
     return copied
+
+
+@app.command()
+def refresh(stack: flags.Stack) -> None:
+    """Set all values as they were in the last operation; the file before is kept beside it, as `.bak`."""
+    settings, ref = _settings(stack), stacks.reference(stack)
+    last = next(iter(stacks.backend().history(ref)), None)
+    if last is None:
+        raise UserError(f"nothing was done to {stack} yet", hint="there is no configuration to go back to")
+    if settings.path.exists():
+        shutil.copy2(settings.path, f"{settings.path}.bak")
+    found = last.get("config") or {}
+    settings.encryption_salt = settings.encryption_salt or _crypter(stack, settings).salt
+    settings.config = {key: ConfigValue(raw) for key, raw in found.items()}
+    settings.save()
+    print(f"{settings.path.name} has {len(found)} values, as of the last {last['kind']}")
 
 
 @app.command("ls")

@@ -95,7 +95,7 @@ def run(
     Raises:
         UserError: the CLI is not on PATH.
     """
-    words = f"Pulumi CLI {require_cli()}"
+    words = f"Pulumi CLI {require_cli()}".strip()
     tell: Callable[[str], None] = (lambda _line: None) if shown.quiet else say or print
     if not shown.quiet:
         print(f"engine: {words}", file=sys.stderr) if shown.as_json else tell(f"engine: {words}")

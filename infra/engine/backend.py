@@ -310,8 +310,12 @@ def _folder_of(url: str) -> Path:
     parts = urlsplit(url)
     if parts.scheme != "file":
         raise EngineError(
-            f"the embedded engine keeps state in folders (file://), not in {url}",
+            f"the embedded engine keeps state in folders (file://), not in {_without_password(url)}",
             hint="use the Pulumi CLI for this backend: `--engine pulumi`",
         )
     path = unquote(url.removeprefix("file://").split("?")[0]) or "."
     return Path(path).expanduser().absolute()
+
+
+def _without_password(url: str) -> str:
+    return re.sub(r"://[^/@]*@", "://…@", url)

@@ -126,5 +126,15 @@ class Configuration:
         """For people: secrets masked."""
         return {key: text_of(value.masked()) for key, value in self.values.items()}
 
+    def stored(self) -> dict[str, Any]:
+        """As a settings file says it, secrets sealed; without those that were given in the clear."""
+        return {key: value.raw for key, value in self.values.items() if not _in_the_clear(value.raw)}
+
+
+def _in_the_clear(raw: Any) -> bool:
+    if isinstance(raw, dict):
+        return any(map(_in_the_clear, raw.values()))
+    return isinstance(raw, Secret) or (isinstance(raw, list) and any(map(_in_the_clear, raw)))
+
 
 _DYNAMIC = "pulumi-python"  # dynamic providers run the program's own code: they get the whole configuration

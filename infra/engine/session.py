@@ -44,7 +44,7 @@ from infra.engine.secrets import crypter_for
 from infra.engine.snapshot import SnapshotManager
 from infra.engine.stack_files import UpdateInfo
 from infra.engine.stack_ref import ORGANIZATION, StackRef
-from infra.engine.state import SecretsProvider, Snapshot
+from infra.engine.state import ENGINE_VERSION, SecretsProvider, Snapshot
 from infra.engine.step_generator import Mode
 from infra.engine.targets import Targets
 
@@ -197,7 +197,7 @@ class Session:
         result = manager.snapshot()
         if journal is not None:
             self._save(result, crypter, journal)
-            self._remember(started, outcome, changes)
+            self._remember(started, outcome, changes, config)
         self._emit(CancelEvent())
         outputs = result.stack_resource.outputs if result.stack_resource else {}
         return Result(outcome, changes, outputs, self._exit_code(changes, went_well=went_well), failure)
@@ -222,7 +222,7 @@ class Session:
             deployment["resources"], _ = integrity.repair(records)
         self._backend.finish(self._ref, journal, deployment)
 
-    def _remember(self, started: float, outcome: str, changes: dict[Op, int]) -> None:
+    def _remember(self, started: float, outcome: str, changes: dict[Op, int], config: Configuration) -> None:
         """Keep a line in the stack's history."""
         info = UpdateInfo(
             kind=_KINDS.get(self._operation, str(self._operation)),
@@ -231,6 +231,8 @@ class Session:
             result=outcome,
             changes={str(op): count for op, count in changes.items()},
             message=self._options.message,
+            config=config.stored(),
+            environment={"exec.kind": "embedded", "pulumi.version": ENGINE_VERSION},
         )
         self._backend.add_history(self._ref, info)
 

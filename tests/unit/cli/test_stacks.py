@@ -303,6 +303,8 @@ def program(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.usefixtures("program")
 def test_from_preview_to_destroy(capsys: pytest.CaptureFixture[str], root: Path) -> None:
+    assert run(capsys, "config", "set", "lab", "size", "3")[0] == 0
+    assert run(capsys, "config", "set", "lab", "token", "hush-token", "--secret")[0] == 0
     code, said = run(capsys, "preview", "lab", "--json")
     assert code == 0, said
     document = json.loads(said)
@@ -320,6 +322,12 @@ def test_from_preview_to_destroy(capsys: pytest.CaptureFixture[str], root: Path)
     assert said.startswith("engine: embedded engine (Pulumi v3.260.0)\nRefreshing (lab):\n")
     assert "summaryEvent" in log.read_text()
     assert run(capsys, "stack", "history", "lab")[1].startswith("refresh  succeeded")
+    settings = (root / "Pulumi.lab.yaml").read_text()
+    assert run(capsys, "config", "set", "lab", "size", "4")[0] == 0
+    assert run(capsys, "config", "rm", "lab", "token")[0] == 0
+    assert run(capsys, "config", "refresh", "lab")[0] == 0  # as of the last operation
+    assert (root / "Pulumi.lab.yaml").read_text() == settings
+    assert "size: '4'" in (root / "Pulumi.lab.yaml.bak").read_text().replace('"', "'")
     code, said = run(capsys, "destroy", "lab", "--yes", "--remove")
     assert code == 0, said
     assert "- 2 deleted" in said

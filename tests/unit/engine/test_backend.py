@@ -122,10 +122,13 @@ def test_stack_names_are_understood_in_three_forms() -> None:
     assert StackRef.parse("organization/suite/dev", "another") == REF
 
 
-@pytest.mark.parametrize("url", ["s3://bucket", "postgres://host/db", "https://app.pulumi.com", "azblob://x"])
+@pytest.mark.parametrize(
+    "url", ["s3://bucket", "postgres://me:hush@host/db", "https://app.pulumi.com", "azblob://x"]
+)
 def test_other_backends_name_the_other_engine(url: str) -> None:
-    with pytest.raises(EngineError, match="--engine pulumi"):
+    with pytest.raises(EngineError, match="--engine pulumi") as raised:
         FileBackend(url)
+    assert "hush" not in str(raised.value)
 
 
 def test_the_digest_that_the_cli_keeps_stays_true(backend: FileBackend) -> None:
