@@ -52,7 +52,7 @@ def command(
         preview_only=preview_only,
         parallel=parallel,
     )
-    found = stacks.existing_stacks(target)
+    found = stacks.existing_stacks(target, engine)
     # The pods refer to the site's stack, so they go first.
     names = found[:1] if only else tuple(reversed(found))
     if not names:
@@ -62,7 +62,6 @@ def command(
     shown = stacks.Shown(as_json=as_json, differences=diff, event_log=event_log)
     code = flags.run_each(Operation.DESTROY, names, engine=engine, options=lambda _name: options, shown=shown)
     if remove and not code and not preview_only:
-        state = stacks.backend()
         for name in names:
-            state.remove(stacks.reference(name))
+            stacks.remove(name, engine)
     return code

@@ -78,7 +78,7 @@ def make(run: Run) -> Done:
     for number, wave in enumerate(planned, start=1):
         began = time.monotonic()
         rising = 0
-        if not run.simulate and any(not _exists(f"{run.site}.{pod}") for pod in wave.pods):
+        if not run.simulate and any(not _exists(run, f"{run.site}.{pod}") for pod in wave.pods):
             grid.obey(run.declared, ", ".join(wave.pods))
         for pod in wave.pods:
             rising += _make_one(run, f"{run.site}.{pod}")
@@ -99,11 +99,11 @@ def make(run: Run) -> Done:
     return Done(words + (", all simulated" if run.simulate else ""), changes=changes)
 
 
-def _exists(stack: str) -> bool:
+def _exists(run: Run, stack: str) -> bool:
     """Whether a stack has been made before: then its racks draw power already."""
-    from infra.cli.stacks import backend, reference  # noqa: PLC0415 (grpc is slow to import)
+    from infra.cli.stacks import exists  # noqa: PLC0415 (grpc is slow to import)
 
-    return backend().exists(reference(stack))
+    return exists(stack, EngineName(run.engine))
 
 
 def _make_one(run: Run, stack: str) -> int:
@@ -126,15 +126,15 @@ def _let_rise(run: Run, seconds: float) -> None:
 
 def unmake(run: Run) -> int:
     """Remove the resources and the stacks, pods first; how many resources that took."""
-    from infra.cli.stacks import backend, reference  # noqa: PLC0415 (grpc is slow to import)
+    from infra.cli.stacks import exists, remove  # noqa: PLC0415 (grpc is slow to import)
 
+    engine = EngineName(run.engine)
     removed = 0
     for stack in reversed(stacks(run.planned)):
-        ref = reference(stack)
-        if not backend().exists(ref):
+        if not exists(stack, engine):
             continue
         found = _operate(run, "destroy", stack)
-        backend().remove(ref, backups=True)
+        remove(stack, engine, backups=True)
         removed += found.changes.get("delete", 0)
         run.say(f"{stack}: {_words(found.changes)}")
     return removed
@@ -189,8 +189,10 @@ def _take_over(run: Run, stack: str) -> None:
     This command holds the site's own lock, so nobody else does the same now. A lock whose process lives,
     or ran on another machine, is left alone: the engine then says who holds it.
     """
-    from infra.cli.stacks import backend, reference  # noqa: PLC0415 (see above)
+    from infra.cli.stacks import backend, of_the_cli, reference  # noqa: PLC0415 (see above)
 
+    if of_the_cli(EngineName(run.engine)):
+        return  # its locks are the CLI's own
     ref = reference(stack)
     found = backend().locks(ref)
     if found and all(lock.alive is False for lock in found):

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from infra import paths, process
 from infra.cli import stacks
+from infra.cli.arguments import EngineName
 from infra.cli.stack_runs import Shown, StackRun
 from infra.engine import Operation, Options
 from infra.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from infra.engine.stack_ref import StackRef
 
@@ -99,7 +101,6 @@ def run(
     tell: Callable[[str], None] = (lambda _line: None) if shown.quiet else say or print
     if not shown.quiet:
         print(f"engine: {words}", file=sys.stderr) if shown.as_json else tell(f"engine: {words}")
-    _ensure_stack(ref, variables)
     with tempfile.TemporaryDirectory(prefix="gigasite-") as folder:
         log = shown.event_log or Path(folder) / "events"
         command = [*cli_arguments(operation, ref, options), "--event-log", str(log)]
@@ -113,14 +114,38 @@ def run(
     if collect:
         with contextlib.suppress(ValueError):
             document = json.loads("\n".join(lines))
-    outputs = stacks.stack_outputs(ref) if stacks.backend().exists(ref) else {}
-    return StackRun(ref.stack, words, code, changes, outputs, tuple(errors), document)
+    return StackRun(ref.stack, words, code, changes, _outputs(ref, variables), tuple(errors), document)
 
 
-def _ensure_stack(ref: StackRef, variables: dict[str, str]) -> None:
-    if not stacks.backend().exists(ref):
-        command = ["pulumi", "stack", "init", str(ref), "--no-select", "--non-interactive"]
-        process.run(command, cwd=paths.ROOT, env=variables, hint="see what the Pulumi CLI says above")
+def names(project: str) -> list[str]:
+    """The stacks of a project, in whatever backend."""
+    found = json.loads(_said("stack", "ls", "--json", "--project", project) or "[]")
+    return [str(one["name"]).rpartition("/")[2] for one in found]
+
+
+def init(ref: StackRef) -> None:
+    """Make an empty stack, in whatever backend."""
+    _said("stack", "init", str(ref), "--no-select")
+
+
+def remove(ref: StackRef) -> None:
+    """Remove a stack without resources; its settings file stays."""
+    _said("stack", "rm", "--stack", str(ref), "--yes", "--preserve-config")
+
+
+def _outputs(ref: StackRef, variables: Mapping[str, str]) -> dict[str, Any]:
+    if stacks.of_the_cli(EngineName.PULUMI):
+        found = _said("stack", "output", "--json", "--stack", str(ref), variables=variables)
+        return dict(json.loads(found or "{}"))
+    return stacks.stack_outputs(ref) if stacks.backend().exists(ref) else {}
+
+
+def _said(*words: str, variables: Mapping[str, str] | None = None) -> str:
+    require_cli()
+    environment = variables or os.environ | {"PULUMI_BACKEND_URL": stacks.backend_url()}
+    command = ["pulumi", *words, "--non-interactive"]
+    hint = "see what the Pulumi CLI says above"
+    return process.run(command, cwd=paths.ROOT, env=environment, hint=hint).stdout.strip()
 
 
 def _read_events(log: Path) -> tuple[dict[str, int], list[str]]:

@@ -53,7 +53,7 @@ def command(
         import_pending_creates=tuple(zip(pending[::2], pending[1::2], strict=True)),
         parallel=parallel,
     )
-    names = stacks.existing_stacks(target)[: 1 if only else None]
+    names = stacks.existing_stacks(target, engine)[: 1 if only else None]
     if not names:
         raise UserError(f"there is no stack of {target} yet", hint=f"make it with `gigasite up {target}`")
     if not preview_only:

@@ -7,6 +7,7 @@ passphrase and names are the same for both engines, so either goes on where the 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import secrets
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from infra.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+    from types import ModuleType
 
     from infra.engine.events import Event
 
@@ -117,10 +119,44 @@ def stacks_of(target: str) -> tuple[str, ...]:
     return (target,)
 
 
-def existing_stacks(target: str) -> tuple[str, ...]:
+def existing_stacks(target: str, engine: EngineName = EngineName.EMBEDDED) -> tuple[str, ...]:
     """As `stacks_of`, but those that have a state; also of a site whose declaration is gone."""
-    names = [summary.ref.stack for summary in backend().stacks(PROJECT)]
+    if of_the_cli(engine):
+        names = pulumi_cli().names(PROJECT)
+    else:
+        names = [summary.ref.stack for summary in backend().stacks(PROJECT)]
     return tuple(sorted(name for name in names if name == target or name.startswith(f"{target}.")))
+
+
+def of_the_cli(engine: EngineName) -> bool:
+    """Whether the stacks are in a backend that only the CLI can reach, and it is the CLI that shall."""
+    return engine is EngineName.PULUMI and not backend_url().startswith("file://")
+
+
+def exists(stack: str, engine: EngineName = EngineName.EMBEDDED) -> bool:
+    """Whether there is such a stack."""
+    if of_the_cli(engine):
+        return stack in pulumi_cli().names(PROJECT)
+    return backend().exists(reference(stack))
+
+
+def remove(stack: str, engine: EngineName = EngineName.EMBEDDED, *, backups: bool = False) -> None:
+    """Remove a stack that holds nothing any more; its settings stay.
+
+    Args:
+        stack: its name.
+        engine: whose backend it is in.
+        backups: remove its last states too.
+    """
+    if of_the_cli(engine):
+        pulumi_cli().remove(reference(stack))
+    else:
+        backend().remove(reference(stack), backups=backups)
+
+
+def pulumi_cli() -> ModuleType:
+    """The module that runs the CLI, which mostly is not needed."""
+    return importlib.import_module("infra.cli.pulumi_cli")
 
 
 def reference(stack: str) -> StackRef:
@@ -142,7 +178,7 @@ def run_stack(
     on_event: Callable[[Event], None] | None = None,
     say: Callable[[str], None] | None = None,
 ) -> StackRun:
-    """Do one operation on one stack; made, empty, if there is none of that name.
+    """Do one operation on one stack; it is made if there is none of that name (for a preview, only for now).
 
     Args:
         operation: preview, up, refresh, destroy or import.
@@ -159,17 +195,30 @@ def run_stack(
     """
     shown, options = shown or Shown(), options or Options()
     ref = reference(stack)
-    with environment(site_of(stack)) as variables:
+    with environment(site_of(stack)) as variables, _made(stack, engine, for_now=operation == "preview"):
         if engine is EngineName.PULUMI:
-            from infra.cli import pulumi_cli  # noqa: PLC0415 (not both are needed)
-
-            return pulumi_cli.run(operation, ref, options, shown, variables=variables, say=say)
+            done: StackRun = pulumi_cli().run(operation, ref, options, shown, variables=variables, say=say)
+            return done
         from infra.cli import embedded  # noqa: PLC0415 (not both are needed)
 
-        state = backend()
-        if not state.exists(ref):
-            state.init(ref)
         return embedded.run(operation, ref, options, shown, on_event=on_event, say=say)
+
+
+@contextlib.contextmanager
+def _made(stack: str, engine: EngineName, *, for_now: bool) -> Iterator[None]:
+    """Have an empty stack of a name if there is none; for a preview, which changes nothing, only for now."""
+    with contextlib.ExitStack() as afterwards:
+        # A pod refers to its site's stack.
+        for name in dict.fromkeys((site_of(stack), stack) if for_now else (stack,)):
+            if exists(name, engine):
+                continue
+            if engine is EngineName.PULUMI:
+                pulumi_cli().init(reference(name))
+            else:
+                backend().init(reference(name))
+            if for_now:
+                afterwards.callback(remove, name, engine, backups=True)
+        yield
 
 
 def stack_outputs(ref: StackRef, *, show_secrets: bool = False) -> dict[str, Any]:

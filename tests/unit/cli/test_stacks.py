@@ -11,6 +11,7 @@ import pytest
 
 from infra import paths
 from infra.cli import main, pulumi_cli, stacks
+from infra.cli.arguments import EngineName
 from infra.cli.stacks import Operation, Options, StackRun
 from infra.engine import ImportSpec
 from infra.errors import UserError
@@ -256,6 +257,45 @@ def test_without_the_cli_its_engine_is_refused_with_a_way_out(monkeypatch: pytes
         pulumi_cli.require_cli()
 
 
+FAKE_CLI = """#!/bin/sh
+echo "$PULUMI_BACKEND_URL $*" >> "$0.log"
+case "$1 $2" in
+"version ") echo v3.260.0 ;;
+"stack ls") cat "$0.stacks" ;;
+"stack init") echo '[{"name": "organization/gigasite/lab"}]' > "$0.stacks" ;;
+"stack rm") echo '[]' > "$0.stacks" ;;
+"stack output") echo '{"ip": "::1"}' ;;
+esac
+"""
+
+
+def test_another_backend_is_left_to_the_cli(
+    capsys: pytest.CaptureFixture[str], root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = root / "pulumi"
+    program.write_text(FAKE_CLI)
+    program.chmod(0o755)
+    (root / "pulumi.stacks").write_text("[]")
+    monkeypatch.setenv("PATH", str(root), prepend=":")
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://states")
+    monkeypatch.setattr(stacks, "stacks_of", lambda target: (target,))
+    assert main(["preview", "lab"]) == 1
+    assert "--engine pulumi" in capsys.readouterr().err
+    assert main(["preview", "lab", "--engine", "pulumi"]) == 0
+    said = [line.removeprefix("s3://states ").split()[:2] for line in log_of(program)]
+    assert said.index(["stack", "init"]) < said.index(["preview", "--stack"]) < said.index(["stack", "rm"])
+    made = stacks.run_stack(Operation.UP, "lab", engine=EngineName.PULUMI)
+    assert made.outputs == {"ip": "::1"}
+    assert stacks.existing_stacks("lab", EngineName.PULUMI) == ("lab",)
+    assert main(["destroy", "lab", "--engine", "pulumi", "--yes", "--remove"]) == 0
+    assert any(line.startswith("s3://states destroy --stack") for line in log_of(program))
+    assert not stacks.exists("lab", EngineName.PULUMI)
+
+
+def log_of(program: Path) -> list[str]:
+    return Path(f"{program}.log").read_text().splitlines()
+
+
 def test_a_site_is_its_own_stack_and_its_pods(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -311,6 +351,7 @@ def test_from_preview_to_destroy(capsys: pytest.CaptureFixture[str], root: Path)
     assert document["engine"].startswith("embedded engine")
     assert document["stacks"]["lab"]["changeSummary"] == {"create": 2}
     assert run(capsys, "preview", "lab", "--expect-no-changes")[0] == 7
+    assert not stacks.exists("lab")  # a preview leaves nothing
     made = stacks.run_stack(Operation.UP, "lab", shown=stacks.Shown(quiet=True))
     assert (made.exit_code, made.changes, made.outputs) == (0, {"create": 2}, {"pw": "[secret]"})
     assert run(capsys, "stack", "output", "lab", "pw", "--show-secrets")[1] == "hush\n"
