@@ -48,7 +48,7 @@ class ImportSpec:
     version: str = ""
     protect: bool = True
     properties: tuple[str, ...] = ()
-    """Names of the inputs to keep; empty means what the provider reads."""
+    """Names of inputs; as with the CLI, all that the provider reads are kept all the same."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,28 +113,34 @@ def with_replace_on_changes(diff: Diff, paths: list[str], *, has_init_errors: bo
     """Turn differences at or below the paths into replacements.
 
     Raises:
-        PathError: a path cannot be parsed.
+        PathError: one of them, or of the provider's, cannot be parsed.
     """
-    if not paths or (diff.changes is not Changes.SOME and not has_init_errors):
+    if diff.changes is not Changes.SOME and not has_init_errors:
         return diff
     parsed = [property_path.parse(path) for path in paths]
 
-    def covered(path: str) -> bool:
+    def covered(path: Path) -> bool:
+        return any(property_path.contains(mine, path) for mine in parsed)
+
+    def covered_key(key: str) -> bool:
         try:
-            other = property_path.parse(path)
+            return bool(parsed) and covered(property_path.parse(key))
         except property_path.PathError:
             return False
-        return any(property_path.contains(mine, other) for mine in parsed)
 
     detailed = None
     if diff.detailed is not None:
         detailed = {
-            path: PropertyDiff(as_replace(item.kind), item.input_diff) if covered(path) else item
+            path: PropertyDiff(as_replace(item.kind), item.input_diff)
+            if covered(property_path.parse(path))
+            else item
             for path, item in diff.detailed.items()
         }
-    keys = dict.fromkeys(diff.replace_keys) | dict.fromkeys(key for key in diff.changed_keys if covered(key))
+    keys = dict.fromkeys(diff.replace_keys) | dict.fromkeys(
+        key for key in diff.changed_keys if covered_key(key)
+    )
     changes = diff.changes
-    if has_init_errors and covered(INIT_ERROR):
+    if has_init_errors and covered_key(INIT_ERROR):
         keys[INIT_ERROR] = None
         changes = Changes.SOME
         if detailed is not None:

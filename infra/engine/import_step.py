@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from infra.engine.deployment import Deployment
     from infra.engine.registration import Registration
     from infra.engine.state import ResourceState
+    from infra.engine.values import Properties
 
 
 class ImportStep(Step):
@@ -28,7 +29,7 @@ class ImportStep(Step):
         ignore: ignoreChanges.
         replaced: what stands under that URN until now.
         on_done: told the state that was read, so that it can be compared with what is wanted.
-        properties: of the import command: the inputs to keep; empty means all.
+        properties: of the import command: told apart in a message only, since the CLI keeps all inputs.
     """
 
     op = Op.IMPORT
@@ -92,12 +93,11 @@ class ImportStep(Step):
             self.replaced.delete = True
         return WELL
 
-    async def _keep_inputs(self, deployment: Deployment, inputs: dict[str, object]) -> None:
-        """Let the provider see the inputs that the command keeps; what it does not like is only said."""
+    async def _keep_inputs(self, deployment: Deployment, inputs: Properties) -> None:
+        """Let the provider see the inputs; what it does not like is only said."""
         new = self.res
-        wanted = self._properties or tuple(inputs)
         new.import_id = ""
-        new.inputs = {key: inputs[key] for key in wanted if key in inputs}
+        new.inputs = inputs
         request = Request(
             new.urn,
             inputs=new.inputs,

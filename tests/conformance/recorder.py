@@ -100,7 +100,7 @@ class Recorder:
         error = ""
         result = engine.Result(None, {}, exit_code=1)
         try:
-            options = steps.options(step, stack, in_process=self.in_process)
+            options = steps.options(step, stack, self.project, in_process=self.in_process)
             result = engine.run(
                 step["op"], project_dir=self.project, stack=stack, options=options, on_event=seen.append
             )

@@ -104,8 +104,8 @@ def urn(text: str, stack: str) -> str:
     return text
 
 
-def options(step: Step, stack: str, *, in_process: bool) -> Options:
-    """What the step asks of the engine."""
+def options(step: Step, stack: str, folder: Path, *, in_process: bool) -> Options:
+    """What the step asks of the engine; files are found from the project's folder."""
     words: list[str] = []
     for name, value in (step.get("flags") or {}).items():
         flag = "--" + name.replace("_", "-")
@@ -137,7 +137,7 @@ def options(step: Step, stack: str, *, in_process: bool) -> Options:
         "in_process": in_process,
         "clear_pending_creates": given.clear_pending_creates,
         "import_pending_creates": tuple(zip(pending[::2], pending[1::2], strict=True)),
-        "imports": tuple(imports(given)) if step["op"] == "import" else (),
+        "imports": tuple(imports(given, folder)) if step["op"] == "import" else (),
         "message": given.message,
         "config": dict(pair.partition("=")[::2] for pair in given.config) or None,
     }
@@ -147,13 +147,15 @@ def options(step: Step, stack: str, *, in_process: bool) -> Options:
     return Options(**{name: value for name, value in asked.items() if name in known})
 
 
-def imports(given: argparse.Namespace) -> list[ImportSpec]:
+def imports(given: argparse.Namespace, folder: Path) -> list[ImportSpec]:
     """What an import is asked for: by words, or by a file of the CLI's form."""
     common = {"protect": given.protect, "properties": tuple(given.properties)}
     if given.file is None:
         kind, name, identity = given.positional
-        return [ImportSpec(kind, name, identity, parent=given.parent, provider=given.provider, **common)]
-    content = json.loads(given.file.read_text())
+        # Both may be said as NAME=URN, where the name is for the code that is generated.
+        parent, provider = (text.rpartition("=")[2] for text in (given.parent, given.provider))
+        return [ImportSpec(kind, name, identity, parent=parent, provider=provider, **common)]
+    content = json.loads((folder / given.file).read_text())
     names = content.get("nameTable", {})
     return [
         ImportSpec(

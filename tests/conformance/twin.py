@@ -247,7 +247,7 @@ def child(engine: str, operation: str, log: str, words: list[str]) -> int:
     packs.add_argument("--policy-pack-config", action="append", default=[], type=Path)
     policies, words = packs.parse_known_args(words)
     options = replace(
-        steps.options({"op": operation, "args": words}, STACK, in_process=engine == "in-process"),
+        steps.options({"op": operation, "args": words}, STACK, Path(), in_process=engine == "in-process"),
         policy_packs=tuple(policies.policy_pack),
         policy_pack_configs=tuple(policies.policy_pack_config),
     )
