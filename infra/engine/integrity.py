@@ -65,8 +65,9 @@ def _own_problems(record: Record) -> Iterator[str]:
     except ValueError as error:
         yield str(error)
         return
-    if record.get("type") and record["type"] != parsed.type:
-        yield f"{urn}: its type is {record['type']}, not that of its URN"
+    type_ = record.get("type") or parsed.type
+    if type_ != parsed.type and "::" not in type_:  # a type without a module cannot be told from the name
+        yield f"{urn}: its type is {type_}, not that of its URN"
     if record.get("id") and not record.get("custom"):
         yield f"{urn}: has an id ({record['id']}) although it is not a custom resource"
     if urns.is_provider_type(parsed.type) and not record.get("id"):

@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from infra.engine.secrets import PassphraseCrypter
     from infra.engine.values import Properties
 
-_CHANGING = {Operation.UP, Operation.REFRESH, Operation.DESTROY, Operation.IMPORT}
+_UNCHANGING = {Op.SAME, Op.READ, Op.READ_DISCARD, Op.READ_REPLACEMENT}
 _KINDS = {Operation.UP: "update", Operation.IMPORT: "resource-import"}
 
 
@@ -207,7 +207,7 @@ class Session:
             return 130
         if not went_well:
             return 1
-        unexpected = self._options.expect_no_changes and any(op is not Op.SAME for op in changes)
+        unexpected = self._options.expect_no_changes and changes.keys() - _UNCHANGING
         return 7 if unexpected else 0
 
     def _save(self, result: Snapshot, crypter: PassphraseCrypter, journal: Journal) -> None:
