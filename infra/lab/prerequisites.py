@@ -89,6 +89,7 @@ REQUIREMENTS: tuple[Requirement, ...] = (
 CHECKERS: tuple[Requirement, ...] = (
     Requirement("vtysh", _program("vtysh"), "tests of the rendered frr.conf", "frr"),
     Requirement("chronyd", _program("chronyd"), "tests of the rendered chrony.conf", "chrony"),
+    Requirement("nft", _program("nft"), "tests of the rendered nftables.conf", "nftables"),
     Requirement("scontrol", _program("scontrol"), "tests of the rendered slurm.conf", "slurm-client"),
 )
 """Programs that read the rendered configuration in the tests; their services never run here."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from infra.plan.machines import Machine, Nic, Role
+from infra.render.firewall import Firewall, Inbound, Zone, allowed, firewall_of, zones_of
 from infra.render.scheduler import SlurmFacts, slurm_facts
 
 if TYPE_CHECKING:
@@ -128,6 +129,7 @@ class MachineFacts:
         settings: kernel parameters.
         routing: None but for switches that route: those of an InfiniBand fabric do what their manager says.
         time_server: whether it serves time to the site.
+        firewall: None where the site declares no zone for it.
     """
 
     name: str
@@ -144,14 +146,16 @@ class MachineFacts:
     settings: tuple[Setting, ...]
     routing: Routing | None
     time_server: bool
+    firewall: Firewall | None
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A line of /etc/hosts."""
+    """A machine that others reach by its loopback."""
 
     name: str
     address: str
+    role: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +210,8 @@ class SiteFacts:
         groups: groups made on every machine.
         mounts: shared folders.
         slurm: the scheduler, or None for a site without one.
+        zones: security zones.
+        matrix: what each zone lets in.
     """
 
     name: str
@@ -218,6 +224,8 @@ class SiteFacts:
     groups: tuple[Group, ...]
     mounts: tuple[Mount, ...]
     slurm: SlurmFacts | None
+    zones: tuple[Zone, ...]
+    matrix: dict[str, tuple[Inbound, ...]]
 
 
 def mount_unit(path: str) -> str:
@@ -266,7 +274,11 @@ def site_facts(site: Site, machines: Sequence[Machine]) -> SiteFacts:
     return SiteFacts(
         name=site.name,
         domain=site.services.domain,
-        hosts=tuple(Host(machine.name, machine.loopback) for machine in machines if machine.loopback),
+        hosts=tuple(
+            Host(machine.name, machine.loopback, str(machine.role))
+            for machine in machines
+            if machine.loopback
+        ),
         fabric=tuple(fabric),
         asn_bases={
             name: one.asn_base
@@ -281,6 +293,8 @@ def site_facts(site: Site, machines: Sequence[Machine]) -> SiteFacts:
         ),
         mounts=_mounts(site, machines),
         slurm=slurm_facts(site.schedulers.slurm, machines) if site.schedulers.slurm else None,
+        zones=zones_of(site),
+        matrix=allowed(site),
     )
 
 
@@ -308,6 +322,9 @@ def machine_facts(machine: Machine, machines: Mapping[str, Machine], site: SiteF
     """
     switch = machine.role is Role.SWITCH
     mtu = MTU_STAND_IN if machine.stand_in else MTU_FABRIC
+    routing = _routing(machine, machines, site.asn_bases) if switch else None
+    sessions = [neighbor.link for neighbor in routing.neighbors] if routing else []
+    data = [nic.name for nic in machine.nics]
     return MachineFacts(
         name=machine.name,
         role=str(machine.role),
@@ -321,8 +338,9 @@ def machine_facts(machine: Machine, machines: Mapping[str, Machine], site: SiteF
         links=tuple(_link(nic, mtu, routed=switch and nic.fabric in site.asn_bases) for nic in machine.nics),
         routes=() if switch else _host_routes(machine, site.fabric),
         settings=_settings(switch=switch),
-        routing=_routing(machine, machines, site.asn_bases) if switch else None,
+        routing=routing,
         time_server=machine.role is Role.MANAGEMENT,
+        firewall=firewall_of(machine.role, data, sessions, site.zones, site.matrix),
     )
 
 

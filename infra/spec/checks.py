@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from infra.spec.layout import Rack
     from infra.spec.site import Site
 
+LAST_PORT = 65535
+
 
 class Mistake(NamedTuple):
     """One mistake.
@@ -165,6 +167,13 @@ def _references(site: Site) -> Iterator[Mistake]:
     for index, allow in enumerate(site.security.allow):
         yield from _known(("security", "allow", index, "source"), "zone", allow.source, zones, declared)
         yield from _known(("security", "allow", index, "target"), "zone", allow.target, zones, declared)
+        for number, text in enumerate(allow.ports):
+            first, _, last = text.partition("/")[2].partition("-")
+            if not 1 <= int(first) <= int(last or first) <= LAST_PORT:
+                message = f"`{text}` is no port and no range of ports"
+                yield Mistake(
+                    ("security", "allow", index, "ports", number), message, f"ports go from 1 to {LAST_PORT}"
+                )
 
 
 def _unique(site: Site) -> Iterator[Mistake]:

@@ -179,12 +179,13 @@ class Allow(Part):
 
     source: Name
     target: Name
-    ports: tuple[Annotated[str, Field(pattern=r"^(tcp|udp|icmp)(/\d+(-\d+)?)?$")], ...]
+    ports: tuple[Annotated[str, Field(pattern=r"^(tcp|udp)/\d+(-\d+)?$", examples=["tcp/6817"])], ...]
+    """One port or a range each; ICMP is let in from everywhere."""
     reason: str
 
 
 class Zones(Part):
-    """Security zones and the connectivity matrix."""
+    """Security zones and the connectivity matrix: a machine in a zone drops all else."""
 
     zones: tuple[Zone, ...] = ()
     allow: tuple[Allow, ...] = ()

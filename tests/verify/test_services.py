@@ -16,10 +16,14 @@ BY_ROLE = {
 FAILED = "systemctl list-units --state=failed --plain --no-legend --no-pager"
 
 
+def services(facts):
+    """What runs on a machine."""
+    return EVERYWHERE + BY_ROLE[facts.role] + (("nftables",) if facts.firewall else ())
+
+
 def states(facts, site):
     """Asks for the state of the role's services."""
-    services = " ".join(EVERYWHERE + BY_ROLE[facts.role])
-    return (f"systemctl show --property Id,ActiveState,UnitFileState {services}",)
+    return (f"systemctl show --property Id,ActiveState,UnitFileState {' '.join(services(facts))}",)
 
 
 @pytest.mark.asks.with_args(states)
@@ -34,7 +38,7 @@ def test_services_run(shell, facts, site):
         for unit in found
         if (unit["ActiveState"], unit["UnitFileState"]) != ("active", "enabled")
     ]
-    assert len(found) == len(EVERYWHERE + BY_ROLE[facts.role])
+    assert len(found) == len(services(facts))
     assert not wrong, "; ".join(wrong)
 
 

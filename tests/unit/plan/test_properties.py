@@ -13,6 +13,7 @@ from polars.testing import assert_frame_equal
 
 from infra.plan import machines_of, plan
 from infra.plan.counts import counts
+from infra.plan.zones import loopback_ranges
 from infra.spec import checks
 
 _spec = importlib.util.spec_from_file_location("sites", Path(__file__).with_name("sites.py"))
@@ -69,6 +70,22 @@ def test_both_ends_of_each_cable_exist(site):
     ports = dict(whole.switches.select("name", "ports").rows()) if whole.switches.height else {}
     used = whole.ports.group_by("switch").len()
     assert all(count <= ports[name] for name, count in used.rows())
+
+
+@SETTINGS
+@given(_sites.sites())
+def test_each_loopback_is_in_the_ranges_of_its_role_alone(site):
+    whole = plan(site)
+    roles = dict.fromkeys(whole.switches["name"], "switch")
+    roles |= dict(whole.nodes.select("name", "role").rows())
+    ranges = [
+        (role, *map(ipaddress.ip_address, text.split("-")))
+        for role, texts in loopback_ranges(site).items()
+        for text in texts
+    ]
+    for owner, text in whole.addresses.filter(pl.col("pool") == "loopback").select("owner", "address").rows():
+        address = ipaddress.ip_interface(text).ip
+        assert {role for role, first, last in ranges if first <= address <= last} == {roles[owner]}, owner
 
 
 @SETTINGS

@@ -16,9 +16,10 @@ from ruamel.yaml import YAML
 from infra.errors import UserError
 from infra.paths import ROOT
 from infra.plan.machines import Role
-from infra.render import component_files, deployed_files, render
+from infra.render import component_files, deployed_files, machine_facts, render, site_facts
 from infra.render.deployment import APPLIED, role_rules
 from infra.render.templates import TEMPLATES
+from infra.spec import load_site
 
 pytestmark = pytest.mark.unit
 
@@ -164,3 +165,47 @@ def test_ansibles_own_template_lookup_prints_the_same(name, facts, site):
     templar = Templar(DataLoader(), variables=variables)
     text = trust_as_template((TEMPLATES / "etc/hosts.j2").read_text())
     assert templar.template(text) == files_of(name, facts, site)["/etc/hosts"].text
+
+
+def ruleset(name, facts, site):
+    return files_of(name, facts, site)["/etc/nftables.conf"].text
+
+
+def nft(text, tmp_path):
+    """Lets nftables read a ruleset in a network of its own, which nothing else sees."""
+    words = ["unshare", "--map-root-user", "--net", "nft", "--check", "--file", "%s"]
+    if shutil.which("nft", path="/usr/sbin:/sbin") is None:
+        pytest.fail("nft is not installed: see gigasite doctor")
+    return check(words, tmp_path, text, "nftables.conf")
+
+
+@pytest.mark.parametrize("name", EVERYONE)
+def test_nftables_takes_its_configuration(name, facts, site, tmp_path):
+    done = nft(ruleset(name, facts, site), tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_check_of_nftables_can_fail(facts, site, tmp_path):
+    text = ruleset(hand.STORE, facts, site).replace("dport 2049", "dport nowhere")
+    assert nft(text, tmp_path).returncode != 0
+
+
+def test_zones_let_in_what_the_matrix_says_and_nothing_else(facts, site):
+    lines = re.findall(r"^ +(.* accept) comment .*$", ruleset(hand.STORE, facts, site), re.MULTILINE)
+    assert lines == [
+        "meta l4proto { icmp, ipv6-icmp } accept",
+        'iifname != { "data0" } tcp dport 22 accept',
+        "ip saddr @compute tcp dport 2049 accept",
+        "ip saddr @management tcp dport 2049 accept",
+        "ip saddr @management tcp dport 22 accept",
+    ]
+    assert 'iifname "data4" tcp dport 179 accept' in ruleset(hand.LEAF, facts, site)
+
+
+def test_a_site_without_zones_has_no_firewall(hand_made):
+    declared = load_site("lab")
+    open_site = declared.model_copy(update={"security": type(declared.security)()})
+    known = site_facts(open_site, tuple(hand_made.values()))
+    one = machine_facts(hand_made[hand.STORE], hand_made, known)
+    assert one.firewall is None
+    assert "/etc/nftables.conf" not in {file.path for file in deployed_files(one, known)}

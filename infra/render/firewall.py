@@ -1,0 +1,127 @@
+"""Who may reach a machine: the declaration's zones and their matrix as rules for nftables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from infra.plan.zones import loopback_ranges
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from infra.plan.machines import Role
+    from infra.spec.site import Site
+
+COMMENT = 128
+"""Bytes of a comment that nftables takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """Machines of some roles.
+
+    Attributes:
+        name: as an nftables set may be called.
+        family: of its addresses, `ip` or `ip6`.
+        ranges: `first-last` of its machines' loopbacks on the whole site: machines talk by those.
+        roles: of its machines.
+    """
+
+    name: str
+    family: str
+    ranges: tuple[str, ...]
+    roles: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """What one zone may reach.
+
+    Attributes:
+        zone: where it comes from.
+        protocol: `tcp` or `udp`; ICMP is let in from everywhere.
+        ports: one port or a range.
+        reason: as declared.
+    """
+
+    zone: str
+    protocol: str
+    ports: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Firewall:
+    """What is let in; everything else is dropped.
+
+    Attributes:
+        data: data interfaces; by any other comes administration.
+        sessions: interfaces with a routing daemon at their other end.
+        rules: from zones.
+    """
+
+    data: tuple[str, ...]
+    sessions: tuple[str, ...]
+    rules: tuple[Inbound, ...]
+
+
+def zones_of(site: Site) -> tuple[Zone, ...]:
+    """The declared zones."""
+    if not site.security.zones:
+        return ()
+    ranges = loopback_ranges(site)
+    family = "ip6" if ":" in str(site.addresses.loopbacks) else "ip"
+    return tuple(
+        Zone(
+            _identifier(zone.name),
+            family,
+            tuple(one for role, ones in ranges.items() if role in zone.roles for one in ones),
+            tuple(zone.roles),
+        )
+        for zone in site.security.zones
+    )
+
+
+def allowed(site: Site) -> dict[str, tuple[Inbound, ...]]:
+    """What each zone lets in, by its name."""
+    found: dict[str, list[Inbound]] = {_identifier(zone.name): [] for zone in site.security.zones}
+    for allow in site.security.allow:
+        for text in allow.ports:
+            protocol, _, ports = text.partition("/")
+            if ports:
+                rule = Inbound(_identifier(allow.source), protocol, ports, _comment(allow.reason))
+                found[_identifier(allow.target)].append(rule)
+    return {name: tuple(rules) for name, rules in found.items()}
+
+
+def firewall_of(
+    role: Role,
+    data: Sequence[str],
+    sessions: Sequence[str],
+    zones: Sequence[Zone],
+    matrix: dict[str, tuple[Inbound, ...]],
+) -> Firewall | None:
+    """What a machine lets in; None on a site that declares no zone for it, where everything is let in.
+
+    Args:
+        role: its role.
+        data: its data interfaces.
+        sessions: those with a routing daemon at their other end.
+        zones: of the site.
+        matrix: see `allowed`.
+    """
+    own = [zone.name for zone in zones if role in zone.roles]
+    if not own:
+        return None
+    rules = tuple(rule for name in own for rule in matrix[name])
+    return Firewall(tuple(data), tuple(sessions), rules)
+
+
+def _identifier(name: str) -> str:
+    return name.replace("-", "_")
+
+
+def _comment(reason: str) -> str:
+    plain = " ".join(reason.replace('"', "'").split())
+    return plain.encode()[:COMMENT].decode(errors="ignore")

@@ -1,0 +1,74 @@
+"""Zones: a machine lets in what the declaration's matrix allows, and drops the rest."""
+
+from __future__ import annotations
+
+import pytest
+
+pytestmark = pytest.mark.proved_on("vm")
+
+RULES = "nft --json list chain inet gigasite input"
+
+
+@pytest.fixture
+def firewall(facts):
+    """What the machine shall let in."""
+    if facts.firewall is None:
+        pytest.skip("the site declares no zone for it")
+    return facts.firewall
+
+
+@pytest.mark.asks(RULES)
+def test_what_is_not_allowed_is_dropped(shell, firewall):
+    """Its firewall drops by default and has a rule for each allowed port of the matrix."""
+    parts = shell.json(RULES)["nftables"]
+    (policy,) = [part["chain"]["policy"] for part in parts if "chain" in part]
+    assert policy == "drop"
+    found = {_zone_rule(part["rule"]["expr"]) for part in parts if "rule" in part} - {None}
+    assert found == {(rule.zone, rule.protocol, rule.ports) for rule in firewall.rules}
+
+
+def _zone_rule(expressions):
+    """Zone, protocol and ports of a rule that lets a zone in; None for any other."""
+    matches = {
+        (left := part["match"]["left"]).get("payload", left).get("field"): (left, part["match"]["right"])
+        for part in expressions
+        if "match" in part and "payload" in part["match"]["left"]
+    }
+    if "saddr" not in matches or "dport" not in matches:
+        return None
+    (_, zone), (left, ports) = matches["saddr"], matches["dport"]
+    text = "-".join(str(port) for port in ports["range"]) if isinstance(ports, dict) else str(ports)
+    return zone.removeprefix("@"), left["payload"]["protocol"], text
+
+
+def others(facts, site):
+    """One other machine of each role: on a big site the matrix is the same for all of a role."""
+    return {host.role: host for host in reversed(site.hosts) if host.name != facts.name}.values()
+
+
+def knocks(facts, site):
+    """Asks which of them let it in by ssh, all at once."""
+    knock = "(timeout 5 bash -c '</dev/tcp/{address}/22' && echo {name}) 2>/dev/null &"
+    words = (knock.format(address=host.address, name=host.name) for host in others(facts, site))
+    return (" ".join([*words, "wait"]),)
+
+
+@pytest.mark.asks.with_args(knocks)
+def test_only_who_may_gets_in(shell, facts, site, found):
+    """It gets in by ssh where the matrix lets its zone in, and nowhere else."""
+    (command,) = knocks(facts, site)
+    firewalls = {machine.name: found.facts_of(machine).firewall for machine in found.machines}
+    own = {zone.name for zone in site.zones if facts.role in zone.roles}
+    open_to_it = {host.name for host in others(facts, site) if _lets_in(firewalls[host.name], own)}
+    assert set(shell.out(command).split()) == open_to_it
+
+
+def _lets_in(firewall, zones):
+    return firewall is None or any(
+        rule.zone in zones and rule.protocol == "tcp" and _covers(rule.ports, 22) for rule in firewall.rules
+    )
+
+
+def _covers(ports, port):
+    first, _, last = ports.partition("-")
+    return int(first) <= port <= int(last or first)
