@@ -1,28 +1,55 @@
-"""The live display of a terminal: what is under way while it runs, at the end the tree of what changed."""
+"""The display of a terminal: the tree of resources, live while it runs and whole at its end.
+
+A line is a sign, the type at its place in the tree, the name, what is done, and what there is to know of it.
+Resources under one parent that change alike share a line.
+"""
 
 from __future__ import annotations
 
+import re
 import time
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.console import Console, Group
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
-from rich.tree import Tree
 
 from infra.engine import events
 from infra.engine import urn as urns
-from infra.engine.display import HEADINGS, WORDS, Display, differences, names_of
+from infra.engine.differences import brief, differences
+from infra.engine.display import Display
+from infra.engine.display_words import HEADINGS, WORDS
 from infra.engine.event_json import plain_text
-from infra.engine.events import Op, Severity
 
 if TYPE_CHECKING:
-    from infra.engine import Result
-    from infra.engine.events import Event, StepMetadata
+    from collections.abc import Callable, Iterator, Sequence
 
-ROWS = 12  # operations under way that are shown at once
-TREE_LIMIT = 200  # with more changes than this, equal ones are shown together instead of a tree
+    from infra.engine import Result
+    from infra.engine.events import Event
+    from infra.engine.progress import Row
+
+ALIKE = 5
+"""From so many resources on, those that change alike share a line."""
+NAMES_SHOWN = 3
+REFRESHES = 8  # a second
+_OTHER_LINES = 4  # of the screen, beside the live tree
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the tree; `detail` lines stand below it."""
+
+    sign: str
+    branch: str
+    name: str
+    status: str
+    info: str
+    style: str
+    detail: tuple[str, ...] = ()
+    indent: str = ""
 
 
 class TreeDisplay(Display):
@@ -31,121 +58,154 @@ class TreeDisplay(Display):
     def start(self) -> None:
         """Print the heading and begin the live part."""
         self.console = Console(file=self.out, highlight=False)
-        self.started: dict[tuple[str, Op], float] = {}
-        self.parents: dict[str, str] = {}
+        self.began = time.monotonic()
         self.console.print(Text(f"{HEADINGS[self.operation][0]} ({self.stack}):", style="bold"))
         self.live = Live(
-            console=self.console, get_renderable=self._under_way, refresh_per_second=8, transient=True
+            console=self.console, get_renderable=self._under_way, refresh_per_second=REFRESHES, transient=True
         )
         self.live.start()
 
     def line(self, text: str) -> None:
-        """Print one line above the live part."""
-        self.console.print(Text(text))
+        """Print lines above the live part; headings and signs are colored."""
+        for line in text.split("\n"):
+            self.console.print(_colored(line), soft_wrap=True)
 
     def __call__(self, event: Event) -> None:
         """Take an event; the live part shows it at its next refresh."""
-        if not self.progress.take(event):
-            return
-        match event:
-            case events.ResourcePreEvent():
-                step = event.metadata
-                self.started[step.urn, step.op] = time.monotonic()
-                state = step.new or step.old
-                self.parents[step.urn] = state.parent if state else ""
-            case events.ResOpFailedEvent():
-                step = event.metadata
-                self.console.print(self._row(step, f"{WORDS[step.op].doing} failed", style="bold red"))
-            case events.DiagnosticEvent() if event.severity is Severity.INFO_ERR and not event.ephemeral:
-                self.console.print(Text(plain_text(event.message).rstrip(), style="dim"))
-            case events.StdoutEvent():
-                self.line(plain_text(event.message).rstrip())
-            case _:
-                pass
-
-    def _under_way(self) -> Group:
-        progress = self.progress
-        running = [step for step in list(progress.running.values()) if step.op is not Op.SAME]
-        rows: list[Any] = []
-        for step in running[:ROWS]:
-            seconds = time.monotonic() - self.started.get((step.urn, step.op), time.monotonic())
-            words = WORDS[step.op]
-            rows.append(
-                self._row(step, f"{words.plan if progress.planning else words.doing} {seconds:.0f} s")
-            )
-        if len(running) > ROWS:
-            rows.append(Text(f"    and {len(running) - ROWS} more", style="dim"))
-        done = f" {len(progress.done)} done, {progress.same} unchanged, {len(running)} under way"
-        return Group(*rows, Spinner("dots", Text(done, style="dim")))
-
-    @staticmethod
-    def _row(step: StepMetadata, word: str, *, style: str = "") -> Text:
-        words = WORDS[step.op]
-        text = f" {words.sign} {step.type} {urns.name_of(step.urn)}  {word}"
-        return Text(text, style=style or words.color)
+        self.progress.take(event)
+        if isinstance(event, events.StdoutEvent):
+            self.line(plain_text(event.message).rstrip())
 
     def abort(self) -> None:
         """Give the terminal back; an error is about to be printed."""
         self.live.stop()
 
     def close(self, result: Result) -> None:
-        """End the live part, print the changes, and say how it ended."""
+        """End the live part, print the tree of what changed, and say how it ended."""
         self.live.stop()
-        if self.progress.done:
-            self.console.print(self._grouped() if len(self.progress.done) > TREE_LIMIT else self._tree())
+
+        def shown(row: Row) -> bool:
+            return row.changes or self.show_same or bool(self.progress.remarks(row.step.urn))
+
+        if lines := self._lines(shown, alike=ALIKE, over=True):
+            heading = Line("", "Type", "Name", "Plan" if self.progress.planning else "Status", "Info", "bold")
+            for text in _rendered([heading, *lines]):
+                self.console.print(text, no_wrap=True, overflow="ellipsis")
+        self.console.print()
         super().close(result)
 
-    def _tree(self) -> Tree:
-        """The changed resources under their parents (which are shown dim where they did not change)."""
-        root = Tree(Text(self.stack, style="bold"))
-        nodes: dict[str, Tree] = {"": root}
-        changed: dict[str, list[tuple[StepMetadata, bool]]] = {}
-        for step, failed in self.progress.done:
-            changed.setdefault(step.urn, []).append((step, failed))
+    def _under_way(self) -> Group:
+        """The part of the tree where work is done, as much as there is room for."""
+        room = max(self.console.size.height - _OTHER_LINES, 4)
+        working = [row.step.urn for row in list(self.progress.rows.values()) if row.running and row.changes]
+        kept = set(working[:room])
+        lines = self._lines(lambda row: row.step.urn in kept, alike=len(kept) + 1, over=False)[:room]
+        done, same, doing = self.progress.count()
+        seconds = time.monotonic() - self.began
+        counts = f" {done} done, {same} unchanged, {doing} under way, {seconds:.0f} s"
+        return Group(*_rendered(lines), Spinner("dots", Text(counts, style="dim")))
 
-        def node(urn: str) -> Tree:
-            if urn not in nodes:
-                if urns.type_of(urn) == urns.STACK_TYPE and urn not in changed:
-                    nodes[urn] = root
-                else:
-                    label = self._label(urn, changed.get(urn, []))
-                    nodes[urn] = node(self.parents.get(urn, "")).add(label)
-            return nodes[urn]
+    # The tree
 
-        for urn, entries in changed.items():
-            place = node(urn)
-            for step, _ in entries:
-                self._add_differences(place, step)
-        return root
+    def _lines(self, shown: Callable[[Row], bool], *, alike: int, over: bool) -> list[Line]:
+        """The lines of the rows that are shown, with their parents."""
+        rows = dict(self.progress.rows)
+        kept: dict[str, None] = {}
+        for urn, row in rows.items():
+            if shown(row):
+                way = [urn]
+                while (parent := rows[way[-1]].parent if way[-1] in rows else "") and parent not in kept:
+                    way.append(parent)
+                kept |= dict.fromkeys(reversed(way))
+        children: dict[str, list[str]] = {}
+        for urn in kept:
+            parent = rows[urn].parent if urn in rows else ""
+            children.setdefault(parent if parent in kept else "", []).append(urn)
 
-    def _label(self, urn: str, entries: list[tuple[StepMetadata, bool]]) -> Text:
-        if not entries:
-            return Text(f"{urns.type_of(urn)} {urns.name_of(urn)}", style="dim")
-        label = Text()
-        for step, failed in entries:
-            words = WORDS[step.op]
-            word = "failed" if failed else words.plan if self.progress.planning else words.done
-            label.append(f"{words.sign}{word} ", style="bold red" if failed else words.color)
-        return label.append(f"{urns.type_of(urn)} {urns.name_of(urn)}")
+        def below(parent: str, indent: str) -> Iterator[Line]:
+            groups = list(self._grouped(children.get(parent, []), children, alike, over=over))
+            for number, (urns_, line) in enumerate(groups):
+                last = number == len(groups) - 1
+                root = not parent
+                branch = "" if root else f"{indent}{'└─ ' if last else '├─ '}"
+                inner = "" if root else f"{indent}{'   ' if last else '│  '}"
+                has_children = any(urn in children for urn in urns_)
+                indent_below = inner + ("│  " if has_children else "   ")
+                yield replace(line, branch=branch + line.branch, indent=indent_below)
+                for urn in urns_:
+                    yield from below(urn, inner)
 
-    def _grouped(self) -> Group:
-        """Changes that are equal but for the name, once with all their names."""
-        trees = []
-        for step, names, failed, found in self.progress.groups():
-            words = WORDS[step.op]
-            word = "failed" if failed else words.plan if self.progress.planning else words.done
-            label = Text(f"{words.sign}{word} ", style="bold red" if failed else words.color)
-            tree = Tree(label.append(f"{step.type} {names_of(names)}", style="default"))
-            for line in found if self.show_differences else ():
-                tree.add(Text(line, style="dim"))
-            trees.append(tree)
-        return Group(*trees)
+        return list(below("", ""))
 
-    def _add_differences(self, place: Tree, step: StepMetadata) -> None:
-        found = differences(step)
-        if self.show_differences:
-            for line in found:
-                place.add(Text(line, style="dim"))
-        elif found and step.op is Op.UPDATE:
-            names = ", ".join(line.split(":")[0].replace(" ", "") for line in found)
-            place.add(Text(names, style="dim"))
+    def _grouped(
+        self, siblings: Sequence[str], children: dict[str, list[str]], alike: int, *, over: bool
+    ) -> Iterator[tuple[list[str], Line]]:
+        """The lines of siblings, those that are alike together, where the first of them stands."""
+        groups: dict[object, list[str]] = {}
+        lines: dict[str, Line] = {}
+        for urn in siblings:
+            line = lines[urn] = self._line(urn, over=over)
+            same = (line.sign, line.branch, line.status, line.info, line.detail)
+            groups.setdefault(urn if urn in children else same, []).append(urn)
+        for urns_ in groups.values():
+            if len(urns_) < alike:
+                yield from (([urn], lines[urn]) for urn in urns_)
+                continue
+            names = sorted((lines[urn].name for urn in urns_), key=_natural)
+            first = lines[urns_[0]]
+            name = f"{', '.join(names[: NAMES_SHOWN - 1])}, … {names[-1]} ({len(names)})"
+            yield (
+                urns_,
+                Line(first.sign, first.branch, name, first.status, first.info, first.style, first.detail),
+            )
+
+    def _line(self, urn: str, *, over: bool) -> Line:
+        type_, name = urns.type_of(urn), urns.name_of(urn)
+        row = self.progress.rows.get(urn)
+        if row is None:
+            return Line("", type_, name, "", "", "dim")
+        words = WORDS[row.op]
+        info = " ".join(filter(None, [brief(row.step), self.progress.remarks(urn)]))
+        return Line(
+            words.sign if row.changes else "", type_, name,
+            row.status(planning=self.progress.planning, over=over), info,
+            "bold red" if row.failed else words.color or "dim",
+            differences(row.step) if over and self.show_differences else (),
+        )  # fmt: skip
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """By numbers where there are numbers: tray-2 before tray-10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
+
+
+def _rendered(lines: Sequence[Line]) -> list[Text]:
+    """The lines in columns."""
+    widths = [
+        max((cell_len(column) for column in columns), default=0)
+        for columns in zip(*((line.branch, line.name, line.status) for line in lines), strict=True)
+    ]
+    out = []
+    for line in lines:
+        text = Text(f" {line.sign:<2}  ", style=line.style)
+        for column, width in zip((line.branch, line.name, line.status), widths, strict=True):
+            style = line.style if column is line.status or line.style in ("dim", "bold") else "default"
+            text.append(column + " " * (width - cell_len(column) + 2), style=style)
+        out.append(text.append(line.info, style="default"))
+        below = Text(f"     {line.indent}")
+        out += [below + _colored(detail) for detail in line.detail]
+    return out
+
+
+_STYLES = {"+ ": "green", "- ": "red", "~ ": "yellow"}
+
+
+def _colored(line: str) -> Text:
+    """A line of the summary with the color of its sign."""
+    bare = line.lstrip()
+    if line and not line[0].isspace() and line.endswith(":"):
+        return Text(line, style="bold")
+    for word, style in (("error: ", "bold red"), ("warning: ", "bold yellow")):
+        if bare.startswith(word):
+            return Text(line[: len(line) - len(bare)]).append(word, style=style).append(bare[len(word) :])
+    return Text(line, style=_STYLES.get(bare[:2], ""))

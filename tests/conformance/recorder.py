@@ -17,7 +17,7 @@ import steps
 from infra import engine
 from infra.engine import EngineError, events
 from infra.engine.backend import FileBackend
-from infra.engine.display import closing_message
+from infra.engine.display_words import closing_message
 from infra.engine.project import StackSettings
 from infra.engine.secrets import PassphraseCrypter, crypter_for
 from infra.engine.stack_ref import StackRef

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import re
 
 import pytest
 
 from infra.engine import Operation, Result, events
-from infra.engine.display import Display, Progress, closing_message, differences, display_for, names_of
+from infra.engine.differences import brief, differences
+from infra.engine.display import Display, display_for
+from infra.engine.display_words import closing_message
 from infra.engine.event_json import EventStream, PreviewDigest, to_json
 from infra.engine.events import DiffKind, Op, PropertyDiff, Severity, StepMetadata
 from infra.engine.state import ResourceState
@@ -68,14 +71,17 @@ DONE = Result("succeeded", {Op.CREATE: 1, Op.UPDATE: 2, Op.SAME: 3})
 # ---------------------------------------------------------------- differences
 
 
-def test_differences_say_what_becomes_of_each_property() -> None:
+def test_differences_say_what_becomes_of_each_value() -> None:
     step = update(
-        "a", {"size": 1, "tags": {"k": "v"}, "old": True}, {"size": 2, "tags": {"k": "w"}, "new": [1]},
-        "size", "tags.k", "old", "new",
+        "a", {"size": 1, "tags": {"k": "v", "same": 1}, "old": True, "l": [1, 2]},
+        {"size": 2, "tags": {"k": "w", "same": 1, "a-b": 0}, "new": [1], "l": [1, 3, 4]},
+        "size", "tags", "old", "new", "l", "gone.by",
     )  # fmt: skip
     assert differences(step) == (
-        "~ size: 1 => 2", '~ tags.k: "v" => "w"', "- old: true", "+ new: [1]",
+        "~ gone.by", "~ l[1]: 2 => 3", "+ l[2]: 4", "+ new: [1]", "- old: true", "~ size: 1 => 2",
+        '+ tags["a-b"]: 0', '~ tags.k: "v" => "w"',
     )  # fmt: skip
+    assert brief(step) == "[diff: +new-old~gone,l,size,tags]"
 
 
 def test_secrets_are_masked_at_every_depth() -> None:
@@ -85,11 +91,11 @@ def test_secrets_are_masked_at_every_depth() -> None:
         "pw", "m", "s.k",
     )  # fmt: skip
     text = "\n".join(differences(step))
-    assert "secret => " not in text.replace('"[secret]" => ', "")
     for word in ("old-secret", "new-secret", "deep-secret", "hidden"):
         assert word not in text
-    assert '~ pw: "[secret]" => "[secret]"' in text
-    assert '~ m: {"x": ["[secret]"]} => {"x": ["open"]}' in text
+    assert "~ pw: [secret] => [secret]" in text
+    assert '~ m.x[0]: [secret] => "open"' in text
+    assert differences(create("b", {"pw": Secret("hidden"), "__internal": 1})) == ("+ pw: [secret]",)
 
 
 def test_unknown_long_and_special_values_fit_in_a_line() -> None:
@@ -97,9 +103,14 @@ def test_unknown_long_and_special_values_fit_in_a_line() -> None:
     before, after = {"x": 1, "y": "s" * 500, "z": 0}, {"x": UNKNOWN, "y": "t", "z": asset}
     step = update("a", before, after, "x", "y", "z")
     lines = differences(step)
-    assert lines[0] == '~ x: 1 => "[unknown]"'
-    assert len(lines[1]) < 120
+    assert lines[0] == "~ x: 1 => [unknown]"
+    assert len(lines[1]) < 160
     assert lines[2] == '~ z: 0 => "asset f.txt abcdef01"'
+
+
+def test_of_a_long_text_only_the_lines_that_differ_are_shown() -> None:
+    step = update("a", {"t": "one\ntwo\nthree\n"}, {"t": "one\n2\nthree\n"}, "t")
+    assert differences(step) == ("~ t:", "    - two", "    + 2")
 
 
 def test_a_replacement_says_which_property_asks_for_it() -> None:
@@ -119,12 +130,13 @@ def test_lines_say_what_happened_and_how_it_ended() -> None:
         "Updating (dev):",
         " +  conf:index:Res a creating",
         " +  conf:index:Res a created",
-        " ~  conf:index:Res b updating [~size]",
-        " ~  conf:index:Res b updated [~size]",
+        " ~  conf:index:Res b updating [diff: ~size]",
+        " ~  conf:index:Res b updated [diff: ~size]",
         "Resources:",
         "    + 1 created",
         "    ~ 2 updated",
         "    3 changes. 3 unchanged",
+        "",
     ]
 
 
@@ -151,7 +163,7 @@ def test_failures_diagnostics_and_outputs_are_told_at_the_end() -> None:
     assert " +  conf:index:Res a creating failed\n" in text
     assert "  conf:index:Res (a):\n    error: quota\n    exceeded\n" in text
     assert "    by the way\n" in text
-    assert '    ip: "::1"\n    pw: "[secret]"\n' in text
+    assert '    ip: "::1"\n    pw: [secret]\n' in text
     assert "s3cret" not in text
     assert "not for people" not in text
 
@@ -161,7 +173,7 @@ def test_a_refresh_is_told_by_what_it_found() -> None:
     found = update("a", {"size": 1}, {"size": 5}, "size")
     seen = [events.ResourcePreEvent(step, planning=False), events.ResOutputsEvent(found, planning=False)]
     text = shown(seen, Result("succeeded", {Op.UPDATE: 1}), Operation.REFRESH)
-    assert " ~  conf:index:Res a updated [~size]\n" in text
+    assert " ~  conf:index:Res a updated [diff: ~size]\n" in text
 
 
 def test_unexpected_changes_are_said_in_the_clis_words() -> None:
@@ -171,22 +183,39 @@ def test_unexpected_changes_are_said_in_the_clis_words() -> None:
     assert closing_message("up", Result("succeeded", {})) == ""
 
 
-# ---------------------------------------------------------------- groups and the tree
+# ---------------------------------------------------------------- outputs, policies, the tree
 
 
-def test_equal_changes_are_told_once() -> None:
-    progress = Progress()
-    for index in range(40):
-        name = f"rack-{index:02}"
-        for event in steps(update(name, {"size": 1}, {"size": 2}, "size")):
-            progress.take(event)
-    for event in steps(update("other", {"size": 1}, {"size": 3}, "size"), delete("gone")):
-        progress.take(event)
-    groups = [(step.op, names_of(names), found) for step, names, _, found in progress.groups()]
-    assert groups == [
-        (Op.UPDATE, "rack-00, rack-01, rack-02, … rack-39 (40)", ("~ size: 1 => 2",)),
-        (Op.UPDATE, "other", ("~ size: 1 => 3",)),
-        (Op.DELETE, "gone", ()),
+def test_outputs_say_what_became_of_them_and_a_preview_only_what_changes() -> None:
+    before, after = {"a": 1, "b": Secret("x"), "c": 0}, {"a": 1, "b": Secret("y"), "long": "new"}
+    olds = ResourceState(STACK, "pulumi:pulumi:Stack", custom=False, outputs=before)
+    news = olds.copy(outputs=after)
+    step = StepMetadata(Op.SAME, STACK, "pulumi:pulumi:Stack", olds, news)
+    seen = [events.ResourcePreEvent(step, planning=True), events.ResOutputsEvent(step, planning=True)]
+    previewed = shown(seen, Result("succeeded", {}, before), Operation.PREVIEW)
+    changes = '  ~ b   : [secret] => [secret]\n  - c   : 0\n  + long: "new"\n'
+    assert f"Outputs:\n{changes}" in previewed
+    done = shown(steps(step), Result("succeeded", {}, after))
+    assert f"Outputs:\n    a   : 1\n{changes}" in done
+
+
+def test_policies_are_told_by_pack() -> None:
+    seen: list[events.Event] = [
+        events.PolicyRemediationEvent(urn("a"), "owned", "house", "1.0", {}, {}),
+        events.PolicyEvent("Tags.\nhas none\n", "tagged", "house", "1.0", "advisory", urn("a")),
+        events.PolicyEvent("Few.", "few", "house", "1.0", "mandatory", STACK),
+        events.SummaryEvent(True, 1, {}, "failed", False, {"house|local|./pack": "1.0", "calm|local|b": ""}),
+    ]
+    text = shown(seen, Result("failed", {}, exit_code=1), Operation.PREVIEW)
+    assert text.split("Policies:\n")[1].split("\n\n")[0].splitlines() == [
+        "    ❌ house@v1.0 (local: ./pack)",
+        "        - [remediate]  owned  (1 resource)",
+        "        - [mandatory]  few  (pulumi:pulumi:Stack: suite-dev)",
+        "          Few.",
+        "        - [advisory]  tagged  (conf:index:Res: a)",
+        "          Tags.",
+        "          has none",
+        "    ✅ calm@v (local: b)",
     ]
 
 
@@ -195,17 +224,65 @@ class Terminal(io.StringIO):
         return True
 
 
-@pytest.mark.parametrize("count", [3, 500])
-def test_a_terminal_gets_a_tree_or_groups(count: int) -> None:
+def on_terminal(seen: list[events.Event], result: Result, operation: Operation, **how: bool) -> list[str]:
+    """The lines of the tree, as they stand at the end."""
     out = Terminal()
-    display = display_for(Operation.UP, "dev", out=out)
+    display = display_for(operation, "dev", out=out, **how)
     assert type(display) is not Display
-    for event in steps(*(create(f"r{index}", {"size": 1}) for index in range(count))):
+    display.console.width = 120
+    for event in seen:
         display(event)
-    display.close(Result("succeeded", {Op.CREATE: count}))
-    text = out.getvalue()
-    assert f"+ {count} created" in text
-    assert ("r1" in text) if count == 3 else ("r0, r1, r2, … r499 (500)" in text)
+    display.close(result)
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", out.getvalue())
+    assert "Resources:" in text
+    return [line.rstrip() for line in text.splitlines()]
+
+
+def root() -> StepMetadata:
+    one = ResourceState(STACK, "pulumi:pulumi:Stack", custom=False)
+    return StepMetadata(Op.SAME, STACK, "pulumi:pulumi:Stack", one, one)
+
+
+def test_a_terminal_gets_a_tree() -> None:
+    seen = steps(root(), create("r1", {"size": 1}), update("r2", {"s": 1}, {"s": 2}, "s"), planning=True)
+    lines = on_terminal(seen, Result("succeeded", {}), Operation.PREVIEW, show_differences=True)
+    at = next(number for number, line in enumerate(lines) if line.endswith("Info"))
+    assert lines[at : at + 6] == [
+        "     Type                 Name       Plan    Info",
+        "     pulumi:pulumi:Stack  suite-dev",
+        " +   ├─ conf:index:Res    r1         create",
+        "     │     + size: 1",
+        " ~   └─ conf:index:Res    r2         update  [diff: ~s]",
+        "           ~ s: 1 => 2",
+    ]
+
+
+def test_equal_changes_share_a_line() -> None:
+    many = [update(f"rack-{index}", {"size": 1}, {"size": 2}, "size") for index in range(40)]
+    other = update("other", {"size": 1, "x": 0}, {"size": 3, "x": 1}, "size", "x")
+    lines = on_terminal(steps(root(), *many, other, delete("gone")), Result("succeeded", {}), Operation.UP)
+    tree = [line.split("conf:index:Res")[1].split() for line in lines if "conf:index:Res" in line]
+    assert tree == [
+        ["rack-0,", "rack-1,", "…", "rack-39", "(40)", "updated", "[diff:", "~size]"],
+        ["other", "updated", "[diff:", "~size,x]"],
+        ["gone", "deleted"],
+    ]
+
+
+def test_a_replacement_is_one_line_and_a_failure_says_so() -> None:
+    parts = [
+        update("a", {"site": 1}, {"site": 2}, "site", op=op)
+        for op in (Op.CREATE_REPLACEMENT, Op.REPLACE, Op.DELETE_REPLACED)
+    ]
+    failing = create("b", {})
+    seen = [*steps(root(), *parts), events.ResourcePreEvent(failing, planning=False)]
+    seen += [events.DiagnosticEvent("quota", Severity.ERROR, urn("b")), events.ResOpFailedEvent(failing)]
+    lines = on_terminal(seen, Result("failed", {}, exit_code=1), Operation.UP)
+    tree = [line.split() for line in lines if "conf:index:Res" in line and "─" in line]
+    assert tree == [
+        ["+-", "├─", "conf:index:Res", "a", "replaced", "[diff:", "~site]"],
+        ["+", "└─", "conf:index:Res", "b", "creating", "failed", "1", "error"],
+    ]
 
 
 # ---------------------------------------------------------------- JSON
@@ -259,7 +336,7 @@ def shape(inputs: dict) -> dict:
             {
                 "color": "never", "policyPackVersionTag": "1", "message": "no", "policyName": "p",
                 "policyPackName": "pack", "policyPackVersion": "1", "enforcementLevel": "mandatory",
-                "resourceUrn": urn("a"), "severity": "",
+                "resourceUrn": urn("a"),
             },
         ),
     ],
