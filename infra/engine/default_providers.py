@@ -26,6 +26,24 @@ if TYPE_CHECKING:
 _SEMVER: Final = re.compile(r"(\d+)\.(\d+)\.(\d+)(?:-([0-9A-Za-z.-]+))?(?:\+([0-9A-Za-z.-]+))?")
 
 
+def semver(text: str) -> re.Match[str]:
+    """A semantic version taken apart.
+
+    Raises:
+        EngineError: it is none.
+    """
+    found = _SEMVER.fullmatch(text)
+    if found is None:
+        parts = text.split(".", 2)
+        if len(parts) < 3:
+            raise EngineError("No Major.Minor.Patch elements found")
+        for name, part in zip(("major", "minor", "patch"), parts, strict=True):
+            if not part.isdigit():
+                raise EngineError(f'Invalid character(s) found in {name} number "{part}"')
+        raise EngineError(f'Invalid version "{text}"')
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Parameterization:
     """What makes a provider another one: the package it becomes, and the value that it understands."""
@@ -59,9 +77,7 @@ class ProviderRequest:
         version = self.parameterization.version if self.parameterization else self.version
         name = "default"
         if version:
-            found = _SEMVER.fullmatch(version)
-            if found is None:
-                raise EngineError(f"passed invalid version: {version!r}")
+            found = semver(version)
             name += "_" + "_".join(found.groups()[:3])
             name += "".join(f"_{part}" for group in found.groups()[3:] if group for part in group.split("."))
         if self.download_url:
@@ -81,7 +97,7 @@ class ProviderRequest:
             if self.version:
                 internal["version"] = self.version
             inputs["version"] = self.parameterization.version
-        if internal:
+        if internal or self.version:
             inputs[INTERNAL] = internal
 
 
@@ -150,8 +166,6 @@ class DefaultProviders:
     async def _make(self, request: ProviderRequest) -> str:
         inputs = dict(self._config(request.package))
         request.put_into(inputs)
-        if request.version:
-            inputs.setdefault(INTERNAL, {})
         goal = Goal(type=PROVIDER_TYPE + request.package, name=request.name, custom=True, properties=inputs)
         answer = await self._register(Registration(goal))
         return answer.state.provider_reference

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pulumi.runtime.proto import alias_pb2, provider_pb2, resource_pb2
 
 from infra.engine import assets, property_path, values
-from infra.engine.default_providers import ProviderRequest
+from infra.engine.default_providers import ProviderRequest, semver
 from infra.engine.errors import EngineError
 from infra.engine.goal import Alias, Goal
 from infra.engine.hooks import Hook
@@ -213,6 +213,7 @@ class GoalReader:
             self.providers = {**(known.providers if known else {}), **self.providers}
         if is_provider_type(request.type) or not (request.custom or request.remote):
             return ""
+        _check_version(options.version, "parse provider request")
         if options.provider:
             return str(ProviderReference.parse(options.provider))
         request.version, request.pluginDownloadURL = options.version, options.plugin_download_url
@@ -225,6 +226,8 @@ class GoalReader:
         if request.packageRef and wanted is None:
             raise EngineError(f"unknown provider package '{request.packageRef}'")
         package = package_of(request.type)
+        label = f"ResourceMonitor.RegisterResource({request.type},{request.name})"
+        _check_version(options.version, f"{label}: passed invalid version")
         version = options.version
         if not version and not options.plugin_download_url:
             version = self._monitor.defaults.versions.get(package, "")
@@ -307,6 +310,14 @@ def _alias_message(alias: Alias) -> alias_pb2.Alias:
     elif alias.parent:
         spec.parentUrn = alias.parent
     return alias_pb2.Alias(spec=spec)
+
+
+def _check_version(version: str, label: str) -> None:
+    try:
+        if version:
+            semver(version)
+    except EngineError as error:
+        raise EngineError(f"{label}: {error}") from error
 
 
 def _hash_assets(properties: Properties, folder: Path) -> None:
