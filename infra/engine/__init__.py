@@ -43,12 +43,15 @@ class ImportSpec:
     name: str
     id: str
     parent: str = ""
+    """The parent's URN, or the name of another one that is imported with it; empty means the stack."""
     provider: str = ""
-    """A provider reference URN; empty means the default provider."""
+    """A provider's URN; empty means the default provider."""
     version: str = ""
     protect: bool = True
     properties: tuple[str, ...] = ()
     """Names of inputs; as with the CLI, all that the provider reads are kept all the same."""
+    component: bool = False
+    """An empty component, of which there is nothing to read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from infra.engine import urn as urns
 from infra.engine.bail import BailError
 from infra.engine.default_providers import ProviderRequest
+from infra.engine.errors import EngineError
 from infra.engine.executor import StepExecutor
 from infra.engine.import_step import ImportStep
 from infra.engine.provider import ProviderError, Request
@@ -60,22 +61,22 @@ class _Importer:
                 await self._do(SameStep(state, state.copy()))
         stack = await self._stack()
         references = await self._providers(specs)
+        self._urns = {"": stack}
         steps: dict[str, ImportStep] = {}
-        for spec in specs:
-            parent = spec.parent or stack
+        for spec in _parents_first(specs):
+            parent = self._urns.get(spec.parent, spec.parent)
             urn = urns.make(deployment.stack, deployment.project, parent, spec.type, spec.name)
-            if urn in steps:
-                raise ProviderError(f"duplicate import '{spec.name}' of type '{spec.type}'")
+            self._urns[spec.name] = urn
             old = deployment.olds.get(urn)
             if old is not None and (old.import_id or old.id) == spec.id:
                 continue
             new = ResourceState(
                 urn=urn,
                 type=spec.type,
-                custom=True,
+                custom=not spec.component,
                 parent=parent,
                 protect=spec.protect,
-                provider=references[self._provider_urn(spec)],
+                provider="" if spec.component else references[self._provider_urn(spec)],
                 import_id=spec.id,
             )
             steps[urn] = ImportStep(None, new, properties=spec.properties)
@@ -117,16 +118,14 @@ class _Importer:
         references: dict[str, str] = {}
         for spec in specs:
             urn = self._provider_urn(spec)
-            if urn in references:
+            if spec.component or urn in references:
                 continue
             old = deployment.olds.get(urn)
             if old is not None:
                 references[urn] = old.provider_reference
                 continue
-            if spec.provider:
-                raise ProviderError(f"unknown provider '{urn}'")
-            package = urns.package_of(spec.type)
-            inputs = dict(self._config(package))
+            package = urns.package_of(urns.type_of(urn))
+            inputs = {} if spec.provider else dict(self._config(package))
             ProviderRequest(package, spec.version).put_into(inputs)
             checked = await deployment.registry.check(Request(urn, inputs=inputs))
             if checked.failures:
@@ -135,3 +134,32 @@ class _Importer:
             await self._do(CreateStep(None, state))
             references[urn] = state.provider_reference
         return references
+
+
+def refuse_ambiguous(specs: Sequence[ImportSpec]) -> None:
+    """See that no two resources would have one URN.
+
+    Raises:
+        EngineError: two would.
+    """
+    taken: set[tuple[str, str, str]] = set()
+    for spec in specs:
+        place = (spec.parent, spec.type, spec.name)
+        if place in taken:
+            raise EngineError(
+                f"resource '{spec.name}' of type '{spec.type}' has an ambiguous URN, "
+                "set name (or logical name) to be unique"
+            )
+        taken.add(place)
+
+
+def _parents_first(specs: Sequence[ImportSpec]) -> list[ImportSpec]:
+    """The resources in an order in which those stand before their children that children name."""
+    names = {spec.name for spec in specs}
+    waiting, ordered, known = list(specs), [], set[str]()
+    while waiting:
+        ready = [spec for spec in waiting if spec.parent not in names or spec.parent in known] or waiting
+        ordered += ready
+        known |= {spec.name for spec in ready}
+        waiting = [spec for spec in waiting if spec not in ready]
+    return ordered

@@ -69,6 +69,10 @@ class ImportStep(Step):
                 raise ProviderError(f"resource '{new.urn}' already exists")
             if type_of(new.parent) != STACK_TYPE and new.parent not in deployment.news:
                 raise ProviderError(f"unknown parent '{new.parent}' for resource '{new.urn}'")
+        if not new.custom:
+            new.created = new.modified = now()
+            self.old = new.copy(created="", modified="")
+            return WELL
         provider = deployment.provider_of(new)
         found = await provider.read(Request(new.urn, id=new.import_id, old_inputs=None, old_outputs=None))
         if found.outputs is None:

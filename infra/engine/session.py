@@ -30,7 +30,7 @@ from infra.engine.events import (
     SummaryEvent,
 )
 from infra.engine.finder import Finder, is_ours
-from infra.engine.import_ import import_resources
+from infra.engine.import_ import import_resources, refuse_ambiguous
 from infra.engine.journal import Journal
 from infra.engine.monitor import Monitor, RunInfo
 from infra.engine.pending import settle_pending
@@ -156,7 +156,8 @@ class Session:
         return self._operation in (Operation.PREVIEW, Operation.UP) or self._options.run_program
 
     def _check_targets(self, snapshot: Snapshot) -> None:
-        """A destroy and a refresh know all targets before they start."""
+        """A destroy, a refresh and an import know what they are about before they start."""
+        refuse_ambiguous(self._options.imports)
         if self._operation not in (Operation.DESTROY, Operation.REFRESH):
             return
         known = {state.urn for state in snapshot.resources}

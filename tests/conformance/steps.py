@@ -156,11 +156,13 @@ def imports(given: argparse.Namespace, folder: Path) -> list[ImportSpec]:
         parent, provider = (text.rpartition("=")[2] for text in (given.parent, given.provider))
         return [ImportSpec(kind, name, identity, parent=parent, provider=provider, **common)]
     content = json.loads((folder / given.file).read_text())
-    names = content.get("nameTable", {})
+    names = {entry["name"]: entry.get("logicalName") or entry["name"] for entry in content["resources"]}
+    names |= {"": ""} | (content.get("nameTable") or {})
     return [
         ImportSpec(
-            entry["type"], entry["name"], entry.get("id", ""), version=entry.get("version", ""),
-            parent=names.get(entry.get("parent"), ""), provider=names.get(entry.get("provider"), ""),
+            entry["type"], entry.get("logicalName") or entry["name"], entry.get("id", ""),
+            version=entry.get("version", ""), component=entry.get("component", False),
+            parent=names[entry.get("parent", "")], provider=names[entry.get("provider", "")],
             protect=given.protect, properties=tuple(entry.get("properties") or ()),
         )
         for entry in content["resources"]
