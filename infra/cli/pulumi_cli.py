@@ -108,8 +108,18 @@ def run(
         command += ["--json"] if shown.as_json else []
         lines: list[str] = []
         collect = shown.as_json and operation is Operation.PREVIEW
-        code = process.stream(command, lines.append if collect else tell, cwd=paths.ROOT, env=variables)
+
+        def take(line: str) -> None:
+            lines.append(line)
+            if not collect:
+                tell(line)
+
+        # It has the option for its event log only then.
+        environment = {**variables, "PULUMI_DEBUG_COMMANDS": "true"}
+        code = process.stream(command, take, cwd=paths.ROOT, env=environment)
         changes, errors = _read_events(log)
+        if code and not errors:
+            errors = lines[-1:]  # it did not come as far as to tell events
     document = None
     if collect:
         with contextlib.suppress(ValueError):

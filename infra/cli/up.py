@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -91,7 +92,7 @@ def _resumable(error: UserError, run: Run, chosen: list[Step]) -> UserError:
     left = [step.name for step in chosen if step.name not in done]
     error.done = (
         f"Done: {', '.join(done) or 'nothing'}; left: {', '.join(left) or 'nothing'}. "
-        f"`gigasite up {run.site}` goes on from here."
+        f"`{shlex.join(run.record.command)}` goes on from here."
     )
     return error
 

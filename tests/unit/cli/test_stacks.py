@@ -373,3 +373,25 @@ def test_from_preview_to_destroy(capsys: pytest.CaptureFixture[str], root: Path)
     assert code == 0, said
     assert "- 2 deleted" in said
     assert not stacks.backend().exists(stacks.reference("lab"))
+
+
+@pytest.mark.skipif(not shutil.which("pulumi"), reason="the Pulumi CLI is not on PATH")
+def test_the_cli_takes_our_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+    stacks.backend().init(stacks.reference("lab"))
+    code, said = run(capsys, "refresh", "lab", "--yes", "--engine", "pulumi", "--only")
+    assert code == 0, said
+
+
+def test_the_cli_s_last_words_are_the_error_if_it_tells_no_event(
+    root: Path, monkeypatch: pytest.MonkeyPatch, filled: None
+) -> None:
+    program = root / "pulumi"
+    program.write_text(
+        '#!/bin/sh\ntest "$1" = version || test -z "$PULUMI_DEBUG_COMMANDS" || echo "error: no such flag"\n'
+        'test "$1" = version\n'
+    )
+    program.chmod(stat.S_IRWXU)
+    monkeypatch.setenv("PATH", f"{root}:/usr/bin:/bin")
+    shown = stacks.Shown(quiet=True)
+    done = stacks.run_stack(Operation.PREVIEW, "lab", engine=EngineName.PULUMI, shown=shown)
+    assert (done.exit_code, done.messages) == (1, ("error: no such flag",))
