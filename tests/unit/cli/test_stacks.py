@@ -376,7 +376,8 @@ def test_from_preview_to_destroy(capsys: pytest.CaptureFixture[str], root: Path)
 
 
 @pytest.mark.skipif(not shutil.which("pulumi"), reason="the Pulumi CLI is not on PATH")
-def test_the_cli_takes_our_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_cli_takes_our_command_line(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "infra" / "provider").mkdir()
     stacks.backend().init(stacks.reference("lab"))
     code, said = run(capsys, "refresh", "lab", "--yes", "--engine", "pulumi", "--only")
     assert code == 0, said
