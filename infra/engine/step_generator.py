@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from infra.engine import urn as urns
 from infra.engine.aliases import AliasBook
 from infra.engine.bail import BailError
+from infra.engine.decision import Decision
 from infra.engine.deletes import DeletePlanner
 from infra.engine.diff import Diff, ignoring
 from infra.engine.errors import EngineError
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from infra.engine.provider import CheckFailure, Provider
     from infra.engine.registration import Registration
     from infra.engine.state import ResourceState
+    from infra.engine.values import Properties
 
 
 class Mode(Enum):
@@ -91,9 +92,10 @@ class StepGenerator:
             self.providers[urn] = new
             if alias:
                 self.providers[alias] = new
+        decision = Decision(registration, goal, old, new, invalid)
         if old is not None and self._refresh and self.targeting.includes(old):
-            return [self._refresh_first(registration, goal, old, new, invalid=invalid)]
-        return await self._after_refresh(registration, goal, old, new, invalid=invalid)
+            return [self._refresh_first(decision, old)]
+        return await self._after_refresh(decision)
 
     def _new_urn(self, goal: Goal | ReadGoal) -> str:
         if goal.parent and goal.parent not in self.urns:
@@ -152,14 +154,14 @@ class StepGenerator:
         self.reads.add(urn)
         return [ReadStep(registration, old, new)]
 
-    def _refresh_first(
-        self, registration: Registration, goal: Goal, old: ResourceState, new: ResourceState, *, invalid: bool
-    ) -> Step:
+    def _refresh_first(self, decision: Decision, old: ResourceState) -> Step:
         """Read the old state first; the rest of the decision follows when that is done."""
+        new = decision.new
         self.refreshes.add(new.urn)
         self.deployment.expected += 1
 
         def done(state: ResourceState | None, error: Exception | None) -> None:
+            decision.old = state
             if state is not None:
                 self.deployment.graph.alias(state, old)
                 self.refreshed[old] = state
@@ -168,21 +170,16 @@ class StepGenerator:
                 self.deployment.expected -= 1
                 if error is not None:
                     raise BailError(str(error))
-                return await self._after_refresh(registration, goal, state, new, invalid=invalid)
+                return await self._after_refresh(decision)
 
             self.deployment.push(Continue(decide, new.urn))
 
-        return RefreshStep(old, new, internal=not goal.custom or new.is_provider, on_done=done)
+        return RefreshStep(old, new, internal=not new.custom or new.is_provider, on_done=done)
 
     async def _after_refresh(  # noqa: PLR0911 (each mode has its own ends)
-        self,
-        registration: Registration,
-        goal: Goal,
-        old: ResourceState | None,
-        new: ResourceState,
-        *,
-        invalid: bool,
+        self, decision: Decision
     ) -> list[Step]:
+        registration, goal, old, new = decision.registration, decision.goal, decision.old, decision.new
         managed = goal.custom and not new.is_provider
         if self.mode is Mode.REFRESH and (managed or self.targeting.rests_on_skipped(new)):
             if old is None:
@@ -201,36 +198,22 @@ class StepGenerator:
                 new.inputs = old.inputs
                 return [SameStep(old, new, registration)]
             self.to_delete.append(new)
-        provider = await self._provider_for(new)
-        recreating = new.urn in self.deletes
+        decision.provider = await self._provider_for(new)
+        decision.recreating = new.urn in self.deletes
         if goal.custom and goal.import_id:
             known = (old.import_id or old.id) if old is not None and not old.external else None
             if known != goal.import_id:
-                return self.targeting.validated(
-                    self._import_first(registration, goal, old, new, provider, invalid=invalid)
-                )
-        steps = await self._decide(
-            registration, goal, old, new, provider, invalid=invalid, recreating=recreating
-        )
-        return self.targeting.validated(steps)
+                return self.targeting.validated(self._import_first(decision))
+        return self.targeting.validated(await self._decide(decision))
 
     def _left_out(self, registration: Registration, new: ResourceState) -> Step:
         self.sames.add(new.urn)
         self.skipped_creates.add(new.urn)
         return SameStep(None, new, registration, skipped_create=True)
 
-    def _import_first(
-        self,
-        registration: Registration,
-        goal: Goal,
-        old: ResourceState | None,
-        new: ResourceState,
-        provider: Provider | None,
-        *,
-        invalid: bool,
-    ) -> list[Step]:
+    def _import_first(self, decision: Decision) -> list[Step]:
         """Read what is to be imported first; then decide as if it had been in the state all along."""
-        recreating = new.urn in self.deletes
+        goal, new = decision.goal, decision.new
         self.imports.add(new.urn)
         self.deployment.expected += 1
 
@@ -242,36 +225,21 @@ class StepGenerator:
                 again = goal.new_state(new.urn)
                 again.aliases, again.created, again.modified = read.aliases, read.created, read.modified
                 again.refresh_before_update, again.replacement_trigger = read.refresh_before_update, None
-                steps = await self._decide(
-                    registration,
-                    goal,
-                    read,
-                    again,
-                    provider,
-                    invalid=invalid,
-                    recreating=recreating,
-                )
-                return self.targeting.validated(steps)
+                decision.old, decision.new = read, again
+                return self.targeting.validated(await self._decide(decision))
 
             self.deployment.push(Continue(decide, new.urn))
 
-        replaced = old if old is not None and not recreating else None
-        step = ImportStep(registration, new, goal.ignore_changes, replaced=replaced, on_done=done)
+        replaced = None if decision.recreating else decision.old
+        step = ImportStep(decision.registration, new, goal.ignore_changes, replaced=replaced, on_done=done)
         return [step] if replaced is None else [step, ReplaceStep(replaced, new)]
 
     # ------------------------------------------------------------ deciding
 
-    async def _decide(  # noqa: C901, PLR0912 (the order of the questions is the protocol)
-        self,
-        registration: Registration,
-        goal: Goal,
-        old: ResourceState | None,
-        new: ResourceState,
-        provider: Provider | None,
-        *,
-        invalid: bool,
-        recreating: bool,
+    async def _decide(  # noqa: C901 (the order of the questions is the protocol)
+        self, decision: Decision
     ) -> list[Step]:
+        registration, goal, old, new = decision.registration, decision.goal, decision.old, decision.new
         urn = new.urn
         inputs = new.inputs
         if old is not None:
@@ -281,40 +249,27 @@ class StepGenerator:
                 self.deployment.info(
                     f'cannot ignore changes in added or removed elements of the path: "{listed}"', urn
                 )
-        external = old is not None and old.external
         implicit = new.is_provider or new.type == STACK_TYPE
         targeted = implicit or self.targeting.includes(new)
-        seed = os.urandom(32)
-        if provider is not None:
-            fresh = recreating or external or old is None or self.targeting.replaces(urn, old)
-            if targeted:
-                request = Request(
-                    urn,
-                    inputs=goal.properties if fresh else inputs,
-                    old_inputs={} if fresh or old is None else old.inputs,
-                    seed=seed,
-                    preview=self.deployment.preview,
-                )
-                checked = await provider.check(request)
-                invalid = self.report_failures(new, checked.failures) or invalid
-                inputs = checked.inputs
-            else:
-                inputs = old.inputs if old is not None else {}
-        new.inputs = inputs
         if targeted:
+            new.inputs = await self._checked(decision, inputs)
             self.targeting.queue_untargeted(new)
+        elif decision.provider is not None:
+            new.inputs = old.inputs if old is not None else {}
+        else:
+            new.inputs = inputs
         if self.deployment.policy is not None:
-            invalid = await self.deployment.policy.check(self.deployment, new, goal) or invalid
-        if invalid:
+            found_bad = await self.deployment.policy.check(self.deployment, new, goal)
+            decision.invalid = found_bad or decision.invalid
+        if decision.invalid:
             raise BailError(f"resource {urn} is invalid")
-        if recreating:
+        if decision.recreating:
             assert old is not None
             self.deletes.discard(urn)
             self.replaces.add(urn)
             diff = Diff(replace_keys=self.planner.replace_keys.get(urn, ()))
             return [ReplaceStep(old, new), CreateStep(registration, new, replaced=old, diff=diff)]
-        if external:
-            assert old is not None
+        if old is not None and old.external:
             self.creates.add(urn)
             create = CreateStep(registration, new, replaced=old, pending_delete=True)
             return [create, ReplaceStep(old, new)]
@@ -326,7 +281,24 @@ class StepGenerator:
             return [CreateStep(registration, new)]
         if not targeted:
             return self.targeting.untargeted_same(registration, old, new)
-        return await self.updates.plan(registration, goal, old, new, provider, seed=seed)
+        return await self.updates.plan(decision, old)
+
+    async def _checked(self, decision: Decision, inputs: Properties) -> Properties:
+        """The inputs as the provider wants them; what it does not allow is told."""
+        old, new, provider = decision.old, decision.new, decision.provider
+        if provider is None:
+            return inputs
+        fresh = decision.recreating or old is None or old.external or self.targeting.replaces(new.urn, old)
+        request = Request(
+            new.urn,
+            inputs=decision.goal.properties if fresh else inputs,
+            old_inputs={} if fresh or old is None else old.inputs,
+            seed=decision.seed,
+            preview=self.deployment.preview,
+        )
+        checked = await provider.check(request)
+        decision.invalid = self.report_failures(new, checked.failures) or decision.invalid
+        return checked.inputs
 
     # ------------------------------------------------------------ helpers
 

@@ -16,9 +16,7 @@ from infra.engine.steps import CreateStep, DeleteStep, ReplaceStep, SameStep, St
 from infra.engine.urn import ProviderReference
 
 if TYPE_CHECKING:
-    from infra.engine.goal import Goal
-    from infra.engine.provider import Provider
-    from infra.engine.registration import Registration
+    from infra.engine.decision import Decision
     from infra.engine.state import ResourceState
     from infra.engine.step_generator import StepGenerator
     from infra.engine.values import Value
@@ -30,58 +28,50 @@ class UpdatePlanner:
     def __init__(self, generator: StepGenerator) -> None:
         self._generator = generator
 
-    async def plan(
-        self,
-        registration: Registration,
-        goal: Goal,
-        old: ResourceState,
-        new: ResourceState,
-        provider: Provider | None,
-        *,
-        seed: bytes,
-    ) -> list[Step]:
+    async def plan(self, decision: Decision, old: ResourceState) -> list[Step]:
         """What to do about a resource that is there: nothing, update or replace."""
-        deployment = self._generator.deployment
+        generator, deployment = self._generator, self._generator.deployment
+        registration, goal, new = decision.registration, decision.goal, decision.new
         if not deployment.preview and values.has_unknown(new.replacement_trigger):
             text = f"replacement trigger contains unknowns for {new.urn}"
-            self._generator.saw_error = True
+            generator.saw_error = True
             raise BailError(deployment.error(text, new.urn))
         triggered = _triggers(old.replacement_trigger, new.replacement_trigger)
         if triggered:
             diff = Diff(Changes.SOME)
         else:
             try:
-                diff = await self._diff(goal, old, new, provider)
+                diff = await self._diff(decision, old)
             except DiffUnavailableError as error:
                 deployment.warn(str(error), new.urn)
                 diff = Diff(Changes.SOME)
         diff = with_replace_on_changes(diff, goal.replace_on_changes, has_init_errors=bool(old.init_errors))
         changed = diff.changes is Changes.SOME or old.pending_replacement
         if changed and (diff.replaces or triggered or old.pending_replacement):
-            return await self._replace(registration, goal, old, new, provider, diff, seed=seed)
+            return await self._replace(decision, old, diff)
         if changed or old.init_errors:
-            self._generator.updated.add(new.urn)
+            generator.updated.add(new.urn)
             return [UpdateStep(registration, old, new, diff=diff, ignore=goal.ignore_changes)]
-        if new.urn in self._generator.imports:
+        if new.urn in generator.imports:
             registration.succeed(old)
             return []
-        self._generator.sames.add(new.urn)
+        generator.sames.add(new.urn)
         return [SameStep(old, new, registration)]
 
-    async def _diff(
-        self, goal: Goal, old: ResourceState, new: ResourceState, provider: Provider | None
-    ) -> Diff:
-        if self._generator.targeting.replaces(new.urn, old):
+    async def _diff(self, decision: Decision, old: ResourceState) -> Diff:
+        generator, new, provider = self._generator, decision.new, decision.provider
+        if generator.targeting.replaces(new.urn, old):
             return replacing("id")
-        if any(urn in self._generator.replaces for urn in new.replace_with):
+        if any(urn in generator.replaces for urn in new.replace_with):
             return replacing("replaceWith")
-        if new.deleted_with in self._generator.replaces:
+        if new.deleted_with in generator.replaces:
             return replacing("deletedWith")
         if await self._provider_changed(old, new):
             return replacing("provider")
         if provider is None:
             return Diff(Changes.NONE if values.equal(old.inputs, new.inputs) else Changes.SOME)
-        return await compared(provider, new, old, new.inputs, self._generator.deployment, goal.ignore_changes)
+        ignore = decision.goal.ignore_changes
+        return await compared(provider, new, old, new.inputs, generator.deployment, ignore)
 
     async def _provider_changed(self, old: ResourceState, new: ResourceState) -> bool:
         """Whether the change of a resource's provider forces a replacement: the new provider says so."""
@@ -92,17 +82,11 @@ class UpdatePlanner:
         before, after = ProviderReference.parse(old.provider), ProviderReference.parse(new.provider)
         if self._generator.aliases.new_of.get(before.urn) == after.urn:
             return False
-        provider = self._generator.deployment.registry.get(new.provider)
-        old_state, new_state = (
-            self._generator.deployment.olds.get(before.urn),
-            self._generator.providers.get(after.urn),
-        )
+        deployment = self._generator.deployment
+        provider = deployment.registry.get(new.provider)
+        old_state, new_state = deployment.olds.get(before.urn), self._generator.providers.get(after.urn)
         if provider is None or old_state is None or new_state is None:
-            raise BailError(
-                self._generator.deployment.error(
-                    f'failed to resolve provider reference: "{new.provider}"', new.urn
-                )
-            )
+            raise EngineError(f'failed to resolve provider reference: "{old.provider}"')
         request = Request(
             after.urn,
             inputs=without_internal(new_state.inputs),
@@ -111,30 +95,50 @@ class UpdatePlanner:
         )
         return (await provider.diff_config(request)).replaces
 
-    async def _replace(  # noqa: PLR0917 (named by its one caller)
-        self,
-        registration: Registration,
-        goal: Goal,
-        old: ResourceState,
-        new: ResourceState,
-        provider: Provider | None,
-        diff: Diff,
-        *,
-        seed: bytes,
-    ) -> list[Step]:
-        deployment, urn = self._generator.deployment, new.urn
+    async def _replace(self, decision: Decision, old: ResourceState, diff: Diff) -> list[Step]:
+        generator, deployment = self._generator, self._generator.deployment
+        registration, goal, new, urn = decision.registration, decision.goal, decision.new, decision.urn
+        self._refuse(decision, old, diff)
+        generator.replaces.add(urn)
+        if decision.provider is not None and not generator.targeting.replaces(urn, old):
+            request = Request(urn, inputs=goal.properties, seed=decision.seed, preview=deployment.preview)
+            checked = await decision.provider.check(request)
+            if generator.report_failures(new, checked.failures):
+                raise BailError(f"resource {urn} has check errors")
+            new.inputs = checked.inputs
+        first = diff.delete_before_replace
+        if goal.delete_before_replace is not None:
+            first = goal.delete_before_replace
+        if not first:
+            create = CreateStep(registration, new, replaced=old, diff=diff, pending_delete=True)
+            return [create, ReplaceStep(old, new, diff=diff)]
+        steps = await generator.planner.delete_dependents_first(old, urn)
+        await deployment.ensure_provider(old)
+        if not old.pending_replacement:
+            generator.deletes.add(old.urn)
+            steps.append(DeleteStep(old, generator.deletes, replacing=True, pending_replacement=True))
+        create = CreateStep(registration, new, replaced=old, diff=diff)
+        return [*steps, ReplaceStep(old, new, diff=diff), create]
+
+    def _refuse(self, decision: Decision, old: ResourceState, diff: Diff) -> None:
+        """Say where a replacement is not allowed; a preview goes on to show it.
+
+        Raises:
+            BailError, EngineError: it is not, and this is no preview.
+        """
+        deployment, new = self._generator.deployment, decision.new
         if old.protect and new.protect and not deployment.options.ignore_protect:
             self._generator.saw_error = True
             text = deployment.error(
-                f'unable to replace resource "{urn}"\n'
+                f'unable to replace resource "{new.urn}"\n'
                 "as it is currently marked for protection. To unprotect the resource, "
                 "remove the `protect` flag from the resource in your Pulumi "
                 "program and run `pulumi up`",
-                urn,
+                new.urn,
             )
             if not deployment.preview:
                 raise BailError(text)
-        if goal.import_id:
+        if decision.goal.import_id:
             changes = [
                 f"{key}: {go_text(old.inputs.get(key))} => {go_text(new.inputs.get(key))}"
                 for key in diff.replace_keys
@@ -145,27 +149,7 @@ class UpdatePlanner:
             )
             if not deployment.preview:
                 raise EngineError(text)
-            deployment.warn(text, urn)
-        self._generator.replaces.add(urn)
-        if provider is not None and not self._generator.targeting.replaces(urn, old):
-            request = Request(urn, inputs=goal.properties, seed=seed, preview=deployment.preview)
-            checked = await provider.check(request)
-            if self._generator.report_failures(new, checked.failures):
-                raise BailError(f"resource {urn} has check errors")
-            new.inputs = checked.inputs
-        first = diff.delete_before_replace
-        if goal.delete_before_replace is not None:
-            first = goal.delete_before_replace
-        if not first:
-            create = CreateStep(registration, new, replaced=old, diff=diff, pending_delete=True)
-            return [create, ReplaceStep(old, new, diff=diff)]
-        steps = await self._generator.planner.delete_dependents_first(old, urn)
-        await deployment.ensure_provider(old)
-        if not old.pending_replacement:
-            self._generator.deletes.add(old.urn)
-            steps.append(DeleteStep(old, self._generator.deletes, replacing=True, pending_replacement=True))
-        create = CreateStep(registration, new, replaced=old, diff=diff)
-        return [*steps, ReplaceStep(old, new, diff=diff), create]
+            deployment.warn(text, new.urn)
 
 
 def _triggers(old: Value, new: Value) -> bool:
