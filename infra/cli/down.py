@@ -62,10 +62,14 @@ def _clean(run: Run) -> str:
     if run.declared.stand_ins is not None:
         _close_connections(run.site)
     state = paths.state(run.site)
+    configured = _remove_settings(run.site)
     for path in (found for pattern in OURS for found in state.glob(pattern)):
-        _remove(path)
+        if path.name != "passphrase" or not configured:
+            _remove(path)
     left = sorted(item.name for item in state.iterdir())
-    if left:
+    if configured:  # not what `up` made
+        words.append(f"kept the configuration in {', '.join(configured)}, and the passphrase of its secrets")
+    elif left:
         words.append(f"left in {state.relative_to(paths.ROOT)}, not ours: {', '.join(left)}")
     else:
         state.rmdir()
@@ -75,6 +79,22 @@ def _clean(run: Run) -> str:
         if session.stop_daemons():
             words.append("stopped the libvirt daemons that `up` had started")
     return "; ".join(words) or "no key, disk or process is left"
+
+
+def _remove_settings(site: str) -> list[str]:
+    """Remove the stacks' settings files that hold no more than our passphrase's salt; name the others."""
+    from infra.cli import stacks  # noqa: PLC0415 (the engine is slow to import)
+    from infra.engine.project import StackSettings  # noqa: PLC0415
+
+    configured = []
+    for pattern in (f"Pulumi.{site}.yaml", f"Pulumi.{site}.*.yaml"):
+        for path in sorted(paths.ROOT.glob(pattern)):
+            settings = StackSettings.load(path, stacks.PROJECT)
+            if settings.config or settings.other:
+                configured.append(path.name)
+            else:
+                path.unlink()
+    return configured
 
 
 def _close_connections(site: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from infra import cli, paths
+from infra.cli import down
 
 pytestmark = pytest.mark.unit
 
@@ -35,3 +36,13 @@ def test_a_site_that_is_not_there_is_named_and_leaves_nothing(root, capsys, verb
     assert cli.main([verb, "nowhere"]) == 1
     assert "nowhere" in capsys.readouterr().err
     assert sorted(path.name for path in root.iterdir()) == ["inventories"]
+
+
+def test_down_forgets_a_salt_and_keeps_a_configuration(root):
+    salted, configured = root / "Pulumi.lab.yaml", root / "Pulumi.lab.pod-01.yaml"
+    salted.write_text("encryptionsalt: v1:x\n")
+    configured.write_text("encryptionsalt: v1:x\nconfig:\n  gigasite:size: 3\n")
+    other = root / "Pulumi.labrador.yaml"
+    other.write_text("encryptionsalt: v1:y\n")
+    assert down._remove_settings("lab") == ["Pulumi.lab.pod-01.yaml"]
+    assert [path.exists() for path in (salted, configured, other)] == [False, True, True]
