@@ -136,6 +136,8 @@ def run(
     """
     # Its library tells of every connection that ends, on standard error.
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+    from infra.engine.garbage import seldom_collected  # noqa: PLC0415 (as the next)
     from infra.engine.session import run_session  # noqa: PLC0415 (grpc takes 0.2 s to import)
 
-    return run_session(Operation(operation), project_dir, stack, options or Options(), on_event)
+    with seldom_collected():
+        return run_session(Operation(operation), project_dir, stack, options or Options(), on_event)

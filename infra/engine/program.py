@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from infra.engine.errors import EngineError
 from infra.engine.finder import python_of
+from infra.engine.garbage import THRESHOLDS
 from infra.engine.process import Process
 from infra.engine.registration import Finished
 
@@ -83,6 +84,7 @@ class ProgramProcess:
             "monitor": self._monitor.address,
             "engine": self._engine_address,
             "measures": str(_MEASURES),
+            "thresholds": THRESHOLDS,
         }
         push = self._monitor.deployment.push
         try:

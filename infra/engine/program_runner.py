@@ -7,6 +7,7 @@ Settings come as JSON on standard input, so that secrets are in no argument list
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -22,6 +23,7 @@ ACTIONABLE = 32
 def main() -> int:
     """Run the program that the settings name; its exit code."""
     settings = json.load(sys.stdin)
+    gc.set_threshold(*settings["thresholds"])  # see garbage.py
     try:
         import pulumi  # noqa: PLC0415 (said in words below if it is missing)
         import pulumi.runtime  # noqa: PLC0415
