@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from infra.cli import stacks
-from infra.cli.arguments import sites
+from infra.cli.arguments import Json, sites
+from infra.engine import Options
 from infra.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from infra.cli.arguments import EngineName
     from infra.cli.stacks import Shown, StackRun
-    from infra.engine import Operation, Options
+    from infra.engine import Operation
 
 
 def _complete(incomplete: str) -> list[str]:
@@ -33,41 +36,99 @@ Target = Annotated[
 ]
 Stack = Annotated[str, typer.Argument(metavar="STACK", help="SITE or SITE.POD.", autocompletion=_complete)]
 Only = Annotated[bool, typer.Option("--only", help="Of a site, its own stack without the pods'.")]
-Targets = Annotated[
-    list[str] | None, typer.Option("--target", "-t", help="Only this resource (URN; `*` and `**` match).")
-]
-TargetDependents = Annotated[
-    bool, typer.Option("--target-dependents", help="Also what depends on the targets.")
-]
-Excludes = Annotated[list[str] | None, typer.Option("--exclude", help="Not this resource (URN).")]
-ExcludeDependents = Annotated[
-    bool, typer.Option("--exclude-dependents", help="Nor what depends on what is excluded.")
-]
-Replace = Annotated[list[str] | None, typer.Option("--replace", help="Replace this resource (URN).")]
-TargetReplace = Annotated[
-    list[str] | None, typer.Option("--target-replace", help="As --target and --replace together.")
-]
-Refresh = Annotated[bool, typer.Option("--refresh", help="Read the real resources first.")]
-ExpectNoChanges = Annotated[
-    bool, typer.Option("--expect-no-changes", help="Exit with 7 if anything changes.")
-]
-ContinueOnError = Annotated[
-    bool, typer.Option("--continue-on-error", help="Go on with what does not depend on a failure.")
-]
-Parallel = Annotated[int, typer.Option("--parallel", "-p", help="Operations at once (default 4 per core).")]
-Differences = Annotated[bool, typer.Option("--diff", help="Show each property that changes.")]
-EventLog = Annotated[
-    Path | None, typer.Option("--event-log", help="Append the event stream to this file, as JSON lines.")
-]
-PolicyPacks = Annotated[
-    list[Path] | None, typer.Option("--policy-pack", help="A folder with a policy pack to enforce.")
-]
 PreviewOnly = Annotated[bool, typer.Option("--preview-only", help="Show what it would do, and stop.")]
 
 
-def several(values: list[str] | None) -> tuple[str, ...]:
-    """The values of an option that may be repeated."""
-    return tuple(values or ())
+def _flag(words: str, help_: str) -> tuple[Any, Any]:
+    return Annotated[bool, typer.Option(*words.split(), help=help_)], False
+
+
+def _many(words: str, help_: str, kind: type = str) -> tuple[Any, Any]:
+    return Annotated[list[kind] | None, typer.Option(*words.split(), help=help_)], None  # type: ignore[valid-type]
+
+
+OPTIONS: Final = {
+    "targets": _many("--target -t", "Only this resource (URN; `*` and `**` match)."),
+    "target_dependents": _flag("--target-dependents", "Also what depends on the targets."),
+    "excludes": _many("--exclude", "Not this resource (URN)."),
+    "exclude_dependents": _flag("--exclude-dependents", "Nor what depends on what is excluded."),
+    "exclude_protected": _flag("--exclude-protected", "Leave protected resources as they are."),
+    "ignore_protect": _flag("--ignore-protect", "Remove protected resources too."),
+    "replace": _many("--replace", "Replace this resource (URN)."),
+    "target_replace": _many("--target-replace", "As --target and --replace together."),
+    "refresh": _flag("--refresh", "Read the real resources first."),
+    "expect_no_changes": _flag("--expect-no-changes", "Exit with 7 if anything changes."),
+    "continue_on_error": _flag("--continue-on-error", "Go on with what does not depend on a failure."),
+    "preview_only": _flag("--preview-only", "Show what it would do, and stop."),
+    "clear_pending_creates": _flag("--clear-pending-creates", "Forget creates whose outcome is not known."),
+    "import_pending_creates": _many(
+        "--import-pending-creates", "URN, then ID (give it twice): a create that did happen."
+    ),
+    "policy_packs": _many("--policy-pack", "A folder with a policy pack to enforce.", Path),
+    "policy_pack_configs": _many(
+        "--policy-pack-config", "The JSON file with a pack's settings, in the order of the packs.", Path
+    ),
+    "parallel": (
+        Annotated[int, typer.Option("--parallel", "-p", help="Operations at once (default 4 per core).")],
+        0,
+    ),
+}
+"""Options of a run by their field in `Options`: how they are declared, and what they are if not given."""
+
+SHOWN: Final = {
+    "as_json": (Json, False),
+    "differences": _flag("--diff", "Show each property that changes."),
+    "same": _flag("--show-sames", "Show unchanged resources too."),
+    "event_log": (
+        Annotated[
+            Path | None,
+            typer.Option("--event-log", help="Append the event stream to this file, as JSON lines."),
+        ],
+        None,
+    ),
+}
+"""How a run is shown, by the fields of `Shown`."""
+
+
+def with_options(*names: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Give a verb that takes `**given` some of OPTIONS and all of SHOWN (see `options_of`, `shown_of`)."""
+
+    def decorate(verb: Callable[..., int]) -> Callable[..., int]:
+        own = [
+            parameter
+            for parameter in inspect.signature(verb, eval_str=True).parameters.values()
+            if parameter.kind is not inspect.Parameter.VAR_KEYWORD
+        ]
+        shared = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=default)
+            for name, (kind, default) in ({name: OPTIONS[name] for name in names} | SHOWN).items()
+        ]
+        parameters = [*own, *shared]
+        verb.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        verb.__annotations__ = {one.name: one.annotation for one in parameters}
+        return verb
+
+    return decorate
+
+
+def options_of(given: dict[str, Any]) -> Options:
+    """What was given of OPTIONS.
+
+    Raises:
+        UserError: half of a pair is missing.
+    """
+    found = {name: value for name, value in given.items() if name in OPTIONS and value}
+    found = {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
+    pending = found.get("import_pending_creates", ())
+    if len(pending) % 2:
+        raise UserError("--import-pending-creates takes a URN and an ID, each given with the option")
+    found["import_pending_creates"] = tuple(zip(pending[::2], pending[1::2], strict=True))
+    return Options(**found)
+
+
+def shown_of(given: dict[str, Any]) -> Shown:
+    """What was given of SHOWN."""
+    return stacks.Shown(**{name: given[name] for name in SHOWN})
 
 
 def confirm(question: str, *, yes: bool) -> None:
@@ -89,7 +150,7 @@ def run_each(
     names: Sequence[str],
     *,
     engine: EngineName,
-    options: Callable[[str], Options],
+    options: Options,
     shown: Shown,
 ) -> int:
     """Do one operation on several stacks, one after another, and stop at the first that fails.
@@ -99,7 +160,7 @@ def run_each(
     """
     runs: list[StackRun] = []
     for name in names:
-        done = stacks.run_stack(operation, name, engine=engine, options=options(name), shown=shown)
+        done = stacks.run_stack(operation, name, engine=engine, options=options, shown=shown)
         runs.append(done)
         if not done.succeeded and done.exit_code != 7:
             break

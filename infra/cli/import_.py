@@ -39,9 +39,7 @@ def command(
         raise UserError("say what to import", hint="give TYPE, NAME and ID, or --file")
     options = Options(imports=tuple(specs), preview_only=preview_only)
     shown = stacks.Shown(as_json=as_json)
-    return flags.run_each(
-        Operation.IMPORT, [stack], engine=engine, options=lambda _name: options, shown=shown
-    )
+    return flags.run_each(Operation.IMPORT, [stack], engine=engine, options=options, shown=shown)
 
 
 def _read(file: Path, *, protect: bool) -> list[ImportSpec]:

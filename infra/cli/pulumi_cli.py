@@ -105,6 +105,7 @@ def run(
         log = shown.event_log or Path(folder) / "events"
         command = [*cli_arguments(operation, ref, options), "--event-log", str(log)]
         command += ["--diff"] if shown.differences else []
+        command += ["--show-sames"] if shown.same else []
         command += ["--json"] if shown.as_json else []
         lines: list[str] = []
         collect = shown.as_json and operation is Operation.PREVIEW

@@ -17,8 +17,8 @@ def test_thresholds_are_set_inside_and_restored_after_an_error() -> None:
     def fail() -> None:
         with seldom_collected():
             assert gc.get_threshold() == THRESHOLDS
-            raise ValueError
+            raise KeyError("inside")
 
-    with pytest.raises(ValueError, match=""):
+    with pytest.raises(KeyError, match="inside"):
         fail()
     assert gc.get_threshold() == before != THRESHOLDS
