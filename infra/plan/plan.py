@@ -3,46 +3,21 @@
 from __future__ import annotations
 
 from functools import cached_property
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from infra.errors import UserError
-from infra.plan import addressing, cabling, positions, switching
-from infra.plan.counts import step_name
+from infra.plan import addressing, links, positions, switching
 from infra.plan.geometry import Geometry
 from infra.plan.template import Template, template_for
 from infra.spec import catalog
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from infra.plan.findings import Finding
     from infra.plan.switching import TierFrame
     from infra.spec.site import Site
-    from infra.spec.tiers import ResolvedTier
 
-FABRICS = pl.Enum(["east-west", "north-south", "out-of-band"])
-STEPS = pl.Enum([step_name(level) for level in range(8)])
-
-LINK_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
-    "fabric": FABRICS,
-    "tier": STEPS,
-    "pod": pl.String,
-    "rail": pl.Int16,
-    "plane": pl.Int16,
-    "gbit": pl.Float32,
-    "a": pl.String,
-    "a_port": pl.String,
-    "a_rack": pl.String,
-    "a_unit": pl.Int16,
-    "z": pl.String,
-    "z_port": pl.String,
-    "z_rack": pl.String,
-    "z_unit": pl.Int16,
-    "length": pl.Float32,
-}
 SWITCH_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "name": pl.String,
     "fabric": pl.String,
@@ -141,42 +116,8 @@ class Plan:
 
     @cached_property
     def server_frame(self) -> pl.DataFrame:
-        """Servers: name, group, role, platform, attach (pod index), index, rack_name, unit, x, y."""
-        rows: list[tuple[Any, ...]] = []
-        unit = 1
-        for server in self.site.servers:
-            height = catalog.platform(server.platform).node.height
-            for index in range(server.count):
-                tail = "" if server.count == 1 else f"-{index + 1:02d}"
-                rack, free = divmod(unit - 1, self.site.layout.rack_height // height * height)
-                rows.append(
-                    (
-                        f"{self.site.name}-{server.name}{tail}",
-                        server.name,
-                        server.role,
-                        server.platform,
-                        int(server.attach[4:]) - 1 if server.attach else None,
-                        len(rows),
-                        f"{self.site.name}-servers-{rack + 1:02d}",
-                        free + 1,
-                        rack * self.site.layout.distances.rack_pitch,
-                        -self.site.layout.distances.row_pitch,
-                    )
-                )
-                unit += height
-        schema = {
-            "name": pl.String,
-            "group": pl.String,
-            "role": pl.String,
-            "platform": pl.String,
-            "attach": pl.Int32,
-            "index": pl.Int32,
-            "rack_name": pl.String,
-            "unit": pl.Int16,
-            "x": pl.Float64,
-            "y": pl.Float64,
-        }
-        return pl.DataFrame(rows, schema=schema, orient="row")
+        """Servers; see `positions.servers`."""
+        return positions.servers(self.site)
 
     @cached_property
     def tier_frames(self) -> list[TierFrame]:
@@ -327,111 +268,17 @@ class Plan:
 
     @cached_property
     def links(self) -> pl.DataFrame:
-        """Cables, with the columns of `LINK_SCHEMA`; a is the lower end, z the upper; length in metres."""
-        if self.template:
-            return self.template.links(self)
-        frames = [part for _, part in self.link_parts()]
-        return pl.concat(frames) if frames else self.no_links()
-
-    @staticmethod
-    def no_links() -> pl.DataFrame:
-        """The cables of a site without fabrics."""
-        return pl.DataFrame(schema=LINK_SCHEMA)
-
-    def link_parts(self) -> Iterator[tuple[ResolvedTier, pl.DataFrame]]:
-        """Cables by the tier that they go up to."""
-        frames = {(frame.tier.fabric, frame.tier.level): frame for frame in self.tier_frames}
-        for fabric in self.geometry.tiers.values():
-            tiers = [frames[tier.fabric, tier.level] for tier in fabric]
-            host = cabling.host_links(self.geometry, tiers[0], self._ends(tiers[0]), self.scope)
-            yield fabric[0], self.named(host, tiers[0], None)
-            for lower, upper in pairwise(tiers):
-                if self.site_level or lower.tier.per in switching.INSIDE:
-                    links = cabling.uplinks(self.geometry, lower, upper, self.scope)
-                    yield upper.tier, self.named(links, upper, lower)
+        """Cables as `links.LINK_SCHEMA` says; a is the lower end, z the upper; length in metres."""
+        return links.links(self)
 
     def crossing(self) -> pl.DataFrame:
         """Cables from the scope's pods to the switches above them."""
-        frames = {(frame.tier.fabric, frame.tier.level): frame for frame in self.tier_frames}
-        parts = [self.no_links()]
-        for fabric in self.geometry.tiers.values():
-            for below, above in pairwise(fabric):
-                if below.per in switching.INSIDE and above.per not in switching.INSIDE:
-                    lower, upper = frames[below.fabric, below.level], frames[above.fabric, above.level]
-                    links = cabling.uplinks(self.geometry, lower, upper, self.scope)
-                    parts.append(self.named(links, upper, lower))
-        return pl.concat(parts)
-
-    def _ends(self, tier: TierFrame) -> pl.DataFrame:
-        if tier.tier.fabric == "out-of-band":
-            return cabling.management_ends(tier.tier, self.management_frame)
-        ends = cabling.nic_ends(self.geometry, tier.tier, self.node_frame, self.scope)
-        servers = self._server_ends(tier)
-        return pl.concat([ends, servers.cast(ends.schema)]) if servers.height else ends
-
-    def _server_ends(self, tier: TierFrame) -> pl.DataFrame:
-        """Ports of servers follow those of all trays of the pod's first block."""
-        spec = tier.tier
-        used: dict[int, int] = {}
-        rows = []
-        first = self.node_frame.height + self.companion_frame.height
-        for server in self.server_frame.iter_rows(named=True):
-            pod = server["attach"]
-            if pod is None:
-                continue
-            base = used.setdefault(pod, self.geometry.width(spec, pod, 0))
-            mine = positions.nic_frame({server["platform"]}).filter(pl.col("fabric") == spec.fabric)
-            for nic in mine.iter_rows(named=True):
-                rail, lane = nic["nic"] % spec.sets, nic["nic"] // spec.sets
-                if pod in self.scope:
-                    rows.append((pod, 0, 0, base + lane, rail, nic["nic"], nic["gbit"],
-                                 first + server["index"], nic["interface"]))  # fmt: skip
-            used[pod] += -(-mine.height // spec.sets)
-        schema = {"pod": pl.Int32, "su": pl.Int32, "rack": pl.Int32, "position": pl.Int32, "rail": pl.Int32,
-                  "nic": pl.Int32, "gbit": pl.Float64, "a": pl.Int32, "a_port": pl.String}  # fmt: skip
-        return pl.DataFrame(rows, schema=schema, orient="row")
-
-    def named(self, links: pl.DataFrame, upper: TierFrame, lower: TierFrame | None) -> pl.DataFrame:
-        """Links by index → links with names, places and lengths."""
-        ends = ["name", "rack_name", "unit", "x", "y"]
-        below = self.host_frame if lower is None else lower.frame.select(ends)
-        a = below.select(pl.all().gather(links["a"]))
-        z = upper.frame.select(ends).select(pl.all().gather(links["z"]))
-        a_port = links["a_port"] if lower is None else _ports(lower, links["a_index"])
-        pods = pl.Series(self.geometry.pod_names, dtype=pl.String)
-        return links.select(
-            pl.lit(upper.tier.fabric).cast(FABRICS).alias("fabric"),
-            pl.lit(step_name(upper.tier.level)).cast(STEPS).alias("tier"),
-            pods.gather(links["pod"].cast(pl.UInt32)).alias("pod"),
-            pl.col("rail").cast(pl.Int16),
-            pl.col("plane").cast(pl.Int16),
-            "gbit",
-            a["name"].alias("a"),
-            a_port.alias("a_port"),
-            a["rack_name"].alias("a_rack"),
-            a["unit"].alias("a_unit"),
-            z["name"].alias("z"),
-            _ports(upper, links["z_index"]).alias("z_port"),
-            z["rack_name"].alias("z_rack"),
-            z["unit"].alias("z_unit"),
-            cabling.lengths(a, z, self.geometry).alias("length"),
-        )
+        return links.crossing(self)
 
     @cached_property
     def ports(self) -> pl.DataFrame:
         """Switch ports in use: switch, port, fabric, pod, peer, peer_port."""
-        links = self.links
-        # Both ends of a cable between switches are ports. Cables come step by step, so the parts are slices
-        # of the links' own columns: two and a half million rows cost no copy.
-        up, down = [links.clear().select(_port("z", "a"))], []
-        start = 0
-        for run in links.select(pl.col("tier").rle()).unnest("tier").iter_rows(named=True):
-            part = links.slice(start, run["len"])
-            up.append(part.select(_port("z", "a")))
-            if run["value"] != "host_leaf":
-                down.append(part.select(_port("a", "z")))
-            start += run["len"]
-        return pl.concat([*up, *down], rechunk=False)
+        return links.ports(self.links)
 
     @cached_property
     def addresses(self) -> pl.DataFrame:
@@ -476,14 +323,6 @@ class Plan:
         return summary(self)
 
 
-def _port(end: str, other: str) -> list[pl.Expr]:
-    """Columns of a switch port from one end of a cable."""
-    return [
-        pl.col(end).alias("switch"), pl.col(f"{end}_port").alias("port"), pl.col("fabric"), pl.col("pod"),
-        pl.col(other).alias("peer"), pl.col(f"{other}_port").alias("peer_port"),
-    ]  # fmt: skip
-
-
 def _pod_name() -> pl.Expr:
     return pl.when(pl.col("pod").is_not_null()).then(pl.format("pod-{}", positions.two("pod")))
 
@@ -491,19 +330,6 @@ def _pod_name() -> pl.Expr:
 def _su_name() -> pl.Expr:
     text = pl.format("pod-{}-su-{}", positions.two("pod"), positions.two("su"))
     return pl.when(pl.col("su").is_not_null()).then(text)
-
-
-def port_names(tier: TierFrame) -> pl.Series:
-    """Names of a switch's logical ports by index."""
-    model, split = tier.tier.model, tier.tier.breakout
-    plain = [model.port_name.format(number + model.first_port) for number in range(model.ports)]
-    if split == 1:
-        return pl.Series(plain)
-    return pl.Series([f"{name}s{part}" for name in plain for part in range(split)])
-
-
-def _ports(tier: TierFrame, index: pl.Series) -> pl.Series:
-    return port_names(tier).gather(index)
 
 
 def plan(site: Site, phase: str | None = None) -> Plan:

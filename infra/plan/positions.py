@@ -1,9 +1,9 @@
-"""Racks, nodes, companions and NICs of some pods, as columns of indices and names."""
+"""Racks, nodes, companions, NICs and servers, as columns of indices and names."""
 
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from infra.plan.geometry import Geometry, Unit
+    from infra.spec.site import Site
 
 RACK_UNIT_M = 0.04445
 """Height of a rack unit (EIA-310): 44.45 mm."""
@@ -257,3 +258,42 @@ def management(geometry: Geometry, nodes: pl.DataFrame, companions: pl.DataFrame
         return frame.join(own, on=["form", column], how="inner", maintain_order="left_right").select(keys)
 
     return pl.concat([joined(nodes, "slot", 0), joined(companions, "text", nodes.height)])
+
+
+def servers(site: Site) -> pl.DataFrame:
+    """Servers: name, group, role, platform, attach (pod index), index, rack_name, unit, x, y."""
+    rows: list[tuple[Any, ...]] = []
+    unit = 1
+    for server in site.servers:
+        height = catalog.platform(server.platform).node.height
+        for index in range(server.count):
+            tail = "" if server.count == 1 else f"-{index + 1:02d}"
+            rack, free = divmod(unit - 1, site.layout.rack_height // height * height)
+            rows.append(
+                (
+                    f"{site.name}-{server.name}{tail}",
+                    server.name,
+                    server.role,
+                    server.platform,
+                    int(server.attach[4:]) - 1 if server.attach else None,
+                    len(rows),
+                    f"{site.name}-servers-{rack + 1:02d}",
+                    free + 1,
+                    rack * site.layout.distances.rack_pitch,
+                    -site.layout.distances.row_pitch,
+                )
+            )
+            unit += height
+    schema = {
+        "name": pl.String,
+        "group": pl.String,
+        "role": pl.String,
+        "platform": pl.String,
+        "attach": pl.Int32,
+        "index": pl.Int32,
+        "rack_name": pl.String,
+        "unit": pl.Int16,
+        "x": pl.Float64,
+        "y": pl.Float64,
+    }
+    return pl.DataFrame(rows, schema=schema, orient="row")

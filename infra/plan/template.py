@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from infra.plan import cabling, positions, switching
+from infra.plan import cabling, links, positions, switching
 
 if TYPE_CHECKING:
     from infra.plan.geometry import Geometry
@@ -49,7 +49,7 @@ class Template:
             for frame in plan.tier_frames
             if frame.tier.per in switching.INSIDE
         }
-        parts = list(plan.link_parts())
+        parts = list(links.link_parts(plan))
         inside = [frame for upper, frame in parts if upper.per in switching.INSIDE]
         columns = [frame[column] for frame in inside for column in ("a", "z", "a_rack", "z_rack")]
         self.names = (
@@ -97,7 +97,7 @@ class Template:
             )
             for part in self.parts
         ]
-        return pl.concat(frames) if frames else plan.no_links()
+        return pl.concat(frames) if frames else links.no_links()
 
     def _upward(self, plan: Plan, upper: ResolvedTier) -> pl.DataFrame:
         """Cables that leave the pod."""
@@ -116,7 +116,7 @@ class Template:
         )
         lower = switching.TierFrame(below, frame)
         top = switching.upper_frame(plan.geometry, upper, plan.scope)
-        return plan.named(cabling.uplinks(plan.geometry, lower, top, plan.scope), top, lower)
+        return links.named(plan, cabling.uplinks(plan.geometry, lower, top, plan.scope), top, lower)
 
 
 def _corner(geometry: Geometry) -> tuple[pl.Expr, pl.Expr]:
