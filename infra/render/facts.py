@@ -7,7 +7,6 @@ by the same names.
 
 from __future__ import annotations
 
-import ipaddress
 import string
 import zlib
 from dataclasses import dataclass
@@ -15,15 +14,13 @@ from typing import TYPE_CHECKING
 
 from infra.plan.machines import Machine, Nic, Role
 from infra.render.firewall import Firewall, Inbound, Zone, allowed, firewall_of, zones_of
+from infra.render.routing import Route, Routing, host_routes, network_of, routing_of
 from infra.render.scheduler import SlurmFacts, slurm_facts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from infra.spec.site import Site
-
-ROUTER_IDS = ipaddress.IPv4Address("10.0.0.0")
-"""Router ids of switches with IPv6 loopbacks are this plus their number; nothing has them as address."""
 
 MTU_STAND_IN = 1500
 """Stand-in cables are UDP datagrams on the loopback interface: no jumbo frames."""
@@ -54,52 +51,6 @@ class Link:
     peer_address: str | None
     mtu: int
     link_local: str
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """A static route; `link` is the interface it leaves by, `family` is `ip` or `ipv6` as FRR says it."""
-
-    family: str
-    destination: str
-    gateway: str
-    link: str
-
-
-@dataclass(frozen=True, slots=True)
-class Neighbor:
-    """A BGP session to the switch at the other end of one link.
-
-    Attributes:
-        peer: the other end's address, or the own interface's name on a link without addresses (RFC 5549).
-        remote: the other end's AS number, or `external` on a link without addresses.
-        name: the switch.
-        link: own interface.
-    """
-
-    peer: str
-    remote: str
-    name: str
-    link: str
-
-
-@dataclass(frozen=True, slots=True)
-class Routing:
-    """What a switch's routing daemons are told.
-
-    Attributes:
-        router_id: unique in the site, else BGP sessions stay idle.
-        asn: own AS number.
-        families: address families of its loopback: `ipv4` or `ipv6`.
-        statics: one route per loopback of a machine without routing daemons on one of its ports.
-        neighbors: switches on its ports; without any, no BGP is run.
-    """
-
-    router_id: str
-    asn: int
-    families: tuple[str, ...]
-    statics: tuple[Route, ...]
-    neighbors: tuple[Neighbor, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,26 +189,9 @@ def mount_unit(path: str) -> str:
     return "-".join(words) + ".mount"
 
 
-def switch_number(loopback: str) -> int:
-    """A number of a switch's own, below 2^24, from its loopback.
-
-    IPv4: the low 24 bits. IPv6: a pod's loopbacks are a /48, so the third group tells the pod (8 bits are
-    taken) and the last one the machine.
-    """
-    address = ipaddress.ip_address(loopback)
-    if address.version == 4:
-        return int(address) & 0xFFFFFF
-    return (int(address) >> 80 & 0xFF) << 16 | int(address) & 0xFFFF
-
-
 def gid_of(group: str) -> int:
     """A group's number, from its name alone; above people's and below containers' (systemd's table)."""
     return 100_000 + zlib.crc32(group.encode()) % 100_000
-
-
-def network_of(address: str) -> str:
-    """An address as a network of one: `10.255.0.1` → `10.255.0.1/32`."""
-    return str(ipaddress.ip_network(address))
 
 
 def site_facts(site: Site, machines: Sequence[Machine]) -> SiteFacts:
@@ -322,7 +256,7 @@ def machine_facts(machine: Machine, machines: Mapping[str, Machine], site: SiteF
     """
     switch = machine.role is Role.SWITCH
     mtu = MTU_STAND_IN if machine.stand_in else MTU_FABRIC
-    routing = _routing(machine, machines, site.asn_bases) if switch else None
+    routing = routing_of(machine, machines, site.asn_bases) if switch else None
     sessions = [neighbor.link for neighbor in routing.neighbors] if routing else []
     data = [nic.name for nic in machine.nics]
     return MachineFacts(
@@ -336,7 +270,7 @@ def machine_facts(machine: Machine, machines: Mapping[str, Machine], site: SiteF
         loopback=machine.loopback,
         loopback_network=network_of(machine.loopback) if machine.loopback else None,
         links=tuple(_link(nic, mtu, routed=switch and nic.fabric in site.asn_bases) for nic in machine.nics),
-        routes=() if switch else _host_routes(machine, site.fabric),
+        routes=() if switch else host_routes(machine, site.fabric),
         settings=_settings(switch=switch),
         routing=routing,
         time_server=machine.role is Role.MANAGEMENT,
@@ -354,48 +288,6 @@ def _link(nic: Nic, mtu: int, *, routed: bool) -> Link:
         peer_address=nic.peer_address,
         mtu=mtu,
         link_local="ipv6" if routed and nic.address is None else "no",
-    )
-
-
-def _host_routes(machine: Machine, fabric: Sequence[str]) -> tuple[Route, ...]:
-    """All networks through one cable; of a fabric that leads to services before rails. Hosts speak no BGP."""
-    cables = [(nic, nic.peer_address) for nic in machine.nics if nic.address and nic.peer_address]
-    for nic, gateway in sorted(cables, key=lambda cable: cable[0].fabric not in {"north-south", "storage"}):
-        return tuple(Route(_family(net), net, gateway, nic.name) for net in fabric)
-    return ()
-
-
-def _family(address: str) -> str:
-    return "ip" if ipaddress.ip_interface(address).version == 4 else "ipv6"
-
-
-def _routing(
-    machine: Machine, machines: Mapping[str, Machine], asn_bases: Mapping[str, int]
-) -> Routing | None:
-    bases = [asn_bases[nic.fabric] for nic in machine.nics if nic.fabric in asn_bases]
-    if machine.loopback is None or not bases:
-        return None
-    statics: dict[str, Route] = {}
-    neighbors: list[Neighbor] = []
-    for nic in machine.nics:
-        peer = machines.get(nic.peer[0]) if nic.peer else None
-        if peer is None or peer.loopback is None:
-            continue
-        if peer.role is Role.SWITCH:
-            asn = str(asn_bases.get(nic.fabric, bases[0]) + switch_number(peer.loopback))
-            session = (nic.peer_address, asn) if nic.peer_address else (nic.name, "external")
-            neighbors.append(Neighbor(*session, peer.name, nic.name))
-        elif nic.peer_address:
-            # a machine with several cables to this switch is reached by the first
-            network = network_of(peer.loopback)
-            statics.setdefault(network, Route(_family(network), network, nic.peer_address, nic.name))
-    number, four = switch_number(machine.loopback), _family(machine.loopback) == "ip"
-    return Routing(
-        router_id=machine.loopback if four else str(ROUTER_IDS + number),
-        asn=bases[0] + number,
-        families=("ipv4" if four else "ipv6",),
-        statics=tuple(statics.values()),
-        neighbors=tuple(neighbors),
     )
 
 

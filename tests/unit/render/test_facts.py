@@ -10,7 +10,8 @@ import pytest
 
 from infra.plan.machines import Role
 from infra.render import deployed_files, machine_facts, site_facts
-from infra.render.facts import gid_of, mount_unit, switch_number
+from infra.render.facts import gid_of, mount_unit
+from infra.render.routing import switch_number
 from infra.render.scheduler import slurm_facts
 from infra.spec import load_site
 from infra.spec.services import Partition, Slurm
