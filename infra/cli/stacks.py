@@ -227,7 +227,7 @@ def stack_outputs(ref: StackRef, *, show_secrets: bool = False) -> dict[str, Any
     Raises:
         EngineError: no such stack; or secrets are asked for and the passphrase is wrong.
     """
-    from infra.engine import values  # noqa: PLC0415
+    from infra.engine import value_json, values  # noqa: PLC0415
     from infra.engine.event_json import masked  # noqa: PLC0415
     from infra.engine.secrets import NoSecrets, crypter_for  # noqa: PLC0415
     from infra.engine.urn import STACK_TYPE  # noqa: PLC0415
@@ -237,10 +237,10 @@ def stack_outputs(ref: StackRef, *, show_secrets: bool = False) -> dict[str, Any
     root = next((one for one in deployment.get("resources") or () if one["type"] == STACK_TYPE), none)
     outputs = root.get("outputs") or {}
     if not show_secrets:
-        return {key: masked(value) for key, value in values.from_json(outputs, NoSecrets()).items()}
+        return {key: masked(value) for key, value in value_json.from_json(outputs, NoSecrets()).items()}
     with environment(site_of(ref.stack)):
         crypter = crypter_for(deployment.get("secrets_providers"))
-        opened = values.from_json(outputs, crypter)
+        opened = value_json.from_json(outputs, crypter)
         return {key: values.unwrap(value) for key, value in opened.items()}
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import grpc
 from pulumi.runtime.proto import callback_pb2, callback_pb2_grpc, resource_pb2
 
-from infra.engine import values
+from infra.engine import wire
 from infra.engine.plugins import CHANNEL_OPTIONS
 from infra.engine.provider import ProviderError
-from infra.engine.values import Wire
+from infra.engine.wire import Wire
 
 if TYPE_CHECKING:
     from infra.engine.hooks import ErrorHookFunction, Hook, HookFunction
@@ -68,7 +68,7 @@ class Callbacks:
         except ProviderError as error:
             raise ProviderError(f"invoke transform: rpc error: code = Unknown desc = {error}") from None
         if reply.HasField("properties"):
-            properties = values.from_struct(reply.properties)
+            properties = wire.from_struct(reply.properties)
         return properties, reply.options if reply.HasField("options") else options
 
     async def transform_invoke(
@@ -84,7 +84,7 @@ class Callbacks:
         )
         reply = await self.invoke(callback, message, resource_pb2.TransformInvokeResponse())
         if reply.HasField("args"):
-            arguments = values.from_struct(reply.args)
+            arguments = wire.from_struct(reply.args)
         return arguments, reply.options if reply.HasField("options") else options
 
     def hook(self, callback: callback_pb2.Callback) -> HookFunction:

@@ -8,7 +8,7 @@ import time
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TextIO
 
-from infra.engine import events, values
+from infra.engine import events, value_json, values
 from infra.engine.values import Secret
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class _Blind:
 
 def blinded(properties: Properties) -> dict[str, Any]:
     """A property map in checkpoint form, where each secret's ciphertext is `[secret]`."""
-    return values.to_json({key: _forgotten(value) for key, value in properties.items()}, _Blind())
+    return value_json.to_json({key: _forgotten(value) for key, value in properties.items()}, _Blind())
 
 
 def _forgotten(value: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pulumi.runtime.proto import alias_pb2, provider_pb2, resource_pb2
 
-from infra.engine import assets, property_path, values
+from infra.engine import assets, property_path, signed, values, wire
 from infra.engine.default_providers import ProviderRequest, semver
 from infra.engine.errors import EngineError
 from infra.engine.goal import Alias, Goal
@@ -65,7 +65,7 @@ class GoalReader:
             from infra.engine.monitor import check_token  # noqa: PLC0415 (each needs the other)
 
             check_token(request.type)
-        properties = values.from_struct(request.object)
+        properties = wire.from_struct(request.object)
         _hash_assets(properties, monitor.info.program_dir)
         options = self._options()
         dependencies = list(dict.fromkeys(request.dependencies))
@@ -93,7 +93,7 @@ class GoalReader:
             properties = values.downgrade_outputs(properties)
         trigger = None
         if options.HasField("replacement_trigger"):
-            trigger = values.downgrade_outputs(values.from_wire(options.replacement_trigger))
+            trigger = values.downgrade_outputs(wire.from_wire(options.replacement_trigger))
         info = monitor.info
         return Goal(
             type=request.type,
@@ -365,4 +365,4 @@ def seconds(duration: str) -> float:
     if "".join(number + unit for number, unit in parts) != duration.lstrip("+"):
         raise EngineError(f"unable to parse customTimeout Value {duration}")
     total = sum(float(number) * _UNITS[unit] for number, unit in parts)
-    return values.number(total)
+    return signed.number(total)

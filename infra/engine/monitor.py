@@ -26,7 +26,7 @@ from infra.engine.provider import ProviderError
 from infra.engine.registration import Finished, Outputs, Registration, ResultKind
 from infra.engine.source_positions import positions, trace
 from infra.engine.urn import is_provider_type, package_of
-from infra.engine.values import Wire
+from infra.engine.wire import Wire, from_struct
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -265,7 +265,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
 
     async def register_resource_outputs(self, request: Any) -> Any:
         """A component's outputs."""
-        found = values.downgrade_outputs(values.from_struct(request.outputs))
+        found = values.downgrade_outputs(from_struct(request.outputs))
         outputs = Outputs(request.urn, assets.with_hashes(found, self.info.program_dir))
         if self._closed:
             raise _shut_down()
@@ -339,7 +339,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
             type=request.type,
             name=request.name,
             id=request.id,
-            properties=values.downgrade_outputs(values.from_struct(request.properties)),
+            properties=values.downgrade_outputs(from_struct(request.properties)),
             parent=request.parent,
             provider=provider,
             dependencies=list(request.dependencies),
@@ -372,7 +372,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
 
     async def invoke(self, request: resource_pb2.ResourceInvokeRequest) -> Any:
         """A function of a provider."""
-        arguments = values.downgrade_outputs(values.from_struct(request.args))
+        arguments = values.downgrade_outputs(from_struct(request.args))
         reference = request.provider
         if not reference and request.parent:
             reference = self.inherited_provider(request.parent, package_of(request.tok))
@@ -402,7 +402,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         """A method of a resource."""
         reference = self._method_provider(request) or await self.default_reference(request, request.tok)
         provider = self._provider(reference)
-        arguments = values.from_struct(request.args)
+        arguments = from_struct(request.args)
         info = self.info
         message = provider_pb2.CallRequest(
             tok=request.tok,

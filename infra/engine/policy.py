@@ -10,7 +10,7 @@ from google.protobuf.empty_pb2 import Empty  # type: ignore[attr-defined]
 from pulumi.runtime.proto import analyzer_pb2
 
 from infra.engine import urn as urns
-from infra.engine import values, yamlfile
+from infra.engine import values, wire, yamlfile
 from infra.engine.errors import EngineError
 from infra.engine.events import (
     PolicyAnalyzeStackSummaryEvent,
@@ -23,7 +23,7 @@ from infra.engine.events import (
 from infra.engine.finder import Command, python_of, runtime_of
 from infra.engine.policy_config import LEVELS, configured, read_config
 from infra.engine.urn import ProviderReference
-from infra.engine.values import Wire
+from infra.engine.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -175,7 +175,7 @@ class Policy:
             if one.diagnostic:
                 self._emit_violation(pack, one, one.diagnostic, "advisory", new.urn)
                 continue
-            after = values.from_struct(one.properties)
+            after = wire.from_struct(one.properties)
             _keep_secrets(new.inputs, after)
             version = pack.version or one.policyPackVersion
             self.emit(

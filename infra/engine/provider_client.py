@@ -11,7 +11,7 @@ import grpc
 from pulumi.runtime.proto import provider_pb2
 
 from infra.engine import urn as urns
-from infra.engine import values
+from infra.engine import value_json, values
 from infra.engine.diff import Diff
 from infra.engine.provider import (
     Checked,
@@ -35,7 +35,7 @@ from infra.engine.provider_replies import (
     restore_assets,
     unimplemented,
 )
-from infra.engine.values import Wire
+from infra.engine.wire import Wire, from_struct
 
 if TYPE_CHECKING:
     from infra.engine.plugins import Plugin
@@ -88,7 +88,7 @@ class PluginProvider(Provider):
             if unimplemented(error, "CheckConfig"):
                 return Checked(request.inputs)
             raise failure_of(error) from None
-        inputs = values.from_struct(reply.inputs)
+        inputs = from_struct(reply.inputs)
         annotate(inputs, request.inputs)
         return Checked(inputs, failures_of(reply.failures))
 
@@ -123,7 +123,7 @@ class PluginProvider(Provider):
         variables = {}
         for key, value in settings.items():
             plain = values.unwrap(value)
-            text = plain if isinstance(plain, str) else json.dumps(values.value_to_json(plain, None))
+            text = plain if isinstance(plain, str) else json.dumps(value_json.value_to_json(plain, None))
             variables[f"{package}:config:{key}"] = text
         message = provider_pb2.ConfigureRequest(
             **names_of(urn),
@@ -167,7 +167,7 @@ class PluginProvider(Provider):
             randomSeed=request.seed,
         )
         reply = await self._call(self._stub.Check, message)
-        inputs = values.from_struct(reply.inputs)
+        inputs = from_struct(reply.inputs)
         if not request.preview:
             refuse_unknowns(inputs)
         if not self._accepts.secrets:
@@ -280,7 +280,7 @@ class PluginProvider(Provider):
             return Invoked({})
         request = provider_pb2.InvokeRequest(tok=token, args=self._known.struct(arguments), preview=preview)
         reply = await self._call(self._stub.Invoke, request)
-        outputs = values.from_struct(getattr(reply, "return"))
+        outputs = from_struct(getattr(reply, "return"))
         refuse_unknowns(outputs)
         if not self._accepts.secrets and values.has_secret(arguments):
             outputs = {
@@ -296,7 +296,7 @@ class PluginProvider(Provider):
         request.args.CopyFrom(Wire(outputs=self._accepts.outputs).struct(arguments))
         reply = await self._call(self._stub.Call, request)
         dependencies = {key: list(names.urns) for key, names in reply.returnDependencies.items()}
-        outputs = values.from_struct(getattr(reply, "return"))
+        outputs = from_struct(getattr(reply, "return"))
         return Invoked(outputs, failures_of(reply.failures), dependencies)
 
     async def construct(self, request: provider_pb2.ConstructRequest, inputs: Properties) -> Constructed:
@@ -307,7 +307,7 @@ class PluginProvider(Provider):
         request.inputs.CopyFrom(self._rich.struct(inputs))
         reply = await self._call(self._stub.Construct, request)
         dependencies = {key: list(names.urns) for key, names in reply.stateDependencies.items()}
-        return Constructed(reply.urn, values.from_struct(reply.state), dependencies)
+        return Constructed(reply.urn, from_struct(reply.state), dependencies)
 
     async def close(self) -> None:
         """See `Provider`."""
@@ -333,10 +333,10 @@ class PluginProvider(Provider):
             reply, reasons = partial, tuple(partial.reasons) or ("resource init failed",)
         fields = reply.DESCRIPTOR.fields_by_name
         id_ = reply.id if "id" in fields else ""
-        outputs = values.from_struct(reply.properties) if reply.HasField("properties") else None
+        outputs = from_struct(reply.properties) if reply.HasField("properties") else None
         inputs = None
         if "inputs" in fields and reply.HasField("inputs"):
-            inputs = values.from_struct(reply.inputs)
+            inputs = from_struct(reply.inputs)
         if not request.preview:
             refuse_unknowns(outputs)
         return Outcome(id_, outputs, inputs, reasons, reply.refresh_before_update, known)

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from infra.engine import urn as urns
-from infra.engine import values
+from infra.engine import value_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -124,9 +124,9 @@ class ResourceState:
             out["id"] = self.id
         out["type"] = self.type
         if self.inputs:
-            out["inputs"] = values.to_json(self.inputs, crypter)
+            out["inputs"] = value_json.to_json(self.inputs, crypter)
         if self.outputs:
-            out["outputs"] = values.to_json(self.outputs, crypter)
+            out["outputs"] = value_json.to_json(self.outputs, crypter)
         for name, key in _PLAIN_FIELDS:
             value = getattr(self, name)
             if value:
@@ -136,7 +136,7 @@ class ResourceState:
             pairs = (("create", times.create), ("update", times.update), ("delete", times.delete))
             out["customTimeouts"] = {key: seconds for key, seconds in pairs if seconds}
         if self.replacement_trigger is not None:
-            out["replacementTrigger"] = values.value_to_json(self.replacement_trigger, crypter)
+            out["replacementTrigger"] = value_json.value_to_json(self.replacement_trigger, crypter)
         if self.stack_trace:
             out["stackTrace"] = [{"sourcePosition": frame} for frame in self.stack_trace]
         return out | self.unknown_fields
@@ -148,8 +148,8 @@ class ResourceState:
         state = cls(urn=rest.pop("urn"), type=rest.pop("type", ""), custom=rest.pop("custom", False))
         state.type = state.type or urns.type_of(state.urn)
         state.delete, state.id = rest.pop("delete", False), rest.pop("id", "")
-        state.inputs = values.from_json(rest.pop("inputs", None) or {}, crypter)
-        state.outputs = values.from_json(rest.pop("outputs", None) or {}, crypter)
+        state.inputs = value_json.from_json(rest.pop("inputs", None) or {}, crypter)
+        state.outputs = value_json.from_json(rest.pop("outputs", None) or {}, crypter)
         for name, key in _PLAIN_FIELDS:
             if key in rest:
                 value = rest.pop(key)
@@ -159,7 +159,7 @@ class ResourceState:
         state.custom_timeouts = CustomTimeouts(
             times.get("create", 0), times.get("update", 0), times.get("delete", 0)
         )
-        state.replacement_trigger = values.value_from_json(rest.pop("replacementTrigger", None), crypter)
+        state.replacement_trigger = value_json.value_from_json(rest.pop("replacementTrigger", None), crypter)
         state.stack_trace = [frame.get("sourcePosition", "") for frame in rest.pop("stackTrace", None) or ()]
         state.property_dependencies = {key: names or [] for key, names in state.property_dependencies.items()}
         state.unknown_fields = rest

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.engine import values
+from infra.engine import value_json, values, wire
 from infra.engine.values import (
     SECRET,
     SIGNATURE,
@@ -18,8 +18,8 @@ from infra.engine.values import (
     OutputValue,
     ResourceReference,
     Secret,
-    Wire,
 )
+from infra.engine.wire import Wire
 
 pytestmark = pytest.mark.unit
 
@@ -65,56 +65,59 @@ special = st.recursive(
 
 @given(special)
 def test_wire_round_trip(value: object) -> None:
-    normal = values.value_from_json(values.value_to_json(value, Rot13()), Rot13())
-    assert values.equal(values.from_wire(Wire().value(value)), normal)
+    normal = value_json.value_from_json(value_json.value_to_json(value, Rot13()), Rot13())
+    assert values.equal(wire.from_wire(Wire().value(value)), normal)
 
 
 @given(plain)
 def test_checkpoint_round_trip_of_plain_values(value: object) -> None:
-    assert values.value_from_json(json.loads(json.dumps(values.value_to_json(value, None))), None) == value
+    assert (
+        value_json.value_from_json(json.loads(json.dumps(value_json.value_to_json(value, None))), None)
+        == value
+    )
 
 
 def test_integral_numbers_have_no_fraction() -> None:
-    assert repr(values.from_wire(Wire().value(2.0))) == "2"
-    assert repr(values.from_wire(Wire().value(2.5))) == "2.5"
-    assert repr(values.from_wire(Wire().value(1e22))) == "1e+22"
+    assert repr(wire.from_wire(Wire().value(2.0))) == "2"
+    assert repr(wire.from_wire(Wire().value(2.5))) == "2.5"
+    assert repr(wire.from_wire(Wire().value(1e22))) == "1e+22"
 
 
 def test_secrets_keep_their_ciphertext() -> None:
     crypter = Rot13()
-    written = values.to_json({"a": Secret({"k": [1]})}, crypter)
-    read = values.from_json(written, crypter)
-    assert values.to_json(read, crypter) == written
+    written = value_json.to_json({"a": Secret({"k": [1]})}, crypter)
+    read = value_json.from_json(written, crypter)
+    assert value_json.to_json(read, crypter) == written
     assert crypter.encrypted == 1
     fresh = {"a": Secret({"k": [1]}), "b": Secret("new")}
     values.keep_ciphertexts(read, fresh)
-    again = values.to_json(fresh, crypter)
+    again = value_json.to_json(fresh, crypter)
     assert again["a"] == written["a"]
     assert again["b"]["ciphertext"] != written["a"]["ciphertext"]
 
 
 def test_secrets_inside_a_secret_lose_their_mark_at_rest() -> None:
-    assert values.secret_text(Secret({"a": Secret("x")})) == '{"a":"x"}'
+    assert value_json.secret_text(Secret({"a": Secret("x")})) == '{"a":"x"}'
 
 
 def test_peers_that_accept_less_get_plain_forms() -> None:
     value = {"s": Secret("x"), "r": ResourceReference("urn:u", "id-1"), "o": OutputValue(1, secret=True)}
     bare = Wire(secrets=False, references=False).struct(value)
-    assert values.from_struct(bare) == {"s": "x", "r": "id-1", "o": 1}
-    marked = values.from_struct(Wire().struct(value))
+    assert wire.from_struct(bare) == {"s": "x", "r": "id-1", "o": 1}
+    marked = wire.from_struct(Wire().struct(value))
     assert marked["o"] == Secret(1)
-    rich = values.from_struct(Wire(outputs=True).struct(value))
+    rich = wire.from_struct(Wire(outputs=True).struct(value))
     assert rich["o"] == OutputValue(1, secret=True)
 
 
 def test_unknowns_are_left_out_where_they_may_not_be() -> None:
-    wire = Wire(unknowns=False)
+    known = Wire(unknowns=False)
     value = {"a": UNKNOWN, "b": [1, UNKNOWN, 2], "c": {"d": Secret(UNKNOWN)}}
-    assert values.from_struct(wire.struct(value)) == {"b": [1, 2], "c": {}}
+    assert wire.from_struct(known.struct(value)) == {"b": [1, 2], "c": {}}
 
 
 def test_assets_are_sent_without_contents_where_only_the_hash_matters() -> None:
-    sent = values.from_struct(Wire(asset_contents=False).struct({"a": Asset("h", text="long")}))
+    sent = wire.from_struct(Wire(asset_contents=False).struct({"a": Asset("h", text="long")}))
     assert sent == {"a": Asset("h")}
 
 
@@ -126,7 +129,7 @@ def test_equality_looks_through_secrets_and_keeps_booleans_apart() -> None:
 
 def test_show_secrets_export_can_be_read() -> None:
     exported = {SIGNATURE: SECRET, "plaintext": '"open"'}
-    assert values.value_from_json(exported, None) == Secret("open")
+    assert value_json.value_from_json(exported, None) == Secret("open")
 
 
 def test_outputs_are_downgraded_for_the_state() -> None:
