@@ -14,7 +14,6 @@ import os
 import runpy
 import sys
 import traceback
-from concurrent.futures import ThreadPoolExecutor
 
 ACTIONABLE = 32
 """Exit code: people have been told what is wrong."""
@@ -27,13 +26,14 @@ def main() -> int:
     try:
         import pulumi  # noqa: PLC0415 (said in words below if it is missing)
         import pulumi.runtime  # noqa: PLC0415
+        from pulumi.runtime.settings import get_monitor  # noqa: PLC0415
     except ImportError:
         traceback.print_exc()
         print("The Pulumi SDK is not installed for this interpreter.", file=sys.stderr)  # noqa: T201
         return 1
     program = settings["program"]
-    if settings["measures"]:
-        runpy.run_path(settings["measures"])["apply"]()
+    measures = runpy.run_path(settings["measures"])
+    measures["apply"]()
     pulumi.runtime.set_all_config(settings["config"], settings["secret_keys"])
     pulumi.runtime.configure(
         pulumi.runtime.Settings(
@@ -53,7 +53,7 @@ def main() -> int:
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    workers = ThreadPoolExecutor(max_workers=max(settings["parallel"] or 1, 1) * 4)
+    workers = measures["OrderedPool"](max(settings["parallel"] or 1, 1) * 4, get_monitor())
     loop.set_default_executor(workers)
     try:
         loop.run_until_complete(pulumi.runtime.run_in_stack(lambda: _run(program)))
