@@ -15,12 +15,12 @@ from infra.cli import stacks
 from infra.cli.arguments import Json
 from infra.engine import property_path
 from infra.engine.config import ConfigValue, parse_key, text_of
-from infra.engine.project import load_project
+from infra.engine.project_file import load_project
 from infra.engine.secrets import PassphraseCrypter
 from infra.errors import UserError
 
 if TYPE_CHECKING:
-    from infra.engine.project import StackSettings
+    from infra.engine.stack_settings import StackSettings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="A stack's configuration.")
 

@@ -84,7 +84,7 @@ def _clean(run: Run) -> str:
 def _remove_settings(site: str) -> list[str]:
     """Remove the stacks' settings files that hold no more than our passphrase's salt; name the others."""
     from infra.cli import stacks  # noqa: PLC0415 (the engine is slow to import)
-    from infra.engine.project import StackSettings  # noqa: PLC0415
+    from infra.engine.stack_settings import StackSettings  # noqa: PLC0415
 
     configured = []
     for pattern in (f"Pulumi.{site}.yaml", f"Pulumi.{site}.*.yaml"):

@@ -14,7 +14,7 @@ from infra.cli import engine_options as flags
 from infra.cli import stacks
 from infra.cli.arguments import Json, Yes
 from infra.engine import integrity
-from infra.engine.project import load_project
+from infra.engine.project_file import load_project
 from infra.errors import UserError
 
 if TYPE_CHECKING:

@@ -38,7 +38,8 @@ from infra.engine.plugins import CHANNEL_OPTIONS, PluginHost
 from infra.engine.policy import Policy
 from infra.engine.preflight import protected, providers_of, refuse_delete_hooks
 from infra.engine.program import ProgramProcess, interpreter
-from infra.engine.project import backend_url, load_project
+from infra.engine.project import backend_url
+from infra.engine.project_file import load_project
 from infra.engine.registration import Finished
 from infra.engine.secrets import crypter_for
 from infra.engine.snapshot import SnapshotManager

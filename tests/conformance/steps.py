@@ -16,9 +16,9 @@ from infra.engine.config import ConfigValue
 
 if TYPE_CHECKING:
     from infra.engine.backend import FileBackend
-    from infra.engine.project import StackSettings
     from infra.engine.secrets import PassphraseCrypter
     from infra.engine.stack_ref import StackRef
+    from infra.engine.stack_settings import StackSettings
 
 PROJECT = "suite"
 Step = dict[str, Any]

@@ -8,12 +8,15 @@ import pytest
 
 from infra.engine import EngineError
 from infra.engine.config import ConfigValue, parse_key
-from infra.engine.project import Project, StackSettings, backend_url, load_project
+from infra.engine.project import Project, backend_url
+from infra.engine.project_file import load_project
 from infra.engine.secrets import PassphraseCrypter
 from infra.engine.values import Secret
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from infra.engine.stack_settings import StackSettings
 
 pytestmark = pytest.mark.unit
 
