@@ -36,11 +36,6 @@ class ConfigValue:
         """Whether it is a secret, or holds one."""
         return _has_secret(self.raw)
 
-    @property
-    def is_object(self) -> bool:
-        """Whether it has parts (so that the program gets it as JSON)."""
-        return (isinstance(self.raw, dict) and not is_sealed(self.raw)) or isinstance(self.raw, list)
-
     def plain(self, crypter: Crypter) -> Any:
         """The value with its secrets opened."""
         return _opened(self.raw, crypter)

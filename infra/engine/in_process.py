@@ -9,14 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import io
-import os
 import runpy
-import sys
-import traceback
 import warnings
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import greenlet  # type: ignore[import-untyped]
@@ -25,21 +20,22 @@ from google.protobuf.empty_pb2 import Empty  # type: ignore[attr-defined]
 from pulumi.runtime.proto import engine_pb2, resource_pb2
 
 from infra.engine import sdk_measures
-from infra.engine.events import Severity
 from infra.engine.in_process_provider import CallError
 from infra.engine.monitor import Refused, supports
+from infra.engine.program_runner import trace_of
 from infra.engine.registration import Finished
+from infra.engine.surroundings import IN_PROGRAM, surroundings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Callable, Coroutine
+    from pathlib import Path
 
     from infra.engine.engine_service import EngineService
+    from infra.engine.events import Severity
     from infra.engine.monitor import Monitor
 
 # What asyncio says of tasks that nobody waits for any more.
 _OF_ABANDONED_TASKS = ("never retrieved", "destroyed but it is pending", "during asyncio.run() shutdown")
-
-_IN_PROGRAM: contextvars.ContextVar[bool] = contextvars.ContextVar("in_program", default=False)
 
 
 class Loop(asyncio.SelectorEventLoop):
@@ -53,7 +49,7 @@ class Loop(asyncio.SelectorEventLoop):
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]
         """See `asyncio.loop.run_in_executor`."""
-        if executor is not None or not _IN_PROGRAM.get():
+        if executor is not None or not IN_PROGRAM.get():
             return super().run_in_executor(executor, func, *args)
         future = self.create_future()
 
@@ -101,28 +97,18 @@ class MonitorStub:
         except Exception as error:  # noqa: BLE001 (the border between the two, as a socket would be)
             raise CallError(grpc.StatusCode.UNKNOWN, str(error).strip()) from None
 
-    # The protocol's names.
+    def __getattr__(self, name: str) -> Callable[[Any], Any]:
+        """A call of the protocol that may take its time."""
+        method = getattr(self._monitor, name)
+        return lambda request: self._wait(method(request, _Context))
+
+    # Those that do not, by the protocol's names.
 
     def GetDeploymentInfo(self, request: Any) -> Any:  # noqa: ARG002, D102, N802
         return self._monitor.deployment_info()
 
     def SupportsFeature(self, request: Any) -> Any:  # noqa: D102, N802
         return resource_pb2.SupportsFeatureResponse(hasSupport=supports(request.id))
-
-    def RegisterResource(self, request: Any) -> Any:  # noqa: D102, N802
-        return self._wait(self._monitor.register_resource(request))
-
-    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: D102, N802
-        return self._wait(self._monitor.register_resource_outputs(request))
-
-    def ReadResource(self, request: Any) -> Any:  # noqa: D102, N802
-        return self._wait(self._monitor.read_resource(request))
-
-    def Invoke(self, request: Any) -> Any:  # noqa: D102, N802
-        return self._wait(self._monitor.invoke(request))
-
-    def Call(self, request: Any) -> Any:  # noqa: D102, N802
-        return self._wait(self._monitor.call(request))
 
     def RegisterPackage(self, request: Any) -> Any:  # noqa: D102, N802
         return self._monitor.register_package(request)
@@ -135,14 +121,13 @@ class MonitorStub:
         self._monitor.invoke_transforms.append(request)
         return Empty()
 
-    def RegisterResourceHook(self, request: Any) -> Any:  # noqa: D102, N802
-        return self._wait(self._monitor.register_hook(request))
 
-    def RegisterErrorHook(self, request: Any) -> Any:  # noqa: D102, N802
-        return self._wait(self._monitor.register_error_hook(request))
+class _Context:
+    """What a call has of its connection: a way to refuse."""
 
-    def SignalAndWaitForShutdown(self, request: Any) -> Any:  # noqa: D102, N802
-        return self._wait(self._monitor.signal_and_wait_for_shutdown(request))
+    @staticmethod
+    async def abort(code: grpc.StatusCode, details: str) -> None:
+        raise Refused(code, details)
 
 
 class EngineStub:
@@ -190,7 +175,7 @@ class InProcessProgram:
         sdk_measures.apply()
         warnings.filterwarnings("ignore", message="coroutine 'Output.* was never awaited")
         info = self._monitor.info
-        _IN_PROGRAM.set(True)
+        IN_PROGRAM.set(True)
         pulumi.runtime.set_all_config(info.config, info.secret_keys)
         pulumi.runtime.settings.ROOT.set(None)
         pulumi.runtime.configure(
@@ -206,7 +191,7 @@ class InProcessProgram:
             )
         )
         push = self._monitor.deployment.push
-        with _surroundings(program, info.program_dir, self._print):
+        with surroundings(program, info.program_dir, self._print):
             try:
                 await pulumi.runtime.run_in_stack(lambda: _execute(program))
             except asyncio.CancelledError:
@@ -218,7 +203,7 @@ class InProcessProgram:
                 code = ended.args[0]
                 push(Finished(_exited(code) if code else None))
             except BaseException:  # noqa: BLE001 (whatever the program raises)
-                text = "Program failed with an unhandled exception:\n" + _trace_of(program)
+                text = "Program failed with an unhandled exception:\n" + trace_of(str(program))
                 pulumi.log.error(text)
                 push(Finished(""))
             else:
@@ -248,84 +233,3 @@ def _execute(program: Path) -> None:
         runpy.run_path(str(program), run_name="__main__")
     except SystemExit as ended:
         raise _ExitError(ended.code or 0) from None
-
-
-def _trace_of(program: Path) -> str:
-    """The traceback from the program on, without what called it."""
-    frames = traceback.extract_tb(sys.exc_info()[2])
-    main = program if program.is_file() else program / "__main__.py"
-    for index, frame in enumerate(frames):
-        if os.path.abspath(frame.filename) == os.path.abspath(main):  # noqa: PTH100 (text)
-            return traceback.format_exc(limit=-(len(frames) - index))
-    return traceback.format_exc()
-
-
-@contextmanager
-def _surroundings(program: Path, folder: Path, on_line: Callable[[str, Severity], None]) -> Iterator[None]:
-    """What a process of its own would have for itself: folder, arguments, module path, output, modules."""
-    before = (Path.cwd(), sys.argv, list(sys.path), sys.stdout, sys.stderr)
-    modules = set(sys.modules)
-    os.chdir(folder)
-    sys.argv = [str(program)]
-    sys.stdout = _Lines(sys.stdout, on_line, Severity.INFO)
-    sys.stderr = _Lines(sys.stderr, on_line, Severity.INFO_ERR)
-    try:
-        yield
-    finally:
-        for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, _Lines):
-                stream.finish()
-        os.chdir(before[0])
-        sys.argv, sys.path[:], sys.stdout, sys.stderr = before[1], before[2], before[3], before[4]
-        _forget(modules, folder)
-
-
-def _forget(kept: set[str], folder: Path) -> None:
-    """Forget the modules that the program brought from its folder: the next run executes them again.
-
-    Those of an installed package keep their place even if they lie there: a provider in this process, or the
-    engine's caller, can hold on to them.
-    """
-    for name, module in list(sys.modules.items()):
-        origin = getattr(module, "__file__", None)
-        if name in kept or not origin:
-            continue
-        place = folder.joinpath(*name.split("."))
-        if Path(origin).with_suffix("") in (place, place / "__init__"):
-            del sys.modules[name]
-
-
-class _Lines(io.TextIOBase):
-    """Output that is the program's, line by line, or the engine's, as it is; by who writes."""
-
-    def __init__(self, original: Any, on_line: Callable[[str, Severity], None], severity: Severity) -> None:
-        self._original, self._on_line, self._severity = original, on_line, severity
-        self._rest = ""
-
-    def write(self, text: str) -> int:
-        if not _IN_PROGRAM.get():
-            return int(self._original.write(text))
-        *lines, self._rest = (self._rest + text).split("\n")
-        for line in lines:
-            self._on_line(line, self._severity)
-        return len(text)
-
-    def finish(self) -> None:
-        """Pass on a last line without an end."""
-        if self._rest:
-            self._on_line(self._rest, self._severity)
-            self._rest = ""
-
-    def flush(self) -> None:
-        self._original.flush()
-
-    def isatty(self) -> bool:
-        return False if _IN_PROGRAM.get() else bool(self._original.isatty())
-
-    def fileno(self) -> int:
-        return int(self._original.fileno())
-
-    @property
-    def encoding(self) -> str:  # type: ignore[override]
-        """The original's."""
-        return str(self._original.encoding)

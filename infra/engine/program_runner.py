@@ -61,7 +61,7 @@ def main() -> int:
         pulumi.log.error(str(error))
         return 1
     except Exception:  # noqa: BLE001 (whatever the program raises)
-        pulumi.log.error("Program failed with an unhandled exception:\n" + _trace_of(program))
+        pulumi.log.error("Program failed with an unhandled exception:\n" + trace_of(program))
         return ACTIONABLE
     finally:
         workers.shutdown(wait=False, cancel_futures=True)
@@ -74,7 +74,7 @@ def _run(program: str) -> None:
     runpy.run_path(program, run_name="__main__")
 
 
-def _trace_of(program: str) -> str:
+def trace_of(program: str) -> str:
     """The traceback from the program on, without what called it."""
     frames = traceback.extract_tb(sys.exc_info()[2])
     main_file = os.path.abspath(program if program.endswith(".py") else os.path.join(program, "__main__.py"))  # noqa: PTH100, PTH118

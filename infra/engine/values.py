@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
 SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
 SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 (a type signature, no password)
@@ -176,11 +176,6 @@ def downgrade_outputs(value: Value) -> Value:
         inner = downgrade_outputs(value.value)
         return inner if isinstance(inner, Secret) else Secret(inner, value.ciphertext)
     return value
-
-
-def without_nulls(properties: Mapping[str, Value]) -> Properties:
-    """Without null properties at the top level; nested nulls are values."""
-    return {key: value for key, value in properties.items() if value is not None}
 
 
 def equal(left: Value, right: Value) -> bool:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def from_struct(struct: Struct) -> Properties:
-    """The properties of a protobuf Struct; null properties at the top level stay (see `without_nulls`)."""
+    """The properties of a protobuf Struct; null properties stay."""
     return {key: from_wire(value) for key, value in struct.fields.items()}
 
 

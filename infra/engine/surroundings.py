@@ -1,0 +1,90 @@
+"""What a program in the engine's process has for itself: folder, arguments, module path, output, modules."""
+
+from __future__ import annotations
+
+import contextvars
+import io
+import os
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from infra.engine.events import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+IN_PROGRAM: contextvars.ContextVar[bool] = contextvars.ContextVar("in_program", default=False)
+"""Whether the code that asks runs for the program, and not for the engine."""
+
+
+@contextmanager
+def surroundings(program: Path, folder: Path, on_line: Callable[[str, Severity], None]) -> Iterator[None]:
+    """What a process of its own would have for itself: folder, arguments, module path, output, modules."""
+    before = (Path.cwd(), sys.argv, list(sys.path), sys.stdout, sys.stderr)
+    modules = set(sys.modules)
+    os.chdir(folder)
+    sys.argv = [str(program)]
+    sys.stdout = _Lines(sys.stdout, on_line, Severity.INFO)
+    sys.stderr = _Lines(sys.stderr, on_line, Severity.INFO_ERR)
+    try:
+        yield
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, _Lines):
+                stream.finish()
+        os.chdir(before[0])
+        sys.argv, sys.path[:], sys.stdout, sys.stderr = before[1], before[2], before[3], before[4]
+        _forget(modules, folder)
+
+
+def _forget(kept: set[str], folder: Path) -> None:
+    """Forget the modules that the program brought from its folder: the next run executes them again.
+
+    Those of an installed package keep their place even if they lie there: a provider in this process, or the
+    engine's caller, can hold on to them.
+    """
+    for name, module in list(sys.modules.items()):
+        origin = getattr(module, "__file__", None)
+        if name in kept or not origin:
+            continue
+        place = folder.joinpath(*name.split("."))
+        if Path(origin).with_suffix("") in (place, place / "__init__"):
+            del sys.modules[name]
+
+
+class _Lines(io.TextIOBase):
+    """Output that is the program's, line by line, or the engine's, as it is; by who writes."""
+
+    def __init__(self, original: Any, on_line: Callable[[str, Severity], None], severity: Severity) -> None:
+        self._original, self._on_line, self._severity = original, on_line, severity
+        self._rest = ""
+
+    def write(self, text: str) -> int:
+        if not IN_PROGRAM.get():
+            return int(self._original.write(text))
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            self._on_line(line, self._severity)
+        return len(text)
+
+    def finish(self) -> None:
+        """Pass on a last line without an end."""
+        if self._rest:
+            self._on_line(self._rest, self._severity)
+            self._rest = ""
+
+    def flush(self) -> None:
+        self._original.flush()
+
+    def isatty(self) -> bool:
+        return False if IN_PROGRAM.get() else bool(self._original.isatty())
+
+    def fileno(self) -> int:
+        return int(self._original.fileno())
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """The original's."""
+        return str(self._original.encoding)
