@@ -69,6 +69,12 @@ class _Lines(io.TextIOBase):
             self._on_line(line, self._severity)
         return len(text)
 
+    def __getattr__(self, name: str) -> Any:
+        """What else the original has, for the engine: rich finds the terminal behind its proxy so."""
+        if name.startswith("_") or IN_PROGRAM.get():
+            raise AttributeError(name)
+        return getattr(self._original, name)
+
     def finish(self) -> None:
         """Pass on a last line without an end."""
         if self._rest:
