@@ -33,6 +33,17 @@ class CallError(grpc.RpcError):
         """The words."""
         return self._details
 
+    def __str__(self) -> str:
+        return (
+            f"<{type(self).__name__} of RPC that terminated with:\n\tstatus = {self._code}\n"
+            f'\tdetails = "{self._details}"\n'
+            f'\tdebug_error_string = "{self._code.name}:{self._details}"\n>'
+        )
+
+
+# In the traceback of a program that a call ends it reads as it would in a process of its own.
+CallError.__module__, CallError.__qualname__, CallError.__name__ = "grpc._channel", *["_InactiveRpcError"] * 2
+
 
 class _Call:
     """A call's context, as servicers know it from gRPC."""
