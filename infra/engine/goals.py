@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from pulumi.runtime.proto import alias_pb2, provider_pb2, resource_pb2
+from pulumi.runtime.proto import alias_pb2, resource_pb2
 
 from infra.engine import assets, property_path, signed, values, wire
 from infra.engine.default_providers import ProviderRequest, semver
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from infra.engine.monitor import Monitor
-    from infra.engine.values import Properties, Value
+    from infra.engine.values import Properties
 
 _UNITS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
-_HOOKS: Final = {
+HOOK_FIELDS: Final = {
     Hook.BEFORE_CREATE: "before_create",
     Hook.AFTER_CREATE: "after_create",
     Hook.BEFORE_UPDATE: "before_update",
@@ -125,7 +125,7 @@ class GoalReader:
             ),
             resource_hooks={
                 str(hook): names
-                for hook, field in _HOOKS.items()
+                for hook, field in HOOK_FIELDS.items()
                 if (names := list(getattr(options.hooks, field, ())))
             },
             source_position=positions(request, info.project_dir),
@@ -236,56 +236,6 @@ class GoalReader:
         if request.envVarMappings:
             inputs.setdefault("__internal", {})["envVarMappings"] = dict(request.envVarMappings)
 
-    def construct_request(self, goal: Goal) -> provider_pb2.ConstructRequest:
-        """The request to a component's provider, but for the inputs."""
-        monitor, info = self._monitor, self._monitor.info
-        goal.properties = upgraded(goal.properties)
-        message = provider_pb2.ConstructRequest(
-            project=info.project,
-            stack=info.stack,
-            organization=info.organization,
-            config=info.config,
-            configSecretKeys=info.secret_keys,
-            dryRun=info.preview,
-            parallel=info.parallel,
-            monitorEndpoint=monitor.address,
-            type=goal.type,
-            name=goal.name,
-            parent=goal.parent,
-            providers=self.providers,
-            dependencies=goal.dependencies,
-            additionalSecretOutputs=goal.additional_secret_outputs,
-            deletedWith=goal.deleted_with,
-            replace_with=goal.replace_with,
-            ignoreChanges=goal.ignore_changes,
-            replaceOnChanges=goal.replace_on_changes,
-            aliases=[_alias_message(alias) for alias in goal.aliases],
-            accepts_output_values=True,
-        )
-        for name in ("protect", "retain_on_delete", "delete_before_replace"):
-            value = getattr(goal, name)
-            if value is not None:
-                setattr(message, _CONSTRUCT_NAMES[name], value)
-        for key, names in goal.property_dependencies.items():
-            message.inputDependencies[key].urns.extend(names)
-        times = self._request.customTimeouts
-        if self._request.HasField("customTimeouts"):
-            message.customTimeouts.create = times.create
-            message.customTimeouts.update = times.update
-            message.customTimeouts.delete = times.delete
-        for hook, field in _HOOKS.items():
-            named = goal.resource_hooks.get(hook)
-            if named and hasattr(message.resource_hooks, field):
-                getattr(message.resource_hooks, field).extend(named)
-        return message
-
-
-_CONSTRUCT_NAMES: Final = {
-    "protect": "protect",
-    "retain_on_delete": "retainOnDelete",
-    "delete_before_replace": "deleteBeforeReplace",
-}
-
 
 def _alias(message: alias_pb2.Alias) -> Alias:
     if message.WhichOneof("alias") != "spec":
@@ -299,17 +249,6 @@ def _alias(message: alias_pb2.Alias) -> Alias:
         parent=spec.parentUrn,
         no_parent=spec.noParent,
     )
-
-
-def _alias_message(alias: Alias) -> alias_pb2.Alias:
-    if alias.urn:
-        return alias_pb2.Alias(urn=alias.urn)
-    spec = alias_pb2.Alias.Spec(name=alias.name, type=alias.type, stack=alias.stack, project=alias.project)
-    if alias.no_parent:
-        spec.noParent = True
-    elif alias.parent:
-        spec.parentUrn = alias.parent
-    return alias_pb2.Alias(spec=spec)
 
 
 def _check_version(version: str, label: str) -> None:
@@ -340,17 +279,6 @@ def _with_dependencies(properties: Properties, per_property: dict[str, list[str]
         else:
             found[key] = values.OutputValue(value, dependencies=tuple(missing))
     return found
-
-
-def upgraded(value: Value) -> Value:
-    """Unknowns and secrets as output values, for component providers."""
-    if isinstance(value, dict):
-        return {key: upgraded(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [upgraded(item) for item in value]
-    if isinstance(value, values.Secret):
-        return values.OutputValue(value.value, secret=True)
-    return values.OutputValue(value) if value is values.UNKNOWN else value
 
 
 def seconds(duration: str) -> float:

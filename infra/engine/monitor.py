@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 from google.protobuf.empty_pb2 import Empty  # type: ignore[attr-defined]
-from pulumi.runtime.proto import provider_pb2, resource_pb2, resource_pb2_grpc
+from pulumi.runtime.proto import resource_pb2, resource_pb2_grpc
 
-from infra.engine import assets, values
+from infra.engine import assets, remote_components, values
 from infra.engine.callbacks import Callbacks
 from infra.engine.default_providers import (
     DefaultProviders,
@@ -21,7 +21,7 @@ from infra.engine.default_providers import (
 )
 from infra.engine.errors import EngineError
 from infra.engine.goal import Goal, ReadGoal
-from infra.engine.goals import GoalReader, upgraded
+from infra.engine.goals import GoalReader
 from infra.engine.provider import ProviderError
 from infra.engine.registration import Finished, Outputs, Registration, ResultKind
 from infra.engine.source_positions import positions, trace
@@ -133,7 +133,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
                 future.set_exception(_shut_down())
                 future.add_done_callback(lambda done: done.exception())
 
-    def _ended(self, reason: str) -> Refused:
+    def ended(self, reason: str) -> Refused:
         """End the run for a component or method that failed; one that fails while it ends is only an echo."""
         if not self._closed:
             self.deployment.error(reason)
@@ -278,7 +278,9 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         reader = GoalReader(self, request)
         goal = await reader.read()
         if request.remote:
-            return await self._construct(request, reader, goal)
+            reply = await remote_components.construct(self, request, goal, reader.providers)
+            self.known[reply.urn] = _Known(None, goal.parent, reader.transforms, reader.providers)
+            return reply
         answer = await self._register(Registration(goal))
         if answer.kind is not ResultKind.SUCCESS and not request.supportsResultReporting:
             raise Refused(grpc.StatusCode.INTERNAL, "resource registration failed")
@@ -304,26 +306,12 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
             unknown=answer.unknown,
         )
 
-    async def _construct(
-        self, request: resource_pb2.RegisterResourceRequest, reader: GoalReader, goal: Goal
-    ) -> resource_pb2.RegisterResourceResponse:
-        """Let a component's provider make it; its children it registers here itself."""
-        provider = self._provider(goal.provider)
-        message = reader.construct_request(goal)
-        try:
-            made = await provider.construct(message, goal.properties)
-        except ProviderError as error:
-            raise self._ended(f"{request.type} resource '{request.name}' has a problem: {error}") from None
-        self.known[made.urn] = _Known(None, goal.parent, reader.transforms, reader.providers)
-        reply = resource_pb2.RegisterResourceResponse(urn=made.urn)
-        wire = Wire(secrets=request.acceptSecrets, references=request.acceptResources)
-        reply.object.CopyFrom(wire.struct(made.outputs))
-        for key, value in made.outputs.items():
-            urns = dict.fromkeys([*made.dependencies.get(key, ()), *values.dependencies_of(value)])
-            reply.propertyDependencies[key].urns.extend(urns)
-        return reply
+    def provider(self, reference: str) -> Provider:
+        """A provider of this run.
 
-    def _provider(self, reference: str) -> Provider:
+        Raises:
+            EngineError: there is none of that reference.
+        """
         provider = self.deployment.registry.get(reference)
         if provider is None:
             raise EngineError(f"unknown provider '{reference}'")
@@ -386,7 +374,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
                 )
             reference, request.version = options.provider, options.version
             arguments = values.downgrade_outputs(arguments)
-        provider = self._provider(reference or await self.default_reference(request, request.tok))
+        provider = self.provider(reference or await self.default_reference(request, request.tok))
         try:
             result = await provider.invoke(request.tok, arguments, preview=self.info.preview)
         except ProviderError as error:
@@ -400,49 +388,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
 
     async def call(self, request: resource_pb2.ResourceCallRequest) -> Any:
         """A method of a resource."""
-        reference = self._method_provider(request) or await self.default_reference(request, request.tok)
-        provider = self._provider(reference)
-        arguments = from_struct(request.args)
-        info = self.info
-        message = provider_pb2.CallRequest(
-            tok=request.tok,
-            project=info.project,
-            stack=info.stack,
-            config=info.config,
-            dryRun=info.preview,
-            parallel=info.parallel,
-            monitorEndpoint=self.address,
-            accepts_output_values=True,
-        )
-        for key, value in arguments.items():
-            given = request.argDependencies[key].urns if key in request.argDependencies else ()
-            message.argDependencies[key].urns.extend(dict.fromkeys([*given, *values.dependencies_of(value)]))
-        try:
-            result = await provider.call(message, upgraded(arguments))
-        except ProviderError as error:
-            raise self._ended(f"call to function '{request.tok}' failed: {error}") from None
-        reply = provider_pb2.CallResponse()
-        getattr(reply, "return").CopyFrom(Wire().struct(result.outputs))
-        for key, value in result.outputs.items():
-            urns = dict.fromkeys([*result.dependencies.get(key, ()), *values.dependencies_of(value)])
-            reply.returnDependencies[key].urns.extend(urns)
-        for failure in result.failures:
-            reply.failures.add(property=failure.property, reason=failure.reason)
-        return reply
-
-    def _method_provider(self, request: resource_pb2.ResourceCallRequest) -> str:
-        """The provider of the resource whose method is called."""
-        if request.provider:
-            return request.provider
-        itself = request.args.fields.get("__self__") if "__self__" in request.args.fields else None
-        if itself is None:
-            return ""
-        parts = itself.struct_value.fields
-        urn = parts["urn"].string_value
-        if is_provider_type(request.tok.rsplit("/", 1)[0]):
-            return f"{urn}::{parts['id'].string_value}"
-        known = self.known.get(urn)
-        return known.goal.provider if known and known.goal else ""
+        return await remote_components.call(self, request)
 
     async def close(self) -> None:
         """Hang up on callback servers."""
