@@ -106,7 +106,8 @@ values = st.recursive(
     st.one_of(
         plain,
         st.builds(lambda text: {"$secret": text}, plain),
-        st.builds(lambda text: {"$asset": text}, texts),
+        # The CLI itself cannot read back an asset whose text is empty.
+        st.builds(lambda text: {"$asset": text}, texts.filter(bool)),
         st.builds(lambda name: {"$of": name}, st.sampled_from(names)),
     ),
     lambda inner: st.one_of(
