@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import libvirt as _libvirt
 
+from infra import paths
 from infra.errors import UserError
+from infra.lab import prerequisites
 from infra.lab.files import locked, write_private
 from infra.process import run
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 libvirt: Any = _libvirt  # its Python half has no types
+os.environ["LIBVIRT_AUTOSTART"] = "0"  # see `_start_session`
 URI = "qemu:///session"
 """An ordinary user's own libvirt; as root the same address means the system's only libvirt."""
 _DAEMON_LIMIT_S = 30.0
@@ -61,10 +64,11 @@ def connect() -> Any:
     libvirt.registerErrorHandler(lambda _context, _error: None, None)
     try:
         _local.connection = libvirt.open(URI)
-    except libvirt.libvirtError as first:
-        if not privileged():
-            raise UserError(f"libvirt does not answer: {first}", hint="run `gigasite doctor`") from first
-        start_daemons()
+    except libvirt.libvirtError:
+        if privileged():
+            start_daemons()
+        else:
+            _start_session()
         try:
             _local.connection = libvirt.open(URI)
         except libvirt.libvirtError as error:
@@ -105,6 +109,19 @@ def start_daemons() -> None:
             time.sleep(0.1)
         pid, start = next(_running_ids("libvirtd"))
         _ours().write_text(f"libvirtd {pid} {start}\n")
+
+
+def _start_session() -> None:
+    """Start an ordinary user's daemon; it ends by itself when it has had nothing to do for a while.
+
+    libvirt would start it too, but by a fork that aborts in a process where gRPC has threads: the provider's.
+    """
+    libvirtd = prerequisites.program("libvirtd")
+    if libvirtd is None:
+        return  # what libvirt says of it is told
+    with locked(paths.cache() / "locks" / "libvirtd"):
+        # Where another has just started one, this one finds that and ends.
+        run([libvirtd, "--daemon", "--timeout", "120"], check=False, timeout=_DAEMON_LIMIT_S)
 
 
 def stop_daemons() -> bool:
