@@ -15,18 +15,18 @@ from infra.engine.events import DiagnosticEvent, Severity
 from infra.engine.executor import StepExecutor
 from infra.engine.graph import DependencyGraph
 from infra.engine.hooks import Hooks
+from infra.engine.pending import pending_warning
 from infra.engine.provider import ProviderError
 from infra.engine.provider_registry import ProviderRegistry
-from infra.engine.refresh_step import RefreshStep
+from infra.engine.refresh import rebuild, refresh
 from infra.engine.registration import Continue, Finished, Outputs, Registration, Stopping, Woken
 from infra.engine.reporter import Reporter
-from infra.engine.snapshot import undangled
 from infra.engine.step_generator import Mode, StepGenerator
 from infra.engine.targets import Targets
 from infra.engine.urn import ProviderReference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Container
 
     from infra.engine.events import Event
     from infra.engine.plugins import PluginHost
@@ -106,10 +106,10 @@ class Deployment:
         self._events: asyncio.Queue[SourceEvent] = asyncio.Queue()
         self.executor: StepExecutor | None = None
         self._skipped: set[str] = set()
-        self._cancelled = False
-        self._index(snapshot.base.resources)
+        self.cancelled = False
+        self.index(snapshot.base.resources)
 
-    def _index(self, resources: list[ResourceState]) -> None:
+    def index(self, resources: list[ResourceState]) -> None:
         """Take the old state in."""
         self.resources = resources
         self.graph = DependencyGraph(resources)
@@ -201,7 +201,7 @@ class Deployment:
 
     def cancel(self) -> None:
         """People want it to stop: finish what is in flight, start nothing more."""
-        self._cancelled = True
+        self.cancelled = True
         if self.executor is not None:
             self.executor.cancel()
 
@@ -217,14 +217,13 @@ class Deployment:
             Whether it went well; what went wrong was told as diagnostics.
         """
         options = self.options
-        self._refuse_unknown_targets(options.replace_targets, None)
-        if not await self._refresh_before():
+        if not await self._prepare():
             return False
         if options.refresh_only and not options.refresh_with_program:
             return True
         generator = StepGenerator(self, options.mode, refresh=options.refresh_with_program)
         self.executor = executor = StepExecutor(self, options.parallel)
-        if self._cancelled:
+        if self.cancelled:
             executor.cancel()
         start()
         bailed = not await self._loop(generator, executor)
@@ -242,24 +241,25 @@ class Deployment:
                 await self.policy.check_stack(self)
             generator.saw_error = generator.saw_error or self.policy.saw_error
         if executor.failure is not None or generator.saw_error or self.hooks.failed_after:
-            self._report_result("failed")
+            self.report_result("failed")
             return False
-        if self._cancelled:
-            self._report_result("canceled")
+        if self.cancelled:
+            self.report_result("canceled")
             return False
         return True
 
-    async def _refresh_before(self) -> bool:
-        """Read what is to be read before the program starts; whether that went well."""
+    async def _prepare(self) -> bool:
+        """Read what is to be read before the program starts; whether it may start."""
         options = self.options
+        pending = self.snapshot.base.pending_operations
+        went_well = True
         if options.refresh:
-            return options.refresh_with_program or await self.refresh()
-        if any(state.refresh_before_update for state in self.resources):
-            # Their providers asked for it.
-            return await self.refresh(asked_for=True)
-        if self.snapshot.base.pending_operations and not self.preview:
-            self._warn_of_pending()
-        return True
+            went_well = options.refresh_with_program or await refresh(self)
+        elif any(state.refresh_before_update for state in self.resources):
+            went_well = await refresh(self, asked_for=True)  # their providers did
+        elif pending and not self.preview:
+            self.warn(pending_warning(pending))
+        return went_well and not self.tell_unknown(options.replace_targets)
 
     async def _loop(self, generator: StepGenerator, executor: StepExecutor) -> bool:
         """Take events until the program is through and everything that it asked for is decided.
@@ -336,18 +336,14 @@ class Deployment:
 
     async def _finish(self, generator: StepGenerator, executor: StepExecutor) -> None:
         """What comes after the program: delete what it did not ask for, or read it."""
-        unknown = self._unknown_targets(self.options.targets, generator)
+        unknown = self.tell_unknown(self.options.targets, generator.urns)
         self._idle.set()
         await executor.wait()
-        try:
-            if self.resources:
-                if generator.mode is Mode.REFRESH:
-                    await self._refresh_rest(generator, executor)
-                else:
-                    await self._delete_rest(generator, executor)
-        finally:
-            if unknown:
-                self._tell_unknown(unknown)
+        if self.resources:
+            if generator.mode is Mode.REFRESH:
+                await self._refresh_rest(generator, executor)
+            else:
+                await self._delete_rest(generator, executor)
         if unknown:
             raise BailError("one or more targets could not be found in the stack")
 
@@ -371,112 +367,21 @@ class Deployment:
         steps = await generator.planner.refreshes()
         await executor.execute_parallel(steps)
         await executor.wait()
-        self._rebuild(steps)
-
-    def _report_result(self, message: str) -> None:
-        self.error(f"{'preview' if self.preview else 'update'} {message}")
-
-    # ------------------------------------------------------------ refresh
-
-    async def refresh(self, *, asked_for: bool = False) -> bool:
-        """Read what is in the state, and make what was found the old state.
-
-        Args:
-            asked_for: only what its provider wants to have read before each update.
-
-        Returns:
-            Whether all of it could be read.
-        """
-        options = self.options
-        if not self.resources:
-            return True
-        missing = [
-            *self._unknown_targets(options.targets, None),
-            *self._unknown_targets(options.excludes, None),
-        ]
-        if missing:
-            self._tell_unknown(missing)
-            return False
-        steps = []
-        try:
-            for state in self._refreshed(asked_for=asked_for):
-                await self.ensure_provider(state)
-                steps.append(RefreshStep(state))
-        except (EngineError, ProviderError) as error:
-            self.error(str(error))
-            return False
-        self.executor = executor = StepExecutor(self, options.parallel, ignore_errors=True)
-        await executor.execute_parallel(steps)
-        await executor.wait()
-        self._rebuild(steps)
-        if executor.failure is not None:
-            self._report_result("failed")
-            return False
-        if self._cancelled:
-            self._report_result("canceled")
-            return False
-        return True
-
-    def _refreshed(self, *, asked_for: bool) -> Iterable[ResourceState]:
-        options = self.options
-        targets, excludes = options.targets.copy(), options.excludes.copy()
-        for state in list(self.resources):
-            if state.view_of or (asked_for and not state.refresh_before_update):
-                continue
-            if excludes:
-                if state.urn in excludes:
-                    continue
-                if options.exclude_dependents and any(urn in excludes for urn in state.dependency_urns()):
-                    excludes.add(state.urn)
-                    continue
-            elif targets and state.urn not in targets:
-                if not options.target_dependents or not any(
-                    urn in targets for urn in state.dependency_urns()
-                ):
-                    continue
-                targets.add(state.urn)
-            yield state
-
-    def _rebuild(self, steps: Iterable[RefreshStep]) -> None:
-        """Make what refreshes found the old state."""
-        found: dict[ResourceState, ResourceState | None] = {step.res: step.new for step in steps}
-        resources = [found.get(state, state) for state in self.resources]
-        rebuilt = undangled([state for state in resources if state is not None])
-        self._index(rebuilt)
-        self.snapshot.rebuilt(found, rebuilt)
+        rebuild(self, steps)
 
     # ------------------------------------------------------------ messages
 
-    def _unknown_targets(self, targets: Targets, generator: StepGenerator | None) -> list[str]:
-        news = generator.urns if generator is not None else set()
-        return [urn for urn in targets.literals if urn not in self.all_olds and urn not in news]
-
-    def _refuse_unknown_targets(self, targets: Targets, generator: StepGenerator | None) -> None:
-        unknown = self._unknown_targets(targets, generator)
-        if unknown:
-            self._tell_unknown(unknown)
-            raise BailError("one or more targets could not be found in the stack")
-
-    def _tell_unknown(self, targets: list[str]) -> None:
-        for urn in targets:
+    def tell_unknown(self, targets: Targets, known: Container[str] = ()) -> bool:
+        """Say which targets are neither in the old state nor known otherwise; whether there are any."""
+        unknown = [urn for urn in targets.literals if urn not in self.all_olds and urn not in known]
+        for urn in unknown:
             hint = "" if "$" in urn else " Did you forget to escape $ in your shell?"
             self.error(f"Target '{urn}' could not be found in the stack.{hint}")
+        return bool(unknown)
 
-    def _warn_of_pending(self) -> None:
-        pending = self.snapshot.base.pending_operations
-        listed = "".join(f"  * {one.resource.urn}, interrupted while {one.type}\n" for one in pending)
-        self.warn(
-            f"Attempting to deploy or update resources with {len(pending)} pending operations from previous "
-            f"deployment.\n{listed}"
-            "These resources are in an unknown state because the Pulumi CLI was interrupted while "
-            "waiting for changes to these resources to complete. You should confirm whether or not the "
-            "operations listed completed successfully by checking the state of the appropriate provider. "
-            "For example, if you are using AWS, you can confirm using the AWS Console.\n\n"
-            "Once you have confirmed the status of the interrupted operations, you can repair your stack "
-            "using `pulumi refresh` which will refresh the state from the provider you are using and "
-            "clear the pending operations if there are any.\n\n"
-            "Note that `pulumi refresh` will need to be run interactively to clear pending CREATE operations."
-        )
+    def report_result(self, message: str) -> None:
+        """Say how it ended, if not well."""
+        self.error(f"{'preview' if self.preview else 'update'} {message}")
 
 
 def _urn_of(event: SourceEvent, generator: StepGenerator) -> str:

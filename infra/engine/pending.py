@@ -1,4 +1,4 @@
-"""Operations of an earlier run whose outcome is not known: what a refresh does about them."""
+"""Operations of an earlier run whose outcome is not known: what is said and done about them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 from infra.engine.state import PendingKind
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from infra.engine import Options
     from infra.engine.snapshot import SnapshotManager
+    from infra.engine.state import PendingOperation
 
 
 def settle_pending(manager: SnapshotManager, options: Options) -> None:
@@ -25,3 +28,20 @@ def settle_pending(manager: SnapshotManager, options: Options) -> None:
         and not options.clear_pending_creates
         and operation.resource.urn not in imported
     ]
+
+
+def pending_warning(pending: Sequence[PendingOperation]) -> str:
+    """What people should know before anything else is done."""
+    listed = "".join(f"  * {one.resource.urn}, interrupted while {one.type}\n" for one in pending)
+    return (
+        f"Attempting to deploy or update resources with {len(pending)} pending operations from previous "
+        f"deployment.\n{listed}"
+        "These resources are in an unknown state because the Pulumi CLI was interrupted while "
+        "waiting for changes to these resources to complete. You should confirm whether or not the "
+        "operations listed completed successfully by checking the state of the appropriate provider. "
+        "For example, if you are using AWS, you can confirm using the AWS Console.\n\n"
+        "Once you have confirmed the status of the interrupted operations, you can repair your stack "
+        "using `pulumi refresh` which will refresh the state from the provider you are using and "
+        "clear the pending operations if there are any.\n\n"
+        "Note that `pulumi refresh` will need to be run interactively to clear pending CREATE operations."
+    )
