@@ -71,7 +71,39 @@ def linear_wait() -> bool:
     return True
 
 
-MEASURES = (skip_debug_logs, cheap_source_positions, linear_wait)
+def remembered_positions() -> bool:
+    """Of a resource's stack only files and lines are told, most of them those of the one before."""
+    import functools  # noqa: PLC0415
+    import sys  # noqa: PLC0415
+    import traceback  # noqa: PLC0415
+    import types  # noqa: PLC0415
+
+    from pulumi.runtime import resource  # noqa: PLC0415
+
+    position = getattr(resource, "_get_source_position_for_frame", None)
+    if not callable(position) or vars(resource).get("traceback") is not traceback:
+        return False
+
+    @functools.lru_cache(maxsize=4096)
+    def known(filename: str, line: int | None) -> object:
+        return position(traceback.FrameSummary(filename, line, "", lookup_line=False))
+
+    def extract_stack() -> traceback.StackSummary:
+        """As the original, without the text of the lines."""
+        frames = traceback.walk_stack(sys._getframe().f_back)  # noqa: SLF001
+        stack = traceback.StackSummary.extract(frames, lookup_lines=False)
+        stack.reverse()
+        return stack
+
+    own = types.ModuleType("traceback")
+    own.__dict__.update(traceback.__dict__)
+    own.extract_stack = extract_stack  # type: ignore[attr-defined]
+    vars(resource)["traceback"] = own
+    vars(resource)["_get_source_position_for_frame"] = lambda frame: known(frame.filename, frame.lineno)
+    return True
+
+
+MEASURES = (skip_debug_logs, cheap_source_positions, linear_wait, remembered_positions)
 
 
 class OrderedPool(ThreadPoolExecutor):

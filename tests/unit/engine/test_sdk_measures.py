@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -36,6 +38,8 @@ async def wait_for_rpcs(): ...
 stack.wait_for_rpcs = wait_for_rpcs
 del pulumi.log.debug
 linecache.checkcache = None
+from pulumi.runtime import resource
+resource.traceback = None
 print(measures['apply'](), stack.asyncio.FIRST_COMPLETED)
 """
     assert fresh(code) == f"[] {asyncio.FIRST_COMPLETED}"
@@ -49,6 +53,34 @@ measures['linear_wait']()
 print(stack.asyncio.FIRST_COMPLETED, asyncio.FIRST_COMPLETED)
 """
     assert fresh(code) == f"{asyncio.FIRST_EXCEPTION} {asyncio.FIRST_COMPLETED}"
+
+
+def test_remembered_positions_are_those_that_the_sdk_tells() -> None:
+    code = """
+from pulumi.runtime import resource
+class A:
+    def __init__(self): self.found = resource._get_stack_trace()
+class B(A):
+    def __init__(self): super().__init__()
+class C(B):
+    def __init__(self): super().__init__()
+def twice():
+    yield C().found
+    if measures['remembered_positions'](): yield C().found
+before, after = list(twice())
+lines = [[frame.pc.line for frame in one.frames] for one in (before, after)]
+files = [{frame.pc.uri for frame in one.frames} for one in (before, after)]
+print(len(lines[0]) > 1, lines[0][1:] == lines[1][1:], lines[1][0] - lines[0][0], files[0] == files[1])
+"""
+    assert shared_program(code) == "True True 1 True"
+
+
+def shared_program(code: str) -> str:
+    """What it prints as a file: positions are those of files."""
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder) / "program.py"
+        program.write_text(code)
+        return fresh(f"import runpy; runpy.run_path({str(program)!r}, {{'measures': measures}})")
 
 
 def test_importing_the_engine_changes_nothing() -> None:
