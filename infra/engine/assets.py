@@ -35,8 +35,8 @@ def with_hashes(value: Value, folder: Path) -> Value:
 def _fill(value: Value, key: str, folder: Path) -> None:
     """Fill in hashes below a property; `key` is the nearest property's name, for messages."""
     if isinstance(value, dict):
-        for name, item in value.items():
-            _fill(item, name, folder)
+        for name in sorted(value):  # so that the first that cannot be read is always the same
+            _fill(value[name], name, folder)
     elif isinstance(value, list):
         for item in value:
             _fill(item, key, folder)

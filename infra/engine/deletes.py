@@ -9,12 +9,13 @@ from infra.engine.comparing import compared
 from infra.engine.diff import with_replace_on_changes
 from infra.engine.graph import DependencyGraph
 from infra.engine.refresh_step import RefreshStep
-from infra.engine.steps import DeleteStep, RemovePendingReplaceStep, SameStep, Step
+from infra.engine.steps import DeleteStep, RemovePendingReplaceStep, SameStep
 from infra.engine.urn import ProviderReference
 from infra.engine.values import UNKNOWN
 
 if TYPE_CHECKING:
     from infra.engine.state import ResourceState
+    from infra.engine.step import Step
     from infra.engine.step_generator import StepGenerator
     from infra.engine.targets import Targets
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from infra.engine.registration import SourceEvent
     from infra.engine.snapshot import SnapshotManager
     from infra.engine.state import ResourceState
-    from infra.engine.steps import Step
+    from infra.engine.step import Step
     from infra.engine.values import Properties
 
 

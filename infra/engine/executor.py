@@ -10,7 +10,8 @@ from infra.engine.errors import EngineError
 from infra.engine.events import Op
 from infra.engine.hooks import Hook
 from infra.engine.provider import ProviderError
-from infra.engine.steps import Applied, CreateStep, DeleteProtectedError, SameStep, Status, Step, UpdateStep
+from infra.engine.step import Applied, Status, Step
+from infra.engine.steps import CreateStep, DeleteProtectedError, SameStep, UpdateStep
 from infra.engine.urn import STACK_TYPE, type_of
 
 if TYPE_CHECKING:

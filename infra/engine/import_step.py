@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from infra.engine.diff import ignoring
 from infra.engine.events import Op
 from infra.engine.provider import ProviderError, Request
-from infra.engine.steps import WELL, Applied, Status, Step, now
+from infra.engine.step import WELL, Applied, Status, Step, now
 from infra.engine.urn import STACK_TYPE, package_of, type_of
 
 if TYPE_CHECKING:

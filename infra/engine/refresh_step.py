@@ -9,7 +9,7 @@ from infra.engine.comparing import compared
 from infra.engine.diff import Changes, Diff
 from infra.engine.events import Op
 from infra.engine.provider import ProviderError, Request
-from infra.engine.steps import WELL, Applied, Step, now, status_of
+from infra.engine.step import WELL, Applied, Step, now, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from infra.engine.goal import Goal, ReadGoal
     from infra.engine.state import ResourceState
-    from infra.engine.steps import Step
+    from infra.engine.step import Step
     from infra.engine.values import Properties
 
 

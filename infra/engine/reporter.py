@@ -17,13 +17,13 @@ from infra.engine.events import (
     StepMetadata,
 )
 from infra.engine.refresh_step import RefreshStep
-from infra.engine.steps import Status
+from infra.engine.step import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from infra.engine.events import Event
-    from infra.engine.steps import Applied, Step
+    from infra.engine.step import Applied, Step
 
 
 class Reporter:

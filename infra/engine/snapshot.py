@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from infra.engine.journal import Begun, Journal
-    from infra.engine.steps import Step
+    from infra.engine.step import Step
     from infra.engine.values import Crypter
 
 _KINDS: Final = {

@@ -18,7 +18,7 @@ from infra.engine.import_step import ImportStep
 from infra.engine.provider import Request
 from infra.engine.refresh_step import RefreshStep
 from infra.engine.registration import Continue
-from infra.engine.steps import CreateStep, ReadStep, ReplaceStep, SameStep, Step
+from infra.engine.steps import CreateStep, ReadStep, ReplaceStep, SameStep
 from infra.engine.targeting import Targeting
 from infra.engine.update_planner import UpdatePlanner
 from infra.engine.urn import STACK_TYPE, ProviderReference
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from infra.engine.provider import CheckFailure, Provider
     from infra.engine.registration import Registration
     from infra.engine.state import ResourceState
+    from infra.engine.step import Step
     from infra.engine.values import Properties
 
 

@@ -1,46 +1,22 @@
-"""Steps: the smallest operations on resources, each of which the snapshot and the display hear of."""
+"""The kinds of steps on resources: same, create, update, delete, replace, read."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from enum import Enum, auto
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from infra.engine import values
 from infra.engine.diff import NO_CHANGES, Diff
 from infra.engine.events import Op
 from infra.engine.hooks import Hook
 from infra.engine.provider import Outcome, ProviderError, Request, multi_error
+from infra.engine.step import WELL, Applied, Status, Step, now, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from infra.engine.deployment import Deployment
-    from infra.engine.events import PropertyDiff
     from infra.engine.registration import Registration
     from infra.engine.state import ResourceState
-
-
-class Status(Enum):
-    """How sure we are of what a failed step left."""
-
-    OK = auto()
-    PARTIAL = auto()
-    """The resource exists, but its initialisation failed."""
-    UNKNOWN = auto()
-    """The call may have had an effect."""
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """How a step ended; the error is None if well."""
-
-    status: Status = Status.OK
-    error: Exception | None = None
-
-
-WELL = Applied()
 
 
 class DeleteProtectedError(ProviderError):
@@ -53,81 +29,6 @@ class DeleteProtectedError(ProviderError):
             "resource in your Pulumi program and run `pulumi up`, or use the command:\n"
             f"`pulumi state unprotect '{urn}'`"
         )
-
-
-def now() -> str:
-    """The time as the state keeps it."""
-    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
-
-
-class Step:
-    """One operation on one resource.
-
-    Attributes:
-        old: the state before, if any.
-        new: the state after, if any; filled in by `apply`.
-        registration: who waits for it.
-        keys: properties that force a replacement.
-        diffs: properties that changed.
-        detailed: path to difference.
-        operation_id: the same when it is tried again after a crash.
-    """
-
-    op: Op
-    logical: bool = True
-    has_effect: ClassVar[bool] = False
-    """Whether it may change something outside, so that its begin must be recorded first."""
-
-    def __init__(
-        self,
-        old: ResourceState | None,
-        new: ResourceState | None,
-        registration: Registration | None = None,
-        *,
-        diff: Diff = NO_CHANGES,
-    ) -> None:
-        self.old, self.new, self.registration = old, new, registration
-        self.keys: Sequence[str] = diff.replace_keys
-        self.diffs: Sequence[str] = diff.changed_keys
-        self.detailed: dict[str, PropertyDiff] | None = diff.detailed
-        self.operation_id = ""
-        self.untargeted = False
-
-    @property
-    def res(self) -> ResourceState:
-        """The state that the step is about: the new one if there is one."""
-        state = self.new or self.old
-        assert state is not None
-        return state
-
-    @property
-    def urn(self) -> str:
-        """Of what."""
-        return self.res.urn
-
-    @property
-    def result_op(self) -> Op:
-        """What it turned out to be; only a refresh does not know before."""
-        return self.op
-
-    async def apply(self, deployment: Deployment) -> Applied:
-        """Do it, or foretell it in a preview."""
-        raise NotImplementedError
-
-    def complete(self) -> None:
-        """Tell who waits."""
-        if self.registration is not None and self.new is not None:
-            self.registration.succeed(self.new)
-
-    def fail(self) -> None:
-        """Tell who waits that it failed, and the run goes on."""
-        if self.registration is not None:
-            self.registration.fail(self.res)
-
-    def skip(self) -> None:
-        """Tell who waits that it was not tried."""
-        if self.registration is not None:
-            self.registration.skip(self.res)
 
 
 class SameStep(Step):
@@ -386,11 +287,6 @@ class ReadStep(Step):
             same = values.equal(self.old.inputs, new.inputs) and values.equal(self.old.outputs, new.outputs)
             new.modified = new.modified if same else now()
         return applied
-
-
-def status_of(error: ProviderError) -> Status:
-    """How sure we are of what a call left that failed."""
-    return Status.UNKNOWN if error.uncertain else Status.OK
 
 
 async def _tried(

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from infra.engine.bail import BailError
-from infra.engine.steps import SameStep, Step
+from infra.engine.steps import SameStep
 from infra.engine.urn import ProviderReference
 
 if TYPE_CHECKING:
     from infra.engine.registration import Registration
     from infra.engine.state import ResourceState
+    from infra.engine.step import Step
     from infra.engine.step_generator import StepGenerator
 
 

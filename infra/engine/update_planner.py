@@ -12,12 +12,13 @@ from infra.engine.errors import EngineError
 from infra.engine.go_text import go_text
 from infra.engine.provider import DiffUnavailableError, Request
 from infra.engine.provider_registry import without_internal
-from infra.engine.steps import CreateStep, DeleteStep, ReplaceStep, SameStep, Step, UpdateStep
+from infra.engine.steps import CreateStep, DeleteStep, ReplaceStep, SameStep, UpdateStep
 from infra.engine.urn import ProviderReference
 
 if TYPE_CHECKING:
     from infra.engine.decision import Decision
     from infra.engine.state import ResourceState
+    from infra.engine.step import Step
     from infra.engine.step_generator import StepGenerator
     from infra.engine.values import Value
 
