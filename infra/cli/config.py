@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import shutil
 import sys
@@ -88,7 +89,7 @@ def set_(
         raise UserError("a value is either --secret or --plaintext")
     settings = _settings(stack)
     name, rest = _place(key, as_path=path)
-    text = value if value is not None else sys.stdin.read().rstrip("\n")
+    text = value if value is not None else _asked(secret=secret)
     raw: Any = text
     if secret:
         with stacks.environment(stacks.site_of(stack)):
@@ -100,6 +101,13 @@ def set_(
     old = settings.config[name].raw if name in settings.config else None
     settings.config[name] = ConfigValue(_put(old, rest, raw))
     settings.save()
+
+
+def _asked(*, secret: bool) -> str:
+    """The value from standard input; on a terminal one line, which is not shown if it is a secret."""
+    if not sys.stdin.isatty():
+        return sys.stdin.read().rstrip("\n")
+    return getpass.getpass("value: ") if secret else input("value: ")
 
 
 def _typed(text: str) -> Any:

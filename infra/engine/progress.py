@@ -96,6 +96,8 @@ class Progress:
 
     Attributes:
         rows: by URN, in the order in which they came.
+        working: those on which something is under way.
+        done: those to which something was done.
         diagnostics: by URN; those of no resource are the stack's.
         policies: what they found, in order.
         loaded: packs by name and folder, and their versions, once that is known.
@@ -104,6 +106,8 @@ class Progress:
 
     planning: bool = False
     rows: dict[str, Row] = field(default_factory=dict)
+    working: dict[str, Row] = field(default_factory=dict)
+    done: set[str] = field(default_factory=set)
     diagnostics: dict[str, list[events.DiagnosticEvent]] = field(default_factory=lambda: defaultdict(list))
     policies: list[events.PolicyEvent] = field(default_factory=list)
     remediations: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -143,6 +147,7 @@ class Progress:
         elif step.op not in _PARTS or row.step.op not in (Op.REPLACE, Op.CREATE_REPLACEMENT):
             row.step = step
         row.running.add(step.op)
+        self.working[step.urn] = row
         if step.type == urns.STACK_TYPE:
             before = step.old.outputs if step.old else {}
             self.root, self.outputs = step.urn, (before, before)
@@ -157,6 +162,10 @@ class Progress:
             row.step = step  # a refresh is what it found
         row.running -= {step.op, Op.REFRESH}
         row.failed, row.ended, row.note = row.failed or failed, time.monotonic(), ""
+        if not row.running:
+            self.working.pop(step.urn, None)
+            if row.changes:
+                self.done.add(step.urn)
         return True
 
     def _said(self, event: events.DiagnosticEvent) -> None:
@@ -175,12 +184,9 @@ class Progress:
         note = row.note if row is not None else ""
         return "; ".join(filter(None, [*words, _many(violated, "policy violation"), note]))
 
-    def count(self) -> tuple[int, int, int]:
-        """How many resources are done, unchanged, under way."""
-        working = [row for row in self.rows.values() if row.running and row.changes]
-        same = sum(1 for row in self.rows.values() if not row.changes and not row.running)
-        done = sum(1 for row in self.rows.values() if row.changes and not row.running)
-        return done, same, len(working)
+    def changing(self) -> list[str]:
+        """What is being changed right now."""
+        return [urn for urn, row in list(self.working.items()) if row.changes]
 
 
 def _is_default_provider(step: StepMetadata) -> bool:

@@ -25,11 +25,10 @@ from infra.engine.display_words import HEADINGS, WORDS
 from infra.engine.event_json import plain_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from infra.engine import Result
     from infra.engine.events import Event
-    from infra.engine.progress import Row
 
 ALIKE = 5
 """From so many resources on, those that change alike share a line."""
@@ -84,9 +83,10 @@ class TreeDisplay(Display):
         """End the live part, print the tree of what changed, and say how it ended."""
         self.live.stop()
 
-        def shown(row: Row) -> bool:
-            return row.changes or self.show_same or bool(self.progress.remarks(row.step.urn))
-
+        told = {event.resource_urn for event in self.progress.policies} | self.progress.diagnostics.keys()
+        told |= {self.progress.root} if "" in told else set()
+        rows = self.progress.rows
+        shown = [urn for urn, row in rows.items() if row.changes or self.show_same or urn in told]
         if lines := self._lines(shown, alike=ALIKE, over=True):
             heading = Line("", "Type", "Name", "Plan" if self.progress.planning else "Status", "Info", "bold")
             for text in _rendered([heading, *lines]):
@@ -97,26 +97,26 @@ class TreeDisplay(Display):
     def _under_way(self) -> Group:
         """The part of the tree where work is done, as much as there is room for."""
         room = max(self.console.size.height - _OTHER_LINES, 4)
-        working = [row.step.urn for row in list(self.progress.rows.values()) if row.running and row.changes]
-        kept = set(working[:room])
-        lines = self._lines(lambda row: row.step.urn in kept, alike=len(kept) + 1, over=False)[:room]
-        done, same, doing = self.progress.count()
+        progress = self.progress
+        changing = progress.changing()
+        lines = self._lines(changing[:room], alike=room + 1, over=False)[:room]
+        done, working = len(progress.done), len(changing)
+        same = len(progress.rows) - len(progress.done) - len(progress.working)
         seconds = time.monotonic() - self.began
-        counts = f" {done} done, {same} unchanged, {doing} under way, {seconds:.0f} s"
+        counts = f" {done} done, {max(same, 0)} unchanged, {working} under way, {seconds:.0f} s"
         return Group(*_rendered(lines), Spinner("dots", Text(counts, style="dim")))
 
     # The tree
 
-    def _lines(self, shown: Callable[[Row], bool], *, alike: int, over: bool) -> list[Line]:
-        """The lines of the rows that are shown, with their parents."""
-        rows = dict(self.progress.rows)
+    def _lines(self, shown: Iterable[str], *, alike: int, over: bool) -> list[Line]:
+        """The lines of some resources, with their parents."""
+        rows = self.progress.rows
         kept: dict[str, None] = {}
-        for urn, row in rows.items():
-            if shown(row):
-                way = [urn]
-                while (parent := rows[way[-1]].parent if way[-1] in rows else "") and parent not in kept:
-                    way.append(parent)
-                kept |= dict.fromkeys(reversed(way))
+        for urn in shown:
+            way = [urn]
+            while (parent := rows[way[-1]].parent if way[-1] in rows else "") and parent not in kept:
+                way.append(parent)
+            kept |= dict.fromkeys(reversed(way))
         children: dict[str, list[str]] = {}
         for urn in kept:
             parent = rows[urn].parent if urn in rows else ""

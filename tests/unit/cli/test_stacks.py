@@ -205,6 +205,17 @@ def test_a_disordered_state_is_repaired(capsys: pytest.CaptureFixture[str]) -> N
 # ---------------------------------------------------------------- config
 
 
+@pytest.mark.parametrize("secret", [True, False])
+def test_a_value_is_asked_for_and_a_secret_not_shown(
+    *, secret: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("getpass.getpass", lambda _: "hidden")
+    monkeypatch.setattr("builtins.input", lambda _: "shown")
+    assert run(capsys, "config", "set", "lab", "word", *["--secret"] * secret)[0] == 0
+    assert run(capsys, "config", "get", "lab", "word")[1] == ("hidden\n" if secret else "shown\n")
+
+
 def test_configuration_is_set_shown_and_removed(capsys: pytest.CaptureFixture[str], root: Path) -> None:
     assert run(capsys, "config", "set", "lab", "size", "3")[0] == 0
     assert run(capsys, "config", "set", "lab", "token", "hush", "--secret")[0] == 0
