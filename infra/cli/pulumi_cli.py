@@ -38,14 +38,21 @@ def require_cli() -> str:
     return process.run(["pulumi", "version"]).stdout.strip()
 
 
-def cli_arguments(operation: Operation, ref: StackRef, options: Options) -> list[str]:
-    """The CLI's command line for the same run."""
+def cli_arguments(operation: Operation, ref: StackRef, options: Options, folder: Path) -> list[str]:
+    """The CLI's command line for the same run.
+
+    Args:
+        operation: what to do.
+        ref: the stack.
+        options: how.
+        folder: where a file may be put that the CLI shall read.
+    """
     words = ["pulumi", str(operation), "--stack", str(ref), "--non-interactive"]
     if operation is not Operation.PREVIEW:
         words += ["--preview-only"] if options.preview_only else ["--yes", "--skip-preview"]
         words += ["--message", options.message] if options.message else []
     if operation is Operation.IMPORT:
-        words += _import_arguments(options)
+        words += _import_arguments(options, folder)
     for flag, values in {
         "--target": options.targets,
         "--exclude": options.excludes,
@@ -73,14 +80,23 @@ def cli_arguments(operation: Operation, ref: StackRef, options: Options) -> list
     return words
 
 
-def _import_arguments(options: Options) -> list[str]:
-    one, *others = options.imports
-    if others:
-        raise UserError("`--engine pulumi` imports one resource at a time", hint="import them one by one")
-    words = ["--generate-code=false", f"--protect={str(one.protect).lower()}"]
-    for flag, urn in (("--parent", one.parent), ("--provider", one.provider)):
-        words += [flag, f"{flag[2:]}={urn}"] if urn else []
-    return [*words, one.type, one.name, one.id]
+def _import_arguments(options: Options, folder: Path) -> list[str]:
+    """What to import, as the file that the CLI takes for many resources."""
+    names: dict[str, str] = {}
+    resources = []
+    for one in options.imports:
+        entry: dict[str, Any] = {"type": one.type, "name": one.name, "id": one.id}
+        for key, urn in (("parent", one.parent), ("provider", one.provider)):
+            if urn:
+                entry[key] = f"{key}-{len(names)}"
+                names[entry[key]] = urn
+        if one.version:
+            entry["version"] = one.version
+        resources.append(entry | ({"properties": list(one.properties)} if one.properties else {}))
+    file = folder / "import.json"
+    file.write_text(json.dumps({"nameTable": names, "resources": resources}))
+    protect = all(one.protect for one in options.imports)
+    return ["--generate-code=false", f"--protect={str(protect).lower()}", "--file", str(file)]
 
 
 def run(
@@ -102,8 +118,8 @@ def run(
     if not shown.quiet:
         print(f"engine: {words}", file=sys.stderr) if shown.as_json else tell(f"engine: {words}")
     with tempfile.TemporaryDirectory(prefix="gigasite-") as folder:
-        log = shown.event_log or Path(folder) / "events"
-        command = [*cli_arguments(operation, ref, options), "--event-log", str(log)]
+        log = Path(folder) / "events"
+        command = [*cli_arguments(operation, ref, options, Path(folder)), "--event-log", str(log)]
         command += ["--diff"] if shown.differences else []
         command += ["--show-sames"] if shown.same else []
         command += ["--json"] if shown.as_json else []
@@ -119,6 +135,9 @@ def run(
         environment = {**variables, "PULUMI_DEBUG_COMMANDS": "true"}
         code = process.stream(command, take, cwd=paths.ROOT, env=environment)
         changes, errors = _read_events(log)
+        if shown.event_log and log.exists():
+            with shown.event_log.open("a") as out:  # the CLI would begin the file anew for each stack
+                out.write(log.read_text())
         if code and not errors:
             errors = lines[-1:]  # it did not come as far as to tell events
     document = None

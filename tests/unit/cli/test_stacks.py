@@ -235,30 +235,29 @@ def test_configuration_is_set_shown_and_removed(capsys: pytest.CaptureFixture[st
 # ---------------------------------------------------------------- which engine
 
 
-def test_the_clis_command_line_says_the_same() -> None:
+def test_the_clis_command_line_says_the_same(root: Path) -> None:
     options = Options(
         targets=("u1", "u2"), target_dependents=True, refresh=True, expect_no_changes=True, parallel=3,
         message="why", import_pending_creates=(("u", "i"),), continue_on_error=True,
     )  # fmt: skip
-    words = pulumi_cli.cli_arguments(Operation.UP, stacks.reference("lab.pod-01"), options)
+    words = pulumi_cli.cli_arguments(Operation.UP, stacks.reference("lab.pod-01"), options, root)
     assert words == [
         "pulumi", "up", "--stack", "organization/gigasite/lab.pod-01", "--non-interactive",
         "--yes", "--skip-preview", "--message", "why", "--target", "u1", "--target", "u2",
         "--import-pending-creates", "u", "--import-pending-creates", "i", "--target-dependents", "--refresh",
         "--expect-no-changes", "--continue-on-error", "--parallel=3",
     ]  # fmt: skip
-    one = Options(imports=(ImportSpec("a:b:C", "n", "id", parent="urn", protect=False),))
-    words = pulumi_cli.cli_arguments(Operation.IMPORT, stacks.reference("lab"), one)
-    assert words[-7:] == [
-        "--generate-code=false",
-        "--protect=false",
-        "--parent",
-        "parent=urn",
-        "a:b:C",
-        "n",
-        "id",
-    ]
-    preview = pulumi_cli.cli_arguments(Operation.PREVIEW, stacks.reference("lab"), Options())
+    specs = (ImportSpec("a:b:C", "n", "id", parent="urn", protect=False), ImportSpec("a:b:C", "m", "i2"))
+    words = pulumi_cli.cli_arguments(Operation.IMPORT, stacks.reference("lab"), Options(imports=specs), root)
+    assert words[-4:-1] == ["--generate-code=false", "--protect=false", "--file"]
+    assert json.loads(Path(words[-1]).read_text()) == {
+        "nameTable": {"parent-0": "urn"},
+        "resources": [
+            {"type": "a:b:C", "name": "n", "id": "id", "parent": "parent-0"},
+            {"type": "a:b:C", "name": "m", "id": "i2"},
+        ],
+    }
+    preview = pulumi_cli.cli_arguments(Operation.PREVIEW, stacks.reference("lab"), Options(), root)
     assert "--yes" not in preview
 
 
