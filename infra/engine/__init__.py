@@ -89,6 +89,7 @@ class Options:
     policy_packs: tuple[Path, ...] = ()
     policy_pack_configs: tuple[Path, ...] = ()
     config: dict[str, object] | None = None
+    skip_config_validation: bool = False
     message: str = ""
 
 

@@ -173,8 +173,10 @@ def fits(raw: Any, type_: str, items: Mapping[str, Any] | None) -> bool:
         case "object":
             return isinstance(raw, dict)
     inner = items or {}
+    kind = inner.get("type", "string")
+    refused = (int, float) if kind == "string" else ()  # numbers read as text only by themselves
     return isinstance(raw, list) and all(
-        fits(item, inner.get("type", "string"), inner.get("items")) for item in raw
+        not isinstance(item, refused) and fits(item, kind, inner.get("items")) for item in raw
     )
 
 

@@ -135,7 +135,8 @@ class Session:
                 settings,
                 self._ref.stack,
                 self._options.config,
-                validate=self._runs_program or self._operation is Operation.IMPORT,
+                validate=(self._runs_program or self._operation is Operation.IMPORT)
+                and not self._options.skip_config_validation,
             )
             crypter = crypter_for(checkpoint.deployment.get("secrets_providers"), settings.encryption_salt)
             snapshot = Snapshot.from_json(checkpoint.deployment, crypter)

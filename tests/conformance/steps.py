@@ -70,29 +70,56 @@ def truth(text: str) -> bool:
     return text.lower() not in ("false", "0", "f")
 
 
-def parser() -> argparse.ArgumentParser:
+_PRINTING = (
+    "yes", "skip-preview", "diff", "json", "suppress-outputs", "suppress-progress", "show-sames",
+    "show-reads", "show-replacement-steps", "show-config", "show-secrets", "show-policy-remediations",
+    "generate-code",
+    "non-interactive", "show-full-output", "strict", "neo", "urns", "emoji", "debug", "logtostderr",
+    "logflow", "disable-integrity-checking", "skip-plugin-pre-install", "fully-qualify-stack-names",
+)  # fmt: skip
+_PRINTING_WITH_VALUE = (
+    "suppress-permalink", "color", "tracing", "otel-traces", "profiling", "memprofilerate", "verbose",
+    "import-file", "save-plan", "out", "stack",
+)  # fmt: skip
+_SHORT = {
+    "target": "t", "exclude": "x", "refresh": "r", "yes": "y", "debug": "d", "json": "j", "emoji": "e",
+    "fully-qualify-stack-names": "Q", "verbose": "v", "out": "o", "stack": "s", "config": "c",
+    "parallel": "p", "message": "m",
+}  # fmt: skip
+
+
+def parser(operation: str) -> argparse.ArgumentParser:
     """The CLI's flags that change what the engine does; those that change what it prints are ignored."""
-    out = argparse.ArgumentParser(allow_abbrev=False, exit_on_error=False)
-    for name in ("target", "exclude", "replace", "target-replace", "import-pending-creates"):
-        out.add_argument(f"--{name}", action="append", default=[])
+    out = argparse.ArgumentParser(allow_abbrev=False, exit_on_error=False, add_help=False)
+
+    def add(name: str, **how: Any) -> None:
+        short = {"file": "f"} if operation == "import" else {"skip-preview": "f"}
+        letter = (_SHORT | short).get(name)
+        if letter == "x" and operation == "up":
+            letter = None  # as the CLI has it
+        out.add_argument(f"--{name}", *([f"-{letter}"] if letter else []), **how)
+
+    for name in (
+        "target",
+        "exclude",
+        "replace",
+        "target-replace",
+        "import-pending-creates",
+        "config",
+        "properties",
+    ):
+        add(name, action="append", default=[])
     for name in (
         "target-dependents", "exclude-dependents", "exclude-protected", "ignore-protect", "refresh",
         "run-program", "expect-no-changes", "continue-on-error", "clear-pending-creates",
-        "skip-pending-creates", "preview-only",
-        # what follows only prints
-        "yes", "skip-preview", "diff", "json", "suppress-outputs", "suppress-progress", "show-sames",
-        "show-reads", "show-replacement-steps", "show-config", "show-secrets", "generate-code",
-        "non-interactive", "show-full-output", "suppress-permalink", "strict",
+        "skip-pending-creates", "preview-only", "skip-config-validation", *_PRINTING,
     ):  # fmt: skip
-        out.add_argument(f"--{name}", nargs="?", const=True, default=False, type=truth)
-    out.add_argument("--config", "-c", action="append", default=[])
-    out.add_argument("--parallel", "-p", type=int, default=0)
-    out.add_argument("--message", "-m", default="")
-    out.add_argument("--parent", default="")
-    out.add_argument("--provider", default="")
-    out.add_argument("--protect", nargs="?", const=True, default=True, type=truth)
-    out.add_argument("--file", "-f", type=Path)
-    out.add_argument("--properties", action="append", default=[])
+        add(name, nargs="?", const=True, default=False, type=truth)
+    for name in ("message", "parent", "provider", *_PRINTING_WITH_VALUE):
+        add(name, default="")
+    add("parallel", type=int, default=0)
+    add("protect", nargs="?", const=True, default=True, type=truth)
+    add("file", type=Path)
     out.add_argument("positional", nargs="*")
     return out
 
@@ -113,7 +140,13 @@ def options(step: Step, stack: str, folder: Path, *, in_process: bool) -> Option
         words += [f"{flag}={str(one).lower() if isinstance(one, bool) else one}" for one in many]
     words += map(str, step.get("args") or [])
     refuse_unknown(step["op"], words)
-    given = parser().parse_args(words)
+    given, unknown = parser(step["op"]).parse_known_args(words)
+    if unknown:
+        word = unknown[0].partition("=")[0]
+        long = word.startswith("--")
+        raise EngineError(
+            f"unknown flag: {word}" if long else f"unknown shorthand flag: '{word[1]}' in {word}"
+        )
 
     def urns(values: list[str]) -> tuple[str, ...]:
         return tuple(urn(one, stack) for value in values for one in value.split(","))
@@ -130,6 +163,7 @@ def options(step: Step, stack: str, folder: Path, *, in_process: bool) -> Option
         "run_program": given.run_program,
         "expect_no_changes": given.expect_no_changes,
         "continue_on_error": given.continue_on_error,
+        "skip_config_validation": given.skip_config_validation,
         "preview_only": given.preview_only or bool(step.get("preview_only")),
         "exclude_protected": given.exclude_protected,
         "ignore_protect": given.ignore_protect,
