@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console, Group
 from rich.live import Live
 from rich.spinner import Spinner
@@ -35,6 +35,8 @@ ALIKE = 5
 NAMES_SHOWN = 3
 REFRESHES = 8  # a second
 _OTHER_LINES = 4  # of the screen, beside the live tree
+_MARGIN = 9  # the sign before the columns, and the blanks between them
+_LEAST_NAME = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ class TreeDisplay(Display):
         shown = [urn for urn, row in rows.items() if row.changes or self.show_same or urn in told]
         if lines := self._lines(shown, alike=ALIKE, over=True):
             heading = Line("", "Type", "Name", "Plan" if self.progress.planning else "Status", "Info", "bold")
-            for text in _rendered([heading, *lines]):
+            for text in _rendered([heading, *lines], self.console.width):
                 self.console.print(text, no_wrap=True, overflow="ellipsis")
         self.console.print()
         super().close(result)
@@ -104,7 +106,7 @@ class TreeDisplay(Display):
         same = len(progress.rows) - len(progress.done) - len(progress.working)
         seconds = time.monotonic() - self.began
         counts = f" {done} done, {max(same, 0)} unchanged, {working} under way, {seconds:.0f} s"
-        return Group(*_rendered(lines), Spinner("dots", Text(counts, style="dim")))
+        return Group(*_rendered(lines, self.console.width), Spinner("dots", Text(counts, style="dim")))
 
     # The tree
 
@@ -179,19 +181,23 @@ def _natural(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
-def _rendered(lines: Sequence[Line]) -> list[Text]:
-    """The lines in columns."""
+def _rendered(lines: Sequence[Line], room: int) -> list[Text]:
+    """The lines in columns; names are cut where there is not room enough for what is done."""
     widths = [
         max((cell_len(column) for column in columns), default=0)
         for columns in zip(*((line.branch, line.name, line.status) for line in lines), strict=True)
     ]
+    if widths:
+        widths[1] = min(widths[1], max(room - widths[0] - widths[2] - _MARGIN, _LEAST_NAME))
     out = []
     for line in lines:
-        text = Text(f" {line.sign:<2}  ", style=line.style)
+        text = Text(f" {line.sign:<2}  ", style=line.style, no_wrap=True, overflow="ellipsis")
         for column, width in zip((line.branch, line.name, line.status), widths, strict=True):
             style = line.style if column is line.status or line.style in ("dim", "bold") else "default"
-            text.append(column + " " * (width - cell_len(column) + 2), style=style)
-        out.append(text.append(line.info, style="default"))
+            fitted = column if cell_len(column) <= width else f"{set_cell_size(column, width - 1)}…"
+            text.append(set_cell_size(fitted, width + 2), style=style)
+        text.append(line.info, style="default").rstrip()
+        out.append(text)
         below = Text(f"     {line.indent}")
         out += [below + _colored(detail) for detail in line.detail]
     return out

@@ -224,12 +224,14 @@ class Terminal(io.StringIO):
         return True
 
 
-def on_terminal(seen: list[events.Event], result: Result, operation: Operation, **how: bool) -> list[str]:
+def on_terminal(
+    seen: list[events.Event], result: Result, operation: Operation, *, width: int = 120, **how: bool
+) -> list[str]:
     """The lines of the tree, as they stand at the end."""
     out = Terminal()
     display = display_for(operation, "dev", out=out, **how)
     assert type(display) is not Display
-    display.console.width = 120
+    display.console.width = width
     for event in seen:
         display(event)
     display.close(result)
@@ -267,6 +269,13 @@ def test_equal_changes_share_a_line() -> None:
         ["other", "updated", "[diff:", "~size,x]"],
         ["gone", "deleted"],
     ]
+
+
+def test_on_a_narrow_terminal_names_are_cut_before_what_is_done() -> None:
+    lines = on_terminal(steps(create("a-name-" * 9, {})), Result("succeeded", {}), Operation.UP, width=50)
+    (line,) = [line for line in lines if "conf:index:Res" in line]
+    assert line == " +   └─ conf:index:Res    a-name-a-name-…  created"
+    assert len(line) == 50
 
 
 def test_a_replacement_is_one_line_and_a_failure_says_so() -> None:
