@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from infra.engine import urn as urns
 from infra.engine.bail import BailError
 from infra.engine.builtins import BuiltinProvider
+from infra.engine.deployment_options import Mode
 from infra.engine.errors import EngineError
 from infra.engine.events import DiagnosticEvent, Severity
 from infra.engine.executor import StepExecutor
@@ -21,13 +21,13 @@ from infra.engine.provider_registry import ProviderRegistry
 from infra.engine.refresh import rebuild, refresh
 from infra.engine.registration import Continue, Finished, Outputs, Registration, Stopping, Woken
 from infra.engine.reporter import Reporter
-from infra.engine.step_generator import Mode, StepGenerator
-from infra.engine.targets import Targets
+from infra.engine.step_generator import StepGenerator
 from infra.engine.urn import ProviderReference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
 
+    from infra.engine.deployment_options import DeploymentOptions
     from infra.engine.events import Event
     from infra.engine.plugins import PluginHost
     from infra.engine.policy import Policy
@@ -36,33 +36,12 @@ if TYPE_CHECKING:
     from infra.engine.snapshot import SnapshotManager
     from infra.engine.state import ResourceState
     from infra.engine.step import Step
+    from infra.engine.targets import Targets
     from infra.engine.values import Properties
 
 
 _SAVE = 0.02
 """Seconds that the CLI takes to save what a step left; until then, what was asked for before goes on."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeploymentOptions:
-    """How a deployment is done; see `Options` for the words."""
-
-    preview: bool = False
-    parallel: int = 16
-    targets: Targets = field(default_factory=Targets)
-    target_dependents: bool = False
-    excludes: Targets = field(default_factory=Targets)
-    exclude_dependents: bool = False
-    replace_targets: Targets = field(default_factory=Targets)
-    continue_on_error: bool = False
-    ignore_protect: bool = False
-    refresh: bool = False
-    """Read everything before."""
-    refresh_only: bool = False
-    mode: Mode = Mode.UPDATE
-    """What a program is run for."""
-    refresh_with_program: bool = False
-    """Read each resource when the program registers it."""
 
 
 class Deployment:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import sys
 import time
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import grpc
 from pulumi.runtime.proto import engine_pb2_grpc, resource_pb2_grpc
@@ -17,7 +15,8 @@ from pulumi.runtime.proto import engine_pb2_grpc, resource_pb2_grpc
 from infra.engine import Operation, Options, Result, integrity
 from infra.engine.backend import FileBackend
 from infra.engine.bail import BailError
-from infra.engine.deployment import Deployment, DeploymentOptions
+from infra.engine.deployment import Deployment
+from infra.engine.deployment_options import DeploymentOptions
 from infra.engine.engine_service import EngineService
 from infra.engine.errors import EngineError
 from infra.engine.events import (
@@ -31,6 +30,7 @@ from infra.engine.events import (
 )
 from infra.engine.finder import Finder, is_ours
 from infra.engine.import_ import import_resources, refuse_ambiguous
+from infra.engine.interrupts import Interrupts
 from infra.engine.journal import Journal
 from infra.engine.monitor import Monitor, RunInfo
 from infra.engine.pending import settle_pending
@@ -46,7 +46,6 @@ from infra.engine.snapshot import SnapshotManager
 from infra.engine.stack_files import UpdateInfo
 from infra.engine.stack_ref import ORGANIZATION, StackRef
 from infra.engine.state import ENGINE_VERSION, SecretsProvider, Snapshot
-from infra.engine.step_generator import Mode
 from infra.engine.targets import Targets
 
 if TYPE_CHECKING:
@@ -104,8 +103,7 @@ class Session:
         self._ref = StackRef.parse(stack, project.name)
         self._dry = operation is Operation.PREVIEW or options.preview_only
         self._deployment: Deployment | None = None
-        self._stop_now: asyncio.Event | None = None
-        self._interrupts = 0
+        self._interrupts = Interrupts(self._interrupted)
         self.deaf: Exception | None = None
         self._package_config: Callable[[str], Properties] = lambda _: {}
 
@@ -206,7 +204,7 @@ class Session:
         return Result(outcome, changes, outputs, self._exit_code(changes, went_well=went_well), failure)
 
     def _exit_code(self, changes: dict[Op, int], *, went_well: bool) -> int:
-        if self._interrupts and not went_well:
+        if self._interrupts.count and not went_well:
             return 130
         if not went_well:
             return 1
@@ -249,7 +247,9 @@ class Session:
         crypter: PassphraseCrypter,
     ) -> bool:
         """Do it; whether it went well."""
-        options = self._deployment_options()
+        options = DeploymentOptions.of(
+            self._operation, self._options, preview=self._dry, always_refresh=self._project.always_refresh
+        )
         engine = EngineService(self._emit)
         server = grpc.aio.server(options=CHANNEL_OPTIONS)
         engine_pb2_grpc.add_EngineServicer_to_server(engine, server)
@@ -299,7 +299,7 @@ class Session:
         await server.start()
         resources.push_async_callback(server.stop, None)
         resources.push_async_callback(monitor.close)
-        self._watch_signals(resources)
+        self._interrupts.watch(resources)
         if self._options.policy_packs and with_program:
             policy = deployment.policy = Policy(self._emit, self._dry)
             packs, configs = self._options.policy_packs, self._options.policy_pack_configs
@@ -317,7 +317,10 @@ class Session:
 
         went_well = False
         try:
-            went_well = await self._stoppable(self._operate(deployment, manager, start))
+            result = await self._interrupts.stoppable(self._operate(deployment, manager, start))
+            went_well = bool(result)
+            if result is None:
+                self._line("stopped at once; what was in flight is pending", Severity.ERROR)
         finally:
             engine.muted = not went_well
             monitor.abort()
@@ -349,61 +352,11 @@ class Session:
         except BailError:
             return False
 
-    async def _stoppable(self, work: Any) -> bool:
-        """Do it, unless people want it to stop at once."""
-        self._stop_now = asyncio.Event()
-        task = asyncio.ensure_future(work)
-        stopper = asyncio.ensure_future(self._stop_now.wait())
-        await asyncio.wait([task, stopper], return_when=asyncio.FIRST_COMPLETED)
-        stopper.cancel()
-        if task.done():
-            return bool(task.result())
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-        self._emit(DiagnosticEvent("stopped at once; what was in flight is pending", Severity.ERROR))
-        return False
-
-    def _watch_signals(self, resources: AsyncExitStack) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            with suppress(ValueError, RuntimeError, NotImplementedError):  # not in the main thread
-                loop.add_signal_handler(number, self._interrupt)
-                resources.callback(loop.remove_signal_handler, number)
-
-    def _interrupt(self) -> None:
-        """Once: finish what is in flight and save; twice: stop now."""
-        self._interrupts += 1
-        if self._interrupts == 1 and self._deployment is not None:
+    def _interrupted(self) -> None:
+        if self._deployment is not None:
             text = "interrupted: finishing what is in flight; interrupt again to stop at once"
             self._emit(DiagnosticEvent(text, Severity.WARNING))
             self._deployment.cancel()
-        elif self._stop_now is not None:
-            self._stop_now.set()
-
-    def _deployment_options(self) -> DeploymentOptions:
-        options, operation = self._options, self._operation
-        mode = Mode.UPDATE
-        if options.run_program and operation is Operation.DESTROY:
-            mode = Mode.DESTROY
-        elif operation is Operation.REFRESH:
-            mode = Mode.REFRESH
-        refresh = options.refresh or self._project.always_refresh or operation is Operation.REFRESH
-        return DeploymentOptions(
-            preview=self._dry,
-            parallel=options.parallel or 4 * (os.cpu_count() or 1),
-            targets=Targets((*options.targets, *options.target_replace)),
-            target_dependents=options.target_dependents,
-            excludes=Targets(options.excludes),
-            exclude_dependents=options.exclude_dependents,
-            replace_targets=Targets((*options.replace, *options.target_replace)),
-            continue_on_error=options.continue_on_error,
-            ignore_protect=options.ignore_protect,
-            refresh=refresh and operation is not Operation.IMPORT,
-            refresh_only=operation is Operation.REFRESH,
-            mode=mode,
-            refresh_with_program=options.run_program and refresh,
-        )
 
     def _environment(self) -> dict[str, str]:
         """What plugins are told by their environment."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from infra.engine import urn as urns
@@ -10,6 +9,7 @@ from infra.engine.aliases import AliasBook
 from infra.engine.bail import BailError
 from infra.engine.decision import Decision
 from infra.engine.deletes import DeletePlanner
+from infra.engine.deployment_options import Mode
 from infra.engine.diff import Diff, ignoring
 from infra.engine.errors import EngineError
 from infra.engine.go_text import go_text
@@ -30,14 +30,6 @@ if TYPE_CHECKING:
     from infra.engine.state import ResourceState
     from infra.engine.step import Step
     from infra.engine.values import Properties
-
-
-class Mode(Enum):
-    """What the program is run for."""
-
-    UPDATE = auto()
-    REFRESH = auto()
-    DESTROY = auto()
 
 
 class StepGenerator:
