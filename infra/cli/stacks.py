@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from infra import paths
 from infra.cli.arguments import EngineName
 from infra.cli.stack_runs import Shown, StackRun
-from infra.engine import Operation, Options
+from infra.engine import EngineError, Operation, Options
 from infra.engine.backend import FileBackend
 from infra.engine.stack_ref import StackRef
 from infra.errors import UserError
@@ -217,8 +217,13 @@ def _made(stack: str, engine: EngineName, *, for_now: bool) -> Iterator[None]:
             else:
                 backend().init(reference(name))
             if for_now:
-                afterwards.callback(remove, name, engine, backups=True)
+                afterwards.callback(_unmade, name, engine)
         yield
+
+
+def _unmade(stack: str, engine: EngineName) -> None:
+    with contextlib.suppress(EngineError, UserError):  # whoever brought something into it meanwhile keeps it
+        remove(stack, engine, backups=True)
 
 
 def stack_outputs(ref: StackRef, *, show_secrets: bool = False) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from infra import paths
 from infra.cli import main, pulumi_cli, stacks
 from infra.cli.arguments import EngineName
 from infra.cli.stacks import Operation, Options, StackRun
-from infra.engine import ImportSpec
+from infra.engine import EngineError, ImportSpec
 from infra.errors import UserError
 
 pytestmark = pytest.mark.unit
@@ -300,6 +300,22 @@ def test_another_backend_is_left_to_the_cli(
     assert main(["destroy", "lab", "--engine", "pulumi", "--yes", "--remove"]) == 0
     assert any(line.startswith("s3://states destroy --stack") for line in log_of(program))
     assert not stacks.exists("lab", EngineName.PULUMI)
+
+
+def test_what_another_made_during_a_preview_is_kept(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def meanwhile(*_: object, **__: object) -> StackRun:
+        state, ref = stacks.backend(), stacks.reference("lab")
+        provider = {"urn": PROVIDER, "custom": True, "id": "uuid", "type": "pulumi:providers:conf"}
+        state.write(ref, {"manifest": {}, "resources": [provider]})
+        raise EngineError("it went wrong")
+
+    monkeypatch.setattr("infra.cli.embedded.run", meanwhile)
+    monkeypatch.setattr(stacks, "stacks_of", lambda target: (target,))
+    assert main(["preview", "lab"]) == 1
+    assert "it went wrong" in capsys.readouterr().err
+    assert stacks.exists("lab")
 
 
 def log_of(program: Path) -> list[str]:
