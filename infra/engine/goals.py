@@ -12,6 +12,7 @@ from infra.engine.default_providers import ProviderRequest, semver
 from infra.engine.errors import EngineError
 from infra.engine.goal import Alias, Goal
 from infra.engine.hooks import Hook
+from infra.engine.refusal import check_token
 from infra.engine.source_positions import positions, trace
 from infra.engine.state import CustomTimeouts
 from infra.engine.urn import ProviderReference, is_provider_type, package_of, type_of
@@ -62,8 +63,6 @@ class GoalReader:
         self._inherit()
         managed = request.custom or request.remote
         if managed:
-            from infra.engine.monitor import check_token  # noqa: PLC0415 (each needs the other)
-
             check_token(request.type)
         properties = wire.from_struct(request.object)
         _hash_assets(properties, monitor.info.program_dir)

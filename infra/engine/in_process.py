@@ -21,8 +21,9 @@ from pulumi.runtime.proto import engine_pb2, resource_pb2
 
 from infra.engine import sdk_measures
 from infra.engine.in_process_provider import CallError
-from infra.engine.monitor import Refused, supports
+from infra.engine.monitor import supports
 from infra.engine.program_runner import trace_of
+from infra.engine.refusal import Refused
 from infra.engine.registration import Finished
 from infra.engine.surroundings import IN_PROGRAM, surroundings
 

@@ -23,6 +23,7 @@ from infra.engine.errors import EngineError
 from infra.engine.goal import Goal, ReadGoal
 from infra.engine.goals import GoalReader
 from infra.engine.provider import ProviderError
+from infra.engine.refusal import Refused, check_token, shut_down
 from infra.engine.registration import Finished, Outputs, Registration, ResultKind
 from infra.engine.source_positions import positions, trace
 from infra.engine.urn import is_provider_type, package_of
@@ -56,14 +57,6 @@ _FEATURES: Final = (
 )
 """What this monitor can do, by the protocol's names. Not among them: what the SDK then does itself
 (invokes that wait for resources), byte strings, state migrations."""
-
-
-class Refused(Exception):  # noqa: N818 (an answer, not a bug)
-    """A call is answered with an error."""
-
-    def __init__(self, code: grpc.StatusCode, message: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +123,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         self._shutdown.set()
         for future in list(self._open):
             if not future.done():
-                future.set_exception(_shut_down())
+                future.set_exception(shut_down())
                 future.add_done_callback(lambda done: done.exception())
 
     def ended(self, reason: str) -> Refused:
@@ -138,11 +131,11 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         if not self._closed:
             self.deployment.error(reason)
             self.deployment.push(Finished(""))
-        return _shut_down()
+        return shut_down()
 
     async def _answer(self, future: asyncio.Future[Any]) -> Any:
         if self._closed:
-            raise _shut_down()
+            raise shut_down()
         self._open.add(future)
         try:
             return await future
@@ -151,7 +144,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
 
     async def _register(self, registration: Registration) -> Registered:
         if self._closed:
-            raise _shut_down()
+            raise shut_down()
         self.deployment.push(registration)
         answer: Registered = await self._answer(registration.answer)
         return answer
@@ -268,7 +261,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         found = values.downgrade_outputs(from_struct(request.outputs))
         outputs = Outputs(request.urn, assets.with_hashes(found, self.info.program_dir))
         if self._closed:
-            raise _shut_down()
+            raise shut_down()
         self.deployment.push(outputs)
         await self._answer(outputs.answer)
         return Empty()
@@ -403,23 +396,7 @@ _RESULTS: Final[dict[ResultKind, Any]] = {
 }
 
 
-def _shut_down() -> Refused:
-    return Refused(grpc.StatusCode.UNAVAILABLE, "resource monitor shut down")
-
-
 def supports(feature: str) -> bool:
     """Whether a feature, by the name that older SDKs ask for it, is supported."""
     words = "".join(f"_{char}" if char.isupper() else char for char in feature).upper()
     return words in _FEATURES
-
-
-def check_token(type_: str) -> None:
-    """See that a type is one.
-
-    Raises:
-        Refused: it is not.
-    """
-    parts = type_.split(":")
-    if len(parts) != 3 or not parts[0] or not parts[2]:
-        text = f"Type '{type_}' is not a valid type token (must have format '*:*:*')"
-        raise Refused(grpc.StatusCode.INVALID_ARGUMENT, text)
