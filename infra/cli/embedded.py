@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra import engine, paths
 from infra.cli.stack_runs import Shown, StackRun
+from infra.cli.user_files import user_file
 from infra.engine import Operation, Options, display, event_json, events
 from infra.engine.state import ENGINE_VERSION
 
@@ -76,7 +77,9 @@ def run(
     ]
     with contextlib.ExitStack() as stack:
         if shown.event_log:
-            listeners.append(event_json.EventStream(stack.enter_context(shown.event_log.open("a"))))
+            with user_file(shown.event_log, "write"):
+                log = stack.enter_context(shown.event_log.open("a"))
+            listeners.append(event_json.EventStream(log))
         if screen is not None:
             # Give the terminal back before an error is printed; after `close` it does nothing.
             stack.callback(screen.abort)

@@ -11,6 +11,7 @@ import typer
 from infra.cli import engine_options as flags
 from infra.cli import stacks
 from infra.cli.arguments import Engine, EngineName, Json
+from infra.cli.user_files import user_file
 from infra.engine import ImportSpec, Operation, Options
 from infra.errors import UserError
 
@@ -43,8 +44,10 @@ def command(
 
 
 def _read(file: Path, *, protect: bool) -> list[ImportSpec]:
+    with user_file(file, "read"):
+        text = file.read_text()
     try:
-        content: dict[str, Any] = json.loads(file.read_text())
+        content: dict[str, Any] = json.loads(text)
         names = content.get("nameTable") or {}
         return [
             ImportSpec(
@@ -55,7 +58,5 @@ def _read(file: Path, *, protect: bool) -> list[ImportSpec]:
             )
             for one in content["resources"]
         ]  # fmt: skip
-    except OSError as error:
-        raise UserError(f"cannot read {file}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{file} is no import file ({error})", hint="see `pulumi import --help`") from error

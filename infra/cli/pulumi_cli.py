@@ -15,6 +15,7 @@ from infra import paths, process
 from infra.cli import stacks
 from infra.cli.arguments import EngineName
 from infra.cli.stack_runs import Shown, StackRun
+from infra.cli.user_files import user_file
 from infra.engine import Operation, Options
 from infra.errors import UserError
 
@@ -136,7 +137,10 @@ def run(
         code = process.stream(command, take, cwd=paths.ROOT, env=environment)
         changes, errors = _read_events(log)
         if shown.event_log and log.exists():
-            with shown.event_log.open("a") as out:  # the CLI would begin the file anew for each stack
+            with (
+                user_file(shown.event_log, "write"),
+                shown.event_log.open("a") as out,
+            ):  # the CLI would begin the file anew for each stack
                 out.write(log.read_text())
         if code and not errors:
             errors = lines[-1:]  # it did not come as far as to tell events

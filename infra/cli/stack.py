@@ -13,6 +13,7 @@ from infra import paths
 from infra.cli import engine_options as flags
 from infra.cli import stacks
 from infra.cli.arguments import Json, Yes
+from infra.cli.user_files import user_file
 from infra.engine import integrity
 from infra.engine.project_file import load_project
 from infra.errors import UserError
@@ -182,8 +183,10 @@ def export(
 
     text = json.dumps(exported(stacks.reference(selected(stack)), show_secrets=show_secrets), indent=4)
     if file:
-        file.write_text(text + "\n")
-        file.chmod(0o600)
+        with user_file(file, "write"):
+            file.touch(mode=0o600)
+            file.write_text(text + "\n")
+            file.chmod(0o600)
     else:
         print(text)
 
@@ -197,7 +200,8 @@ def import_(
     """Put a deployment that `export` wrote in the place of a stack's own."""
     from infra.cli.deployment import imported  # noqa: PLC0415
 
-    text = file.read_text() if file else sys.stdin.read()
+    with user_file(file or Path("standard input"), "read"):
+        text = file.read_text() if file else sys.stdin.read()
     ref = stacks.reference(selected(stack))
     count = imported(ref, text, force=force)
     print(f"{ref.stack} has {count} resources now; the state before is in its .bak file")

@@ -143,6 +143,26 @@ def test_a_deployment_goes_out_and_comes_back(capsys: pytest.CaptureFixture[str]
 
 
 @pytest.mark.usefixtures("filled")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("stack", "import", "lab", "--file", "nowhere/x"),
+        ("stack", "export", "lab", "--file", "nowhere/x"),
+        ("import", "lab", "--file", "nowhere/x"),
+        ("preview", "lab", "--event-log", "nowhere/x"),
+    ],
+)
+def test_a_file_that_is_not_there_is_said(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stacks, "stacks_of", lambda target: (target,))
+    assert main(list(words)) == 1
+    said = capsys.readouterr().err
+    assert "nowhere/x" in said
+    assert "No such file or directory" in said
+
+
+@pytest.mark.usefixtures("filled")
 def test_a_deployment_of_another_stack_needs_force(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
