@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import signal
 from contextlib import AsyncExitStack, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+
+T = TypeVar("T")
 
 
 class Interrupts:
@@ -41,7 +43,12 @@ class Interrupts:
         else:
             self._stop.set()
 
-    async def stoppable(self, work: Coroutine[None, None, bool]) -> bool | None:
+    @property
+    def stopped(self) -> bool:
+        """Whether people want it to stop at once."""
+        return self._stop.is_set()
+
+    async def stoppable(self, work: Coroutine[None, None, T]) -> T | None:
         """The result of work; None if people wanted it to stop at once."""
         task = asyncio.ensure_future(work)
         stopper = asyncio.ensure_future(self._stop.wait())

@@ -303,7 +303,9 @@ class Session:
         if self._options.policy_packs and with_program:
             policy = deployment.policy = Policy(self._emit, self._dry)
             packs, configs = self._options.policy_packs, self._options.policy_pack_configs
-            await policy.load(host, packs, configs, info, python)
+            await self._interrupts.stoppable(policy.load(host, packs, configs, info, python))
+            if self._interrupts.stopped:
+                return False
         program = self._program(monitor, engine, address, python) if with_program else None
         if with_program:
             for name, version in providers_of(manager.base):

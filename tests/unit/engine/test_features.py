@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -280,6 +284,28 @@ def test_policy_pack(project: Project) -> None:
     ]
     advisory = [e for e in project.events if isinstance(e, PolicyEvent)]
     assert [(e.policy_name, e.enforcement_level) for e in advisory] == [("many", "advisory")]
+
+
+def test_a_policy_pack_that_hangs_at_its_start_can_be_interrupted(project: Project) -> None:
+    pack = project.folder / "pack"
+    pack.mkdir()
+    (pack / "PulumiPolicy.yaml").write_text("runtime: python\n")
+    started = pack / "started"
+    hang = f"import pathlib, time\npathlib.Path({str(started)!r}).touch()\ntime.sleep(50)\n"
+    (pack / "__main__.py").write_text(hang)
+    project.write("import pulumi\n")
+
+    def interrupt() -> None:
+        while not started.exists():  # then the run takes the signals, and not pytest
+            time.sleep(0.05)
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.3)
+
+    began = time.monotonic()
+    threading.Thread(target=interrupt, daemon=True).start()
+    assert project.run(policy_packs=(pack,)).exit_code == 130
+    assert time.monotonic() - began < 30
 
 
 @both
