@@ -121,6 +121,8 @@ class Process:
                 await self._process.wait()
         for reader in self._readers:
             reader.cancel()
+        # A grandchild may hold the pipes open, which would outlive the event loop.
+        self._process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001
 
     def _signal(self, number: signal.Signals) -> None:
         try:
