@@ -149,7 +149,7 @@ class PluginHost:
         *,
         in_process: bool = False,
     ) -> None:
-        self._finder, self._project_dir, self._in_process = finder, project_dir, in_process
+        self._finder, self._project_dir, self.in_process = finder, project_dir, in_process
         self._warm: dict[tuple[str, str], asyncio.Task[Plugin]] = {}
         self._environment, self._on_line = environment, on_line
         self.engine_address = ""
@@ -192,7 +192,7 @@ class PluginHost:
 
     def _servicer(self, command: Command) -> Any:
         """The provider in this process, if it can be had so."""
-        if not self._in_process or command.folder is None:
+        if not self.in_process or command.folder is None:
             return None
         from infra.engine.in_process_provider import (  # noqa: PLC0415 (each needs the other)
             InProcessPlugin,
