@@ -6,8 +6,10 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +22,11 @@ from infra.engine import Operation, Options
 from infra.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from infra.engine.stack_ref import StackRef
+
+INTERRUPTED = 130
 
 
 def require_cli() -> str:
@@ -134,7 +138,10 @@ def run(
 
         # It has the option for its event log only then.
         environment = {**variables, "PULUMI_DEBUG_COMMANDS": "true"}
-        code = process.stream(command, take, cwd=paths.ROOT, env=environment)
+        with _interrupts_left_to_it() as interrupts:
+            code = process.stream(command, take, cwd=paths.ROOT, env=environment)
+        if interrupts:
+            code = INTERRUPTED  # a destroy that was cut off ends with 0
         changes, errors = _read_events(log)
         if shown.event_log and log.exists():
             with (
@@ -149,6 +156,23 @@ def run(
         with contextlib.suppress(ValueError):
             document = json.loads("\n".join(lines))
     return StackRun(ref.stack, words, code, changes, _outputs(ref, variables), tuple(errors), document)
+
+
+@contextlib.contextmanager
+def _interrupts_left_to_it() -> Iterator[list[int]]:
+    """Let the CLI, which the terminal interrupts too, finish what is in flight, or stop at the second.
+
+    Ending it as well would be the second: it would leave its lock, and operations of unknown outcome.
+    """
+    seen: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield seen
+        return
+    before = signal.signal(signal.SIGINT, lambda number, _: seen.append(number))
+    try:
+        yield seen
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def names(project: str) -> list[str]:

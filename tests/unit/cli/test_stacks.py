@@ -338,6 +338,20 @@ def test_what_another_made_during_a_preview_is_kept(
     assert stacks.exists("lab")
 
 
+def test_an_interrupt_is_the_clis_to_handle(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = root / "pulumi"
+    program.write_text(
+        '#!/bin/sh\ntest "$1" = version && exit\ntrap "echo finished > $0.end; exit 0" INT\n'
+        'trap "echo killed > $0.end; exit 1" TERM\nkill -INT $PPID; sleep 0.5; kill -INT $$\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(root), prepend=":")
+    stacks.backend().init(stacks.reference("lab"))
+    done = stacks.run_stack(Operation.UP, "lab", engine=EngineName.PULUMI)
+    assert done.exit_code == 130
+    assert (root / "pulumi.end").read_text() == "finished\n"
+
+
 def log_of(program: Path) -> list[str]:
     return Path(f"{program}.log").read_text().splitlines()
 
