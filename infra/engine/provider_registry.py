@@ -34,7 +34,7 @@ _UNCONFIGURED: Final = "unconfigured"
 _GATHER: Final = 0.05
 """Seconds that the first plugin takes at least, so that what a program asks for at once comes together.
 
-With the CLI it takes longer; here it may run already, and on a busy machine chance would part what is asked for.
+With the CLI it takes longer; here it may run already, and chance would part what comes on a busy machine.
 """
 
 
