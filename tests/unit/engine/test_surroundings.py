@@ -42,6 +42,7 @@ def test_lines_of_the_program_are_told_and_those_of_others_are_printed(
 
 def test_a_live_display_goes_on_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
+    monkeypatch.setenv("TERM", "xterm")  # a dumb one shows nothing live
     monkeypatch.setattr(sys, "stdout", terminal)
     words = ["before"]
     with (
