@@ -71,9 +71,10 @@ class StandIn:
         self.close()
 
     def close(self) -> None:
-        """End the shared ssh connection."""
-        with suppress(DriverError, UserError):
-            run([*self._ssh(), "-O", "exit", "guest"], check=False, timeout=10)
+        """End the shared ssh connection, if there is one."""
+        if (self._sockets / "s").exists():
+            with suppress(DriverError, UserError):
+                run([*self._ssh(), "-O", "exit", "guest"], check=False, timeout=10)
         shutil.rmtree(self._sockets, ignore_errors=True)
 
     # Commands in the guest
