@@ -32,7 +32,8 @@ def built():
     """The image; a missing prerequisite fails here and is never skipped."""
     missing = [one.name for one in REQUIREMENTS if not one.check()]
     assert not missing, f"missing: {', '.join(missing)}; run `gigasite doctor`"
-    return image.ensure_image(print)
+    yield image.ensure_image(print)
+    session.stop_daemons()  # does so only if nobody has a machine any more
 
 
 @pytest.fixture
