@@ -69,9 +69,10 @@ def _clean(run: Run) -> str:
     left = sorted(item.name for item in state.iterdir())
     if configured:  # not what `up` made
         words.append(f"kept the configuration in {', '.join(configured)}, and the passphrase of its secrets")
-    elif left:
+        left = [name for name in left if name != "passphrase"]
+    if left:
         words.append(f"left in {state.relative_to(paths.ROOT)}, not ours: {', '.join(left)}")
-    else:
+    elif not configured:
         state.rmdir()
     if run.declared.stand_ins is not None:
         from infra.lab import session  # noqa: PLC0415 (libvirt may be absent on other sites)

@@ -73,8 +73,8 @@ def crossing(plan: Plan) -> pl.DataFrame:
         for below, above in pairwise(fabric):
             if below.per in switching.INSIDE and above.per not in switching.INSIDE:
                 lower, upper = frames[below.fabric, below.level], frames[above.fabric, above.level]
-                links = cabling.uplinks(plan.geometry, lower, upper, plan.scope)
-                parts.append(named(plan, links, upper, lower))
+                cables = cabling.uplinks(plan.geometry, lower, upper, plan.scope)
+                parts.append(named(plan, cables, upper, lower))
     return pl.concat(parts)
 
 

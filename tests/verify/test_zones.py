@@ -30,15 +30,15 @@ def test_what_is_not_allowed_is_dropped(shell, firewall):
 def _zone_rule(expressions):
     """Zone, protocol and ports of a rule that lets a zone in; None for any other."""
     matches = {
-        (left := part["match"]["left"]).get("payload", left).get("field"): (left, part["match"]["right"])
+        part["match"]["left"]["payload"]["field"]: part["match"]
         for part in expressions
-        if "match" in part and "payload" in part["match"]["left"]
+        if "payload" in part.get("match", {}).get("left", {})
     }
     if "saddr" not in matches or "dport" not in matches:
         return None
-    (_, zone), (left, ports) = matches["saddr"], matches["dport"]
+    zone, ports = matches["saddr"]["right"], matches["dport"]["right"]
     text = "-".join(str(port) for port in ports["range"]) if isinstance(ports, dict) else str(ports)
-    return zone.removeprefix("@"), left["payload"]["protocol"], text
+    return zone.removeprefix("@"), matches["dport"]["left"]["payload"]["protocol"], text
 
 
 def others(facts, site):
