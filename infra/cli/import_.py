@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from infra.cli import engine_options as flags
 from infra.cli import stacks
 from infra.cli.arguments import Engine, EngineName, Json
-from infra.cli.user_files import user_file
 from infra.engine import ImportSpec, Operation, Options
 from infra.errors import UserError
 
@@ -24,8 +22,8 @@ def command(
     file: Annotated[
         Path | None, typer.Option("--file", "-f", help="Many, from a file of the CLI's import form.")
     ] = None,
-    parent: Annotated[str, typer.Option("--parent", help="Its parent's URN.")] = "",
-    provider: Annotated[str, typer.Option("--provider", help="Its provider's URN.")] = "",
+    parent: Annotated[str, typer.Option("--parent", help="Its parent, as URN or NAME=URN.")] = "",
+    provider: Annotated[str, typer.Option("--provider", help="Its provider, as URN or NAME=URN.")] = "",
     protect: Annotated[bool, typer.Option(help="Protect it.")] = True,
     preview_only: flags.PreviewOnly = False,
     engine: Engine = EngineName.EMBEDDED,
@@ -33,8 +31,11 @@ def command(
 ) -> int:
     """Take existing resources into a stack."""
     if file:
-        specs = _read(file, protect=protect)
+        from infra.engine.import_file import read_imports  # noqa: PLC0415 (only where there is a file)
+
+        specs = read_imports(file, stacks.reference(stack), protect=protect)
     elif type_ and name and identity:
+        parent, provider = _urn("parent", parent), _urn("provider", provider)
         specs = [ImportSpec(type_, name, identity, parent=parent, provider=provider, protect=protect)]
     else:
         raise UserError("say what to import", hint="give TYPE, NAME and ID, or --file")
@@ -43,20 +44,15 @@ def command(
     return flags.run_each(Operation.IMPORT, [stack], engine=engine, options=options, shown=shown)
 
 
-def _read(file: Path, *, protect: bool) -> list[ImportSpec]:
-    with user_file(file, "read"):
-        text = file.read_text()
-    try:
-        content: dict[str, Any] = json.loads(text)
-        names = content.get("nameTable") or {}
-        return [
-            ImportSpec(
-                one["type"], one["name"], one["id"],
-                parent=names.get(one.get("parent"), ""), provider=names.get(one.get("provider"), ""),
-                version=one.get("version", ""), protect=protect,
-                properties=tuple(one.get("properties") or ()),
-            )
-            for one in content["resources"]
-        ]  # fmt: skip
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{file} is no import file ({error})", hint="see `pulumi import --help`") from error
+def _urn(what: str, text: str) -> str:
+    """The URN of `URN` or `NAME=URN`, where the name is for code that the CLI would generate.
+
+    Raises:
+        UserError: it is none.
+    """
+    from infra.engine.urn import is_urn  # noqa: PLC0415 (as above)
+
+    urn = text if text.startswith("urn:") else text.partition("=")[2] or text
+    if text and not is_urn(urn):
+        raise UserError(f"the {what} {urn!r} is no URN", hint="`gigasite stack export` tells those there are")
+    return urn

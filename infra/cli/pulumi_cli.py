@@ -19,6 +19,7 @@ from infra.cli.arguments import EngineName
 from infra.cli.stack_runs import Shown, StackRun
 from infra.cli.user_files import user_file
 from infra.engine import Operation, Options
+from infra.engine import urn as urns
 from infra.errors import UserError
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def cli_arguments(operation: Operation, ref: StackRef, options: Options, folder:
         words += ["--preview-only"] if options.preview_only else ["--yes", "--skip-preview"]
         words += ["--message", options.message] if options.message else []
     if operation is Operation.IMPORT:
-        words += _import_arguments(options, folder)
+        words += _import_arguments(options, ref, folder)
     for flag, values in {
         "--target": options.targets,
         "--exclude": options.excludes,
@@ -85,22 +86,26 @@ def cli_arguments(operation: Operation, ref: StackRef, options: Options, folder:
     return words
 
 
-def _import_arguments(options: Options, folder: Path) -> list[str]:
+def _import_arguments(options: Options, ref: StackRef, folder: Path) -> list[str]:
     """What to import, as the file that the CLI takes for many resources."""
-    names: dict[str, str] = {}
+    specs = options.imports
+    own = [urns.make(ref.stack, ref.project, one.parent, one.type, one.name) for one in specs]
+    # One that is imported too is named by its entry: the name table is for what is there already.
+    names = {urn: f"resource-{index}" for index, urn in enumerate(own)}
+    table: dict[str, str] = {}
     resources = []
-    for one in options.imports:
-        entry: dict[str, Any] = {"type": one.type, "name": one.name, "id": one.id}
+    for index, one in enumerate(specs):
+        entry: dict[str, Any] = {"type": one.type, "name": f"resource-{index}", "logicalName": one.name}
         for key, urn in (("parent", one.parent), ("provider", one.provider)):
             if urn:
-                entry[key] = f"{key}-{len(names)}"
-                names[entry[key]] = urn
-        if one.version:
-            entry["version"] = one.version
-        resources.append(entry | ({"properties": list(one.properties)} if one.properties else {}))
+                entry[key] = names.setdefault(urn, f"known-{len(names)}")
+                table |= {} if urn in own else {names[urn]: urn}
+        given: dict[str, object] = {"id": one.id, "version": one.version, "component": one.component}
+        given["properties"] = list(one.properties)
+        resources.append(entry | {key: value for key, value in given.items() if value})
     file = folder / "import.json"
-    file.write_text(json.dumps({"nameTable": names, "resources": resources}))
-    protect = all(one.protect for one in options.imports)
+    file.write_text(json.dumps({"nameTable": table, "resources": resources}))
+    protect = all(one.protect for one in specs)
     return ["--generate-code=false", f"--protect={str(protect).lower()}", "--file", str(file)]
 
 

@@ -43,7 +43,7 @@ class ImportSpec:
     name: str
     id: str
     parent: str = ""
-    """The parent's URN, or the name of another one that is imported with it; empty means the stack."""
+    """The parent's URN, perhaps of one that is imported with it; empty means the stack."""
     provider: str = ""
     """A provider's URN; empty means the default provider."""
     version: str = ""

@@ -61,12 +61,10 @@ class _Importer:
                 await self._do(SameStep(state, state.copy()))
         stack = await self._stack()
         references = await self._providers(specs)
-        self._urns = {"": stack}
         steps: dict[str, ImportStep] = {}
-        for spec in _parents_first(specs):
-            parent = self._urns.get(spec.parent, spec.parent)
+        for spec in specs:
+            parent = spec.parent or stack
             urn = urns.make(deployment.stack, deployment.project, parent, spec.type, spec.name)
-            self._urns[spec.name] = urn
             old = deployment.olds.get(urn)
             if old is not None and (old.import_id or old.id) == spec.id:
                 continue
@@ -151,15 +149,3 @@ def refuse_ambiguous(specs: Sequence[ImportSpec]) -> None:
                 "set name (or logical name) to be unique"
             )
         taken.add(place)
-
-
-def _parents_first(specs: Sequence[ImportSpec]) -> list[ImportSpec]:
-    """The resources in an order in which those stand before their children that children name."""
-    names = {spec.name for spec in specs}
-    waiting, ordered, known = list(specs), [], set[str]()
-    while waiting:
-        ready = [spec for spec in waiting if spec.parent not in names or spec.parent in known] or waiting
-        ordered += ready
-        known |= {spec.name for spec in ready}
-        waiting = [spec for spec in waiting if spec not in ready]
-    return ordered

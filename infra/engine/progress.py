@@ -118,7 +118,7 @@ class Progress:
     def take(self, event: Event) -> bool:
         """Note an event; whether it tells people anything new."""
         step = getattr(event, "metadata", None)
-        if step is not None and _is_default_provider(step):
+        if step is not None and urns.is_default_provider(step.urn):
             return False
         match event:
             case events.ResourcePreEvent():
@@ -187,11 +187,3 @@ class Progress:
     def changing(self) -> list[str]:
         """What is being changed right now."""
         return [urn for urn, row in list(self.working.items()) if row.changes]
-
-
-def _is_default_provider(step: StepMetadata) -> bool:
-    """Whether a step is about a provider that the engine makes by itself: nothing that a person asked for."""
-    if not urns.is_provider_type(step.type):
-        return False
-    name = urns.name_of(step.urn)
-    return name == "default" or name.startswith("default_")

@@ -68,10 +68,7 @@ def names_of(urn: str) -> dict[str, Any]:
 def failure_of(error: Any) -> ProviderError:
     """A failed call."""
     code = error.code()
-    uncertain = code in (grpc.StatusCode.INTERNAL, grpc.StatusCode.DATA_LOSS, grpc.StatusCode.UNKNOWN)
-    return ProviderError(
-        error.details() or code.name, uncertain=uncertain or code is grpc.StatusCode.UNAVAILABLE
-    )
+    return ProviderError(error.details() or code.name, uncertain=code in _UNCERTAIN)
 
 
 def _details(error: Any) -> list[Any]:

@@ -91,13 +91,7 @@ def _internal(step: Step) -> bool:
     """Whether a step is none of people's business."""
     if step.op is Op.REMOVE_PENDING_REPLACE or (isinstance(step, RefreshStep) and step.internal):
         return True
-    return urns.is_provider_type(step.res.type) and is_default_provider(step.urn)
-
-
-def is_default_provider(urn: str) -> bool:
-    """Whether a provider resource is one that the engine makes itself."""
-    name = urns.name_of(urn)
-    return name == "default" or name.startswith("default_")
+    return urns.is_default_provider(step.urn)
 
 
 def _read_changed(step: Step) -> bool:

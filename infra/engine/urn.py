@@ -47,6 +47,11 @@ def make(stack: str, project: str, parent: str, type_: str, name: str) -> str:
     return f"urn:pulumi:{stack}::{project}::{type_}::{name}"
 
 
+def is_urn(text: object) -> bool:
+    """Whether it has all the parts of one."""
+    return isinstance(text, str) and text.startswith("urn:pulumi:") and text.count("::") >= 3
+
+
 def type_of(urn: str) -> str:
     """The resource's own type."""
     return urn.split("::", 3)[2].rpartition("$")[2]
@@ -60,6 +65,12 @@ def name_of(urn: str) -> str:
 def is_provider_type(type_: str) -> bool:
     """Whether it is the type of a provider resource."""
     return type_.startswith(PROVIDER_TYPE)
+
+
+def is_default_provider(urn: str) -> bool:
+    """Whether it is that of a provider which the engine makes by itself: nothing that a person asked for."""
+    name = name_of(urn)
+    return is_provider_type(type_of(urn)) and (name == "default" or name.startswith("default_"))
 
 
 def package_of(type_: str) -> str:

@@ -69,8 +69,15 @@ def load(path: Path) -> Document | None:
         EngineError: it cannot be read.
     """
     content = files.read(path)
-    if content is None:
-        return None
+    return None if content is None else parse(path, content)
+
+
+def parse(path: Path, content: bytes) -> Document:
+    """Understand the content of a file.
+
+    Raises:
+        YamlError: it is no YAML, or has a key twice.
+    """
     document = Document(path)
     try:
         root = yaml.compose(content.decode(), Loader=yaml.SafeLoader)

@@ -28,7 +28,6 @@ class Fit:
         facility_w: at the connection with these pods.
         cap_w: of the connection.
         pue: facility over IT.
-        everything_in: the declared unit power counts switches, storage and management in.
     """
 
     pods: int
@@ -39,7 +38,6 @@ class Fit:
     facility_w: float
     cap_w: float
     pue: float
-    everything_in: bool = False
 
 
 def fit(
@@ -88,7 +86,6 @@ def fit(
         facility_w=pods * pod * factor,
         cap_w=cap,
         pue=factor,
-        everything_in=unit_w is not None,
     )
 
 

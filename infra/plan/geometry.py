@@ -175,11 +175,6 @@ class Geometry:
         """Tiers of all fabrics in order."""
         return tuple(tier for fabric in self.tiers.values() for tier in fabric)
 
-    @property
-    def host_tiers(self) -> tuple[ResolvedTier, ...]:
-        """First tiers, by fabric."""
-        return tuple(fabric[0] for fabric in self.tiers.values())
-
 
 def area_of(name: str) -> Area:
     """An exception's place, as indices."""

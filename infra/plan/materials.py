@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -102,10 +101,3 @@ def bill(plan: Plan) -> pl.DataFrame:
     rows += [("optic", optic, None, use, count) for (optic, use), count in optics.items()]
     schema = {"kind": pl.String, "item": pl.String, "metres": pl.Float32, "use": pl.String, "count": pl.Int64}
     return pl.DataFrame(rows, schema=schema, orient="row")
-
-
-def optic_watts(table: pl.DataFrame) -> float:
-    """Watts of all optics of a bill."""
-    known = catalog.optics()
-    rows = table.filter(pl.col("kind") == "optic").select("item", "count").rows()
-    return math.fsum(known[item].power * count for item, count in rows)

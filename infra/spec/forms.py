@@ -90,10 +90,3 @@ def racks_per_unit(layout: Layout) -> tuple[int, int | None]:
     each = len(form_of(layout.rack).slots)
     full, rest = divmod(layout.nodes_per_scalable_unit, each)
     return full + bool(rest), rest or None
-
-
-def nodes_per_unit(layout: Layout) -> int:
-    """Nodes in a scalable unit by the rule, without exceptions."""
-    racks, last = racks_per_unit(layout)
-    each = len(form_of(layout.rack).slots)
-    return racks * each if last is None else (racks - 1) * each + last

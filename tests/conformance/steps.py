@@ -13,11 +13,12 @@ import yaml
 
 from infra.engine import EngineError, ImportSpec, Options
 from infra.engine.config import ConfigValue
+from infra.engine.import_file import read_imports
+from infra.engine.stack_ref import StackRef
 
 if TYPE_CHECKING:
     from infra.engine.backend import FileBackend
     from infra.engine.secrets import PassphraseCrypter
-    from infra.engine.stack_ref import StackRef
     from infra.engine.stack_settings import StackSettings
 
 PROJECT = "suite"
@@ -171,7 +172,7 @@ def options(step: Step, stack: str, folder: Path, *, in_process: bool) -> Option
         "in_process": in_process,
         "clear_pending_creates": given.clear_pending_creates,
         "import_pending_creates": tuple(zip(pending[::2], pending[1::2], strict=True)),
-        "imports": tuple(imports(given, folder)) if step["op"] == "import" else (),
+        "imports": tuple(imports(given, stack, folder)) if step["op"] == "import" else (),
         "message": given.message,
         "config": dict(pair.partition("=")[::2] for pair in given.config) or None,
     }
@@ -181,7 +182,7 @@ def options(step: Step, stack: str, folder: Path, *, in_process: bool) -> Option
     return Options(**{name: value for name, value in asked.items() if name in known})
 
 
-def imports(given: argparse.Namespace, folder: Path) -> list[ImportSpec]:
+def imports(given: argparse.Namespace, stack: str, folder: Path) -> list[ImportSpec]:
     """What an import is asked for: by words, or by a file of the CLI's form."""
     common = {"protect": given.protect, "properties": tuple(given.properties)}
     if given.file is None:
@@ -189,18 +190,7 @@ def imports(given: argparse.Namespace, folder: Path) -> list[ImportSpec]:
         # Both may be said as NAME=URN, where the name is for the code that is generated.
         parent, provider = (text.rpartition("=")[2] for text in (given.parent, given.provider))
         return [ImportSpec(kind, name, identity, parent=parent, provider=provider, **common)]
-    content = json.loads((folder / given.file).read_text())
-    names = {entry["name"]: entry.get("logicalName") or entry["name"] for entry in content["resources"]}
-    names |= {"": ""} | (content.get("nameTable") or {})
-    return [
-        ImportSpec(
-            entry["type"], entry.get("logicalName") or entry["name"], entry.get("id", ""),
-            version=entry.get("version", ""), component=entry.get("component", False),
-            parent=names[entry.get("parent", "")], provider=names[entry.get("provider", "")],
-            protect=given.protect, properties=tuple(entry.get("properties") or ()),
-        )
-        for entry in content["resources"]
-    ]  # fmt: skip
+    return read_imports(folder / given.file, StackRef(PROJECT, stack), protect=given.protect)
 
 
 # ---------------------------------------------------------------- what changes before a step

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from infra import paths
 from infra.cli import main, pulumi_cli, stacks
 from infra.cli.arguments import EngineName
 from infra.cli.stacks import Operation, Options, StackRun
-from infra.engine import EngineError, ImportSpec
+from infra.engine import EngineError, ImportSpec, import_file
 from infra.errors import UserError
 
 pytestmark = pytest.mark.unit
@@ -163,6 +164,13 @@ def test_a_file_that_is_not_there_is_said(
 
 
 @pytest.mark.usefixtures("filled")
+@pytest.mark.parametrize("option", ["--parent", "--provider"])
+def test_what_is_imported_belongs_to_urns(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["import", "lab", "a:b:C", "name", "id", option, "up=rack-1"]) == 1
+    assert f"the {option[2:]} 'rack-1' is no URN" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("filled")
 def test_a_deployment_of_another_stack_needs_force(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -267,16 +275,19 @@ def test_the_clis_command_line_says_the_same(root: Path) -> None:
         "--import-pending-creates", "u", "--import-pending-creates", "i", "--target-dependents", "--refresh",
         "--expect-no-changes", "--continue-on-error", "--parallel=3",
     ]  # fmt: skip
-    specs = (ImportSpec("a:b:C", "n", "id", parent="urn", protect=False), ImportSpec("a:b:C", "m", "i2"))
+    above, inner = "urn:pulumi:lab::gigasite::a:b:P::p", "urn:pulumi:lab::gigasite::a:b:P$a:b:C::n"
+    specs = (
+        ImportSpec("a:b:C", "n", "id", parent=above, protect=False), ImportSpec("a:b:C", "m", "i2"),
+        ImportSpec("a:b:D", "d", "i3", parent=inner), ImportSpec("a:b:E", "e", "", component=True),
+    )  # fmt: skip
     words = pulumi_cli.cli_arguments(Operation.IMPORT, stacks.reference("lab"), Options(imports=specs), root)
     assert words[-4:-1] == ["--generate-code=false", "--protect=false", "--file"]
-    assert json.loads(Path(words[-1]).read_text()) == {
-        "nameTable": {"parent-0": "urn"},
-        "resources": [
-            {"type": "a:b:C", "name": "n", "id": "id", "parent": "parent-0"},
-            {"type": "a:b:C", "name": "m", "id": "i2"},
-        ],
-    }
+    file = Path(words[-1])
+    content = json.loads(file.read_text())
+    assert list(content["nameTable"].values()) == [above]
+    # Read again, it says the same.
+    again = import_file.read_imports(file, stacks.reference("lab"))
+    assert [replace(one, protect=False) for one in again] == [replace(one, protect=False) for one in specs]
     preview = pulumi_cli.cli_arguments(Operation.PREVIEW, stacks.reference("lab"), Options(), root)
     assert "--yes" not in preview
 
