@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from infra.engine import urn as urns
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from infra.engine.state import ResourceState
+
+_Node = TypeVar("_Node")
 
 
 class DependencyGraph:
@@ -150,19 +152,29 @@ def topological(resources: Iterable[ResourceState]) -> list[ResourceState]:
     by_urn: dict[str, list[ResourceState]] = defaultdict(list)
     for state in resources:
         by_urn[state.urn].append(state)
-    placed: dict[ResourceState, None] = {}
-    entered: set[ResourceState] = set()
-    for root in resources:
-        stack = [(root, False)]
+
+    def needed(state: ResourceState) -> Iterator[ResourceState]:
+        return (other for urn in state.edges() for other in by_urn.get(urn, ()) if other is not state)
+
+    return list(post_order(resources, needed))
+
+
+def post_order(roots: Iterable[_Node], needed: Callable[[_Node], Iterable[_Node]]) -> Iterator[_Node]:
+    """The roots and all that they need, each after what it needs itself; a circle is left where it closes.
+
+    Without recursion, since chains may be long. What a node needs is looked at one by one, each after what
+    the one before needed.
+    """
+    entered: set[_Node] = set()
+    for root in roots:
+        stack = [] if root in entered else [(root, iter(needed(root)))]
+        entered.add(root)
         while stack:
-            state, left = stack.pop()
-            if left:
-                placed[state] = None
-            elif state not in entered:
-                entered.add(state)
-                stack.append((state, True))
-                needed = [
-                    other for urn in state.edges() for other in by_urn.get(urn, ()) if other is not state
-                ]
-                stack.extend((other, False) for other in reversed(needed) if other not in entered)
-    return list(placed)
+            node, rest = stack[-1]
+            other = next((other for other in rest if other not in entered), None)
+            if other is None:
+                stack.pop()
+                yield node
+            else:
+                entered.add(other)
+                stack.append((other, iter(needed(other))))

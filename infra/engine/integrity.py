@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.engine import urn as urns
 from infra.engine.errors import EngineError
+from infra.engine.graph import post_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -111,29 +112,7 @@ def sort(resources: Sequence[Record]) -> list[Record]:
             alike = [i for i in found if bool(resources[i].get("delete")) == bool(record.get("delete"))]
             yield from alike or found
 
-    return [resources[index] for index in _depth_first(len(resources), before)]
-
-
-def _depth_first(count: int, before: Any) -> list[int]:
-    """Indices in an order in which `before(i)` come before i; without recursion, for long chains."""
-    done: list[int] = []
-    entered = [False] * count
-    for root in range(count):
-        if entered[root]:
-            continue
-        entered[root] = True
-        stack: list[tuple[int, Iterator[int]]] = [(root, iter(before(root)))]
-        while stack:
-            index, rest = stack[-1]
-            for other in rest:
-                if not entered[other]:
-                    entered[other] = True
-                    stack.append((other, iter(before(other))))
-                    break
-            else:
-                done.append(index)
-                stack.pop()
-    return done
+    return [resources[index] for index in post_order(range(len(resources)), before)]
 
 
 def repair(resources: Sequence[Record]) -> tuple[list[Record], list[str]]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from infra.engine.bail import BailError
+from infra.engine.graph import post_order
 from infra.engine.steps import SameStep
 from infra.engine.urn import ProviderReference
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from infra.engine.registration import Registration
     from infra.engine.state import ResourceState
     from infra.engine.step import Step
@@ -59,18 +62,16 @@ class Targeting:
 
     def queue_untargeted(self, new: ResourceState) -> None:
         """See to it that what a targeted resource depends on stands before it in the snapshot."""
-        if self._options.targets:
-            for urn in new.dependency_urns():
-                self._queue(urn)
+        olds, generator = self._generator.deployment.olds, self._generator
 
-    def _queue(self, urn: str) -> None:
-        old = self._generator.deployment.olds.get(urn)
-        if old is None or old.delete or urn in self._queued or self._generator.has_step(urn):
-            return
-        self._queued.add(urn)
-        for needed in old.edges():
-            self._queue(needed)
-        self._pending.append(SameStep(old, old.copy(), untargeted=True))
+        def waiting(urns: Iterable[str]) -> Iterator[str]:
+            for urn in urns:
+                if urn in olds and urn not in self._queued and not generator.has_step(urn):
+                    yield urn
+
+        if self._options.targets:
+            for urn in post_order(waiting(new.dependency_urns()), lambda urn: waiting(olds[urn].edges())):
+                self.queue_same(olds[urn])
 
     def queue_same(self, old: ResourceState) -> None:
         """Keep one resource of the old state as it is."""
@@ -133,29 +134,29 @@ class Targeting:
                 "change of providers mixed with --target. Change your program back to the original providers"
             )
             raise BailError(deployment.error(text, new.urn))
-        steps: list[Step] = []
-        self._keep(old, new.urn, registration, steps)
-        return steps
+        return [
+            SameStep(state, state.copy(), registration if state is old else None, untargeted=True)
+            for state in post_order([old], lambda state: self._kept_with(state, new.urn))
+        ]
 
-    def _keep(
-        self, old: ResourceState, urn: str, registration: Registration | None, steps: list[Step]
-    ) -> None:
+    def _kept_with(self, old: ResourceState, urn: str) -> Iterator[ResourceState]:
+        """What must be kept before a resource of the old state, for the sake of one of the program.
 
-        if old.delete:
-            return
-        generator = self._generator
+        Raises:
+            BailError: something is nowhere.
+        """
+        generator, olds = self._generator, self._generator.deployment.olds
         generator.urns.add(old.urn)
         generator.sames |= {urn, old.urn}
         if old.provider:
             reference = ProviderReference.parse(old.provider)
-            provider = generator.deployment.olds.get(reference.urn)
+            provider = olds.get(reference.urn)
             missing = not generator.has_step(reference.urn) and not generator.operated_on(reference.urn)
             if missing and provider is not None and provider.id == reference.id:
-                self._keep(provider, urn, None, steps)
+                yield provider
         for needed in old.dependency_urns():
             if not generator.has_step(needed):
-                found = generator.deployment.olds.get(needed)
+                found = olds.get(needed)
                 if found is None:
                     raise BailError(f"dependency {needed} of untargeted resource {urn} has no old state")
-                self._keep(found, urn, None, steps)
-        steps.append(SameStep(old, old.copy(), registration, untargeted=True))
+                yield found
