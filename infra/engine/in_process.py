@@ -20,8 +20,8 @@ from google.protobuf.empty_pb2 import Empty  # type: ignore[attr-defined]
 from pulumi.runtime.proto import engine_pb2, resource_pb2
 
 from infra.engine import sdk_measures
-from infra.engine.in_process_provider import CallError
 from infra.engine.monitor import supports
+from infra.engine.program_link import CallError, JobLoop
 from infra.engine.program_runner import trace_of
 from infra.engine.refusal import Refused
 from infra.engine.registration import Finished
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 _OF_ABANDONED_TASKS = ("never retrieved", "destroyed but it is pending", "during asyncio.run() shutdown")
 
 
-class Loop(asyncio.SelectorEventLoop):
+class Loop(JobLoop):
     """An event loop that runs the program's jobs as greenlets, and all others in threads."""
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
@@ -48,26 +48,9 @@ class Loop(asyncio.SelectorEventLoop):
         if not any(words in message for words in _OF_ABANDONED_TASKS):
             super().call_exception_handler(context)
 
-    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]
-        """See `asyncio.loop.run_in_executor`."""
-        if executor is not None or not IN_PROGRAM.get():
-            return super().run_in_executor(executor, func, *args)
-        future = self.create_future()
-
-        def job() -> None:
-            try:
-                result = func(*args)
-            except BaseException as error:  # noqa: BLE001 (it is passed on)
-                if not future.done():
-                    future.set_exception(error)
-            else:
-                if not future.done():
-                    future.set_result(result)
-
-        lightweight = greenlet.greenlet(job)
-        lightweight.gr_context = contextvars.copy_context()
-        lightweight.switch()
-        return future
+    def is_job(self, func: Any) -> bool:  # noqa: ARG002 (not what it is, but whose)
+        """Whether it is for the program."""
+        return IN_PROGRAM.get()
 
 
 class MonitorStub:
