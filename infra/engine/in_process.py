@@ -11,7 +11,6 @@ import asyncio
 import contextvars
 import runpy
 import warnings
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import greenlet  # type: ignore[import-untyped]
@@ -59,19 +58,20 @@ class MonitorStub:
     def __init__(self, monitor: Monitor, outside: contextvars.Context) -> None:
         self._monitor, self._outside = monitor, outside
 
-    def _wait(self, work: Coroutine[Any, Any, Any]) -> Any:
+    def _call(self, work: Coroutine[Any, Any, Any]) -> Any:
         """The result of a coroutine, for a greenlet that can sleep."""
         current = greenlet.getcurrent()
-        loop = asyncio.get_running_loop()
+        loop, turns = asyncio.get_running_loop(), self._monitor.turns
         task = loop.create_task(work, context=self._outside.copy())
         if current.parent is None:
             # Called on the loop itself, which then has to go on inside: as the SDK does for its own invokes.
             from pulumi.runtime.sync_await import _sync_await  # noqa: PLC0415 (only programs that call this way)
 
-            with suppress(BaseException):
-                _sync_await(task)
+            reply = loop.create_future()
+            task.add_done_callback(lambda _: turns.pass_on(lambda: reply.set_result(None)))
+            _sync_await(reply)
         else:
-            task.add_done_callback(lambda _: current.switch())
+            task.add_done_callback(lambda _: turns.pass_on(current.switch))
             while not task.done():
                 current.parent.switch()
         try:
@@ -84,7 +84,7 @@ class MonitorStub:
     def __getattr__(self, name: str) -> Callable[[Any], Any]:
         """A call of the protocol that may take its time."""
         method = getattr(self._monitor, name)
-        return lambda request: self._wait(method(request, _Context))
+        return lambda request: self._call(method(request, _Context))
 
     # Those that do not, by the protocol's names.
 
