@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 _ACTIONABLE: Final = 32  # as in program_runner.py
 _RUNNER: Final = Path(__file__).with_name("program_runner.py")
-_MEASURES: Final = Path(__file__).with_name("sdk_measures.py")
-_LINK: Final = Path(__file__).with_name("program_link.py")
+_MODULES: Final = ("sdk_measures.py", "program_link.py", "turns.py")
+"""Those that stand alone, for the program's process."""
 # Not as a script: that would put this folder on the program's module path.
 _BOOT: Final = "import runpy, sys; del sys.path[0]; runpy.run_path(sys.argv[1], run_name='__main__')"
 
@@ -143,8 +143,7 @@ class ProgramProcess:
             "preview": info.preview,
             "monitor": self._monitor.address,
             "engine": self._engine_address,
-            "measures": str(_MEASURES),
-            "link": str(_LINK),
+            "modules": [str(_RUNNER.with_name(name)) for name in _MODULES],
             "socket": theirs.fileno(),
             "thresholds": THRESHOLDS,
         }

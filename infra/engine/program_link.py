@@ -102,11 +102,12 @@ class Link(Frames):
 
     Args:
         channel: the gRPC channel to the same monitor.
+        pass_on: lets an answer arrive in its turn (`Turns`).
     """
 
-    def __init__(self, channel: Any) -> None:
+    def __init__(self, channel: Any, pass_on: Callable[[Callable[[], object]], None]) -> None:
         super().__init__()
-        self._channel = channel
+        self._channel, self._pass_on = channel, pass_on
         self._calls = 0
         self._waiting: dict[int, Any] = {}
 
@@ -140,7 +141,8 @@ class Link(Frames):
 
     def received(self, number: int, status: int, body: bytes) -> None:
         """Let the job go on that waits for this answer."""
-        self._waiting.pop(number).switch((status, body))
+        job = self._waiting.pop(number)
+        self._pass_on(lambda: job.switch((status, body)))
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (see `asyncio.Protocol`)
         """The engine is gone."""
@@ -177,12 +179,15 @@ class JobLoop(asyncio.SelectorEventLoop):
         return future
 
 
-def connect(descriptor: int, address: str) -> tuple[asyncio.AbstractEventLoop, Any]:
+def connect(
+    descriptor: int, address: str, pass_on: Callable[[Callable[[], object]], None]
+) -> tuple[asyncio.AbstractEventLoop, Any]:
     """A loop for the program, and what the SDK takes for the monitor.
 
     Args:
         descriptor: the program's end of the link.
         address: the monitor's over gRPC.
+        pass_on: lets an answer arrive in its turn.
     """
     end = socket.socket(fileno=descriptor)
     end.set_inheritable(False)
@@ -190,7 +195,7 @@ def connect(descriptor: int, address: str) -> tuple[asyncio.AbstractEventLoop, A
         return asyncio.new_event_loop(), address
     from pulumi.runtime.proto import resource_pb2_grpc  # noqa: PLC0415 (the engine has no use for it)
 
-    link: Any = Link(grpc.insecure_channel(address, options=_OPTIONS))  # type: ignore[no-untyped-call]
+    link: Any = Link(grpc.insecure_channel(address, options=_OPTIONS), pass_on)  # type: ignore[no-untyped-call]
     loop = JobLoop()
     loop.run_until_complete(loop.create_connection(lambda: link, sock=end))
     return loop, resource_pb2_grpc.ResourceMonitorStub(link)

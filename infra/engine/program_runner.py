@@ -32,10 +32,9 @@ def main() -> int:
         print("The Pulumi SDK is not installed for this interpreter.", file=sys.stderr)  # noqa: T201
         return 1
     program = settings["program"]
-    measures = runpy.run_path(settings["measures"])
+    measures, link, turns = map(runpy.run_path, settings["modules"])
     measures["apply"]()
-    link = runpy.run_path(settings["link"])
-    loop, monitor = link["connect"](settings["socket"], settings["monitor"])
+    loop, monitor = link["connect"](settings["socket"], settings["monitor"], turns["Turns"]().pass_on)
     asyncio.set_event_loop(loop)
     workers = ThreadPoolExecutor(max(settings["parallel"] or 1, 1) * 4)
     loop.set_default_executor(workers)

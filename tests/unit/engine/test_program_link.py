@@ -54,7 +54,7 @@ class Channel:
 
 @pytest.fixture
 def link() -> Link:
-    made = Link(Channel())
+    made = Link(Channel(), lambda arrives: arrives())
     made.connection_made(Wire())
     return made
 
