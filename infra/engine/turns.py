@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_PATIENCE: Final = 1000  # looks; a program may do something over and over until the answer is there
 
 
 class Turns:
@@ -19,6 +21,7 @@ class Turns:
 
     def __init__(self) -> None:
         self._messages: deque[Callable[[], object]] = deque()
+        self._looked = 0
 
     def pass_on(self, message: Callable[[], object]) -> None:
         """Let a message arrive: after those before it, and once nothing else is ready to be done."""
@@ -34,9 +37,11 @@ class Turns:
 
     def _arrive(self) -> None:
         loop = asyncio.get_running_loop()
-        if loop._ready:  # type: ignore[attr-defined] # noqa: SLF001 (the SDK counts on it too)
+        if loop._ready and self._looked < _PATIENCE:  # type: ignore[attr-defined] # noqa: SLF001 (as the SDK)
+            self._looked += 1
             loop.call_soon(self._arrive)
             return
+        self._looked = 0
         message = self._messages.popleft()
         if self._messages:
             loop.call_soon(self._arrive)

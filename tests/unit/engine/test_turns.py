@@ -47,3 +47,14 @@ def test_one_that_fails_holds_up_no_other() -> None:
         return seen
 
     assert asyncio.run(main()) == ["first"]
+
+
+def test_what_asks_over_and_over_for_the_answer_gets_it() -> None:
+    async def main() -> None:
+        arrived: list[bool] = []
+        Turns().pass_on(lambda: arrived.append(True))
+        async with asyncio.timeout(10):
+            while not arrived:  # noqa: ASYNC110 (as programs do)
+                await asyncio.sleep(0)
+
+    asyncio.run(main())
