@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 _SAVE = 0.02
 """Seconds that the CLI takes to save what a step left; until then, what was asked for before goes on."""
+_DECISION = 0.2
+"""Seconds that a decision may take on a busy machine; those that take longer are not waited for."""
 
 
 class Deployment:
@@ -125,7 +127,7 @@ class Deployment:
         """Let the decision that is under way end before a chain goes on: the CLI saves in between."""
         if not self.preview:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._idle.wait(), _SAVE)
+                await asyncio.wait_for(self._idle.wait(), _DECISION)
 
     def find(self, urn: str) -> ResourceState | None:
         """A resource of this run."""
@@ -298,6 +300,7 @@ class Deployment:
             return
         if executor.failed_steps:
             steps = self._without_dependents(steps, executor)
+        self._idle.set()  # it may have to wait for a slot
         await executor.execute_serial(steps)
 
     def _without_dependents(self, steps: list[Step], executor: StepExecutor) -> list[Step]:

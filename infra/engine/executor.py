@@ -40,6 +40,8 @@ class StepExecutor:
         self.cancelled = False
         self.failure: Exception | None = None
         self.failed_steps: list[Step] = []
+        self._done: list[str] = []
+        self._too_late: set[str] = set()
         self.stack_outputs: Outputs | None = None
 
     def cancel(self) -> None:
@@ -49,7 +51,7 @@ class StepExecutor:
 
     async def execute_serial(self, chain: list[Step]) -> asyncio.Task[None] | None:
         """Start a chain as soon as there is room for it."""
-        if self.cancelled or not chain:
+        if self.cancelled or not chain or not self._too_late.isdisjoint(chain[-1].res.dependency_urns()):
             return None
         if self._slots is not None:
             await self._slots.acquire()
@@ -96,6 +98,7 @@ class StepExecutor:
     async def _step(self, step: Step, *, last: bool) -> bool:
         """Run one step; whether the chain may go on."""
         deployment = self._deployment
+        done = len(self._done)
         deployment.reporter.started(step)
         await deployment.snapshot.begin(step)
         try:
@@ -112,11 +115,12 @@ class StepExecutor:
         if applied.error is None:
             if not last and len(self._tasks) <= _FEW:
                 await deployment.settle()
+            self._done.append(step.urn)
             step.complete()
             if deployment.hooks.failed_after and not deployment.options.continue_on_error:
                 self.cancel()
             return True
-        self._stop(applied.error, step)
+        self._stop(applied.error, step, self._done[done:])
         return False
 
     def _settle(self, step: Step, applied: Applied) -> None:
@@ -139,7 +143,8 @@ class StepExecutor:
         known = deployment.reads if step.op in (Op.READ, Op.READ_REPLACEMENT) else deployment.news
         known[state.urn] = state
 
-    def _stop(self, error: Exception, step: Step | None = None) -> None:
+    def _stop(self, error: Exception, step: Step | None = None, meanwhile: Iterable[str] = ()) -> None:
+        """Note a failure; `meanwhile`: what was done since the step began."""
         self.failure = self.failure or error
         if self._ignore_errors:
             return
@@ -148,6 +153,8 @@ class StepExecutor:
             step.fail()
             self.failed_steps.append(step)
         elif step is not None:
+            # Siblings of the step still start, but nothing of what the program could not ask for before.
+            self._too_late.update(meanwhile)
             self._deployment.stop_soon()
         else:
             self.cancel()

@@ -11,7 +11,6 @@ import asyncio
 import contextvars
 import runpy
 import warnings
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import greenlet  # type: ignore[import-untyped]
@@ -20,8 +19,8 @@ from google.protobuf.empty_pb2 import Empty  # type: ignore[attr-defined]
 from pulumi.runtime.proto import engine_pb2, resource_pb2
 
 from infra.engine import sdk_measures
-from infra.engine.in_process_provider import CallError
 from infra.engine.monitor import supports
+from infra.engine.program_link import CallError, JobLoop
 from infra.engine.program_runner import trace_of
 from infra.engine.refusal import Refused
 from infra.engine.registration import Finished
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
 _OF_ABANDONED_TASKS = ("never retrieved", "destroyed but it is pending", "during asyncio.run() shutdown")
 
 
-class Loop(asyncio.SelectorEventLoop):
+class Loop(JobLoop):
     """An event loop that runs the program's jobs as greenlets, and all others in threads."""
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
@@ -48,26 +47,9 @@ class Loop(asyncio.SelectorEventLoop):
         if not any(words in message for words in _OF_ABANDONED_TASKS):
             super().call_exception_handler(context)
 
-    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]
-        """See `asyncio.loop.run_in_executor`."""
-        if executor is not None or not IN_PROGRAM.get():
-            return super().run_in_executor(executor, func, *args)
-        future = self.create_future()
-
-        def job() -> None:
-            try:
-                result = func(*args)
-            except BaseException as error:  # noqa: BLE001 (it is passed on)
-                if not future.done():
-                    future.set_exception(error)
-            else:
-                if not future.done():
-                    future.set_result(result)
-
-        lightweight = greenlet.greenlet(job)
-        lightweight.gr_context = contextvars.copy_context()
-        lightweight.switch()
-        return future
+    def is_job(self, func: Any) -> bool:  # noqa: ARG002 (not what it is, but whose)
+        """Whether it is for the program."""
+        return IN_PROGRAM.get()
 
 
 class MonitorStub:
@@ -76,19 +58,20 @@ class MonitorStub:
     def __init__(self, monitor: Monitor, outside: contextvars.Context) -> None:
         self._monitor, self._outside = monitor, outside
 
-    def _wait(self, work: Coroutine[Any, Any, Any]) -> Any:
+    def _call(self, work: Coroutine[Any, Any, Any]) -> Any:
         """The result of a coroutine, for a greenlet that can sleep."""
         current = greenlet.getcurrent()
-        loop = asyncio.get_running_loop()
+        loop, turns = asyncio.get_running_loop(), self._monitor.turns
         task = loop.create_task(work, context=self._outside.copy())
         if current.parent is None:
             # Called on the loop itself, which then has to go on inside: as the SDK does for its own invokes.
             from pulumi.runtime.sync_await import _sync_await  # noqa: PLC0415 (only programs that call this way)
 
-            with suppress(BaseException):
-                _sync_await(task)
+            reply = loop.create_future()
+            task.add_done_callback(lambda _: turns.pass_on(lambda: reply.set_result(None)))
+            _sync_await(reply)
         else:
-            task.add_done_callback(lambda _: current.switch())
+            task.add_done_callback(lambda _: turns.pass_on(current.switch))
             while not task.done():
                 current.parent.switch()
         try:
@@ -101,7 +84,7 @@ class MonitorStub:
     def __getattr__(self, name: str) -> Callable[[Any], Any]:
         """A call of the protocol that may take its time."""
         method = getattr(self._monitor, name)
-        return lambda request: self._wait(method(request, _Context))
+        return lambda request: self._call(method(request, _Context))
 
     # Those that do not, by the protocol's names.
 

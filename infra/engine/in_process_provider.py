@@ -10,39 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 import grpc
 
 from infra.engine.plugins import OPERATION_ID
+from infra.engine.program_link import CallError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 PROVIDER_MODULE: Final = "in_process.py"
 """A source plugin with this file can be called in the engine's process; `servicer()` in it makes one."""
-
-
-class CallError(grpc.RpcError):
-    """A refused call, in the shape that the SDK knows from gRPC."""
-
-    def __init__(self, code: grpc.StatusCode, details: str) -> None:
-        super().__init__(details)
-        self._code, self._details = code, details
-
-    def code(self) -> grpc.StatusCode:
-        """The status."""
-        return self._code
-
-    def details(self) -> str:
-        """The words."""
-        return self._details
-
-    def __str__(self) -> str:
-        return (
-            f"<{type(self).__name__} of RPC that terminated with:\n\tstatus = {self._code}\n"
-            f'\tdetails = "{self._details}"\n'
-            f'\tdebug_error_string = "{self._code.name}:{self._details}"\n>'
-        )
-
-
-# In the traceback of a program that a call ends it reads as it would in a process of its own.
-CallError.__module__, CallError.__qualname__, CallError.__name__ = "grpc._channel", *["_InactiveRpcError"] * 2
 
 
 class _Call:

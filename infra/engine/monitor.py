@@ -26,6 +26,7 @@ from infra.engine.provider import ProviderError
 from infra.engine.refusal import Refused, check_token, shut_down
 from infra.engine.registration import Finished, Outputs, Registration, ResultKind
 from infra.engine.source_positions import positions, trace
+from infra.engine.turns import Turns
 from infra.engine.urn import is_provider_type, package_of
 from infra.engine.wire import Wire, from_struct
 
@@ -103,6 +104,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
     def __init__(self, deployment: Deployment, info: RunInfo, config: Callable[[str], Properties]) -> None:
         self.deployment, self.info = deployment, info
         self.callbacks = Callbacks()
+        self.turns = Turns()
         self.address = ""
         self.known: dict[str, _Known] = {}
         self.packages: dict[str, ProviderRequest] = {}
@@ -150,6 +152,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         return answer
 
     async def _serve(self, handler: Callable[[Any], Awaitable[Any]], request: Any, context: Any) -> Any:
+        await self.turns.wait()
         try:
             return await handler(request)
         except Refused as refused:

@@ -40,6 +40,7 @@ class Process:
         cwd: Path,
         environment: Mapping[str, str],
         stdin: bytes | None = None,
+        pass_fds: Sequence[int] = (),
     ) -> Process:
         """Start a program with its output in pipes.
 
@@ -58,6 +59,7 @@ class Process:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
                 start_new_session=True,
+                pass_fds=pass_fds,
                 limit=1 << 24,
             )
         except OSError as error:

@@ -1,28 +1,36 @@
-"""Runs the program: in a process of its own, talking to the monitor over gRPC."""
+"""Runs the program: in a process of its own, talking to the monitor over a link."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+import grpc
+from google.protobuf.message_factory import GetMessageClass
+from pulumi.runtime.proto import resource_pb2
 
 from infra.engine.errors import EngineError
 from infra.engine.finder import python_of
 from infra.engine.garbage import THRESHOLDS
+from infra.engine.monitor import Monitor
 from infra.engine.process import Process
+from infra.engine.program_link import Frames
+from infra.engine.refusal import Refused
 from infra.engine.registration import Finished
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from infra.engine.events import Severity
-    from infra.engine.monitor import Monitor
     from infra.engine.project import Project
 
 _ACTIONABLE: Final = 32  # as in program_runner.py
 _RUNNER: Final = Path(__file__).with_name("program_runner.py")
-_MEASURES: Final = Path(__file__).with_name("sdk_measures.py")
+_MODULES: Final = ("sdk_measures.py", "program_link.py", "turns.py")
+"""Those that stand alone, for the program's process."""
 # Not as a script: that would put this folder on the program's module path.
 _BOOT: Final = "import runpy, sys; del sys.path[0]; runpy.run_path(sys.argv[1], run_name='__main__')"
 
@@ -39,6 +47,53 @@ def interpreter(project: Project, fallback: str) -> str:
             hint="use the Pulumi CLI (`--engine pulumi`)",
         )
     return python_of(project.folder, project.runtime_options, fallback)
+
+
+_METHODS: Final = {
+    method.name: GetMessageClass(method.input_type)  # type: ignore[no-untyped-call]
+    for method in resource_pb2.DESCRIPTOR.services_by_name["ResourceMonitor"].methods
+    if method.name in vars(Monitor)
+}
+"""The calls that are answered, and what each takes."""
+
+
+class _Answers(Frames):
+    """The engine's end of the link; to the monitor it is the context of each call."""
+
+    def __init__(self, monitor: Monitor) -> None:
+        super().__init__()
+        self._monitor = monitor
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def received(self, number: int, status: int, body: bytes) -> None:  # noqa: ARG002 (see `Frames`)
+        """A call."""
+        task = asyncio.ensure_future(self._answer(number, body))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _answer(self, number: int, body: bytes) -> None:
+        path, _, request = body.partition(b"\0")
+        name = path.decode().rpartition("/")[2]
+        status = grpc.StatusCode.OK
+        try:
+            if name not in _METHODS:
+                raise Refused(grpc.StatusCode.UNIMPLEMENTED, "Method not found!")  # noqa: TRY301
+            reply = await getattr(self._monitor, name)(_METHODS[name].FromString(request), self)
+            answer = reply.SerializeToString()
+        except Refused as refused:
+            status, answer = refused.code, str(refused).encode(errors="replace")
+        except Exception as error:  # noqa: BLE001 (the border between the two)
+            status, answer = grpc.StatusCode.UNKNOWN, str(error).strip().encode(errors="replace")
+        self.send(number, status.value[0], answer)
+
+    async def abort(self, code: grpc.StatusCode, details: str) -> None:
+        """See `grpc.aio.ServicerContext.abort`."""
+        raise Refused(code, details)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (see `asyncio.Protocol`)
+        """Nobody waits for the answers any more."""
+        for task in self._tasks:
+            task.cancel()
 
 
 class ProgramProcess:
@@ -61,6 +116,7 @@ class ProgramProcess:
         self._monitor, self._engine_address, self._on_line = monitor, engine_address, on_line
         self._python = python
         self._process: Process | None = None
+        self._link: asyncio.BaseTransport | None = None
         self._watch: asyncio.Task[None] | None = None
         self._stopping = False
 
@@ -70,6 +126,10 @@ class ProgramProcess:
 
     async def _run(self, program: Path) -> None:
         info = self._monitor.info
+        ours, theirs = socket.socketpair()
+        self._link, _ = await asyncio.get_running_loop().create_connection(
+            lambda: _Answers(self._monitor), sock=ours
+        )
         settings = {
             "program": str(program),
             "pwd": str(info.program_dir),
@@ -83,17 +143,20 @@ class ProgramProcess:
             "preview": info.preview,
             "monitor": self._monitor.address,
             "engine": self._engine_address,
-            "measures": str(_MEASURES),
+            "modules": [str(_RUNNER.with_name(name)) for name in _MODULES],
+            "socket": theirs.fileno(),
             "thresholds": THRESHOLDS,
         }
         push = self._monitor.deployment.push
         try:
-            self._process = await Process.start(
-                (self._python, "-u", "-c", _BOOT, str(_RUNNER)),
-                cwd=info.program_dir,
-                environment={},
-                stdin=json.dumps(settings).encode(),
-            )
+            with theirs:
+                self._process = await Process.start(
+                    (self._python, "-u", "-c", _BOOT, str(_RUNNER)),
+                    cwd=info.program_dir,
+                    environment={},
+                    stdin=json.dumps(settings).encode(),
+                    pass_fds=(theirs.fileno(),),
+                )
             self._process.follow(self._on_line)
             code = await self._process.wait()
         except EngineError as error:
@@ -118,3 +181,5 @@ class ProgramProcess:
         if self._process is not None:
             await self._process.stop()
         self._watch.cancel()
+        if self._link is not None:
+            self._link.close()

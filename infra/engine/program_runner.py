@@ -14,6 +14,7 @@ import os
 import runpy
 import sys
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 
 ACTIONABLE = 32
 """Exit code: people have been told what is wrong."""
@@ -26,20 +27,23 @@ def main() -> int:
     try:
         import pulumi  # noqa: PLC0415 (said in words below if it is missing)
         import pulumi.runtime  # noqa: PLC0415
-        from pulumi.runtime.settings import get_monitor  # noqa: PLC0415
     except ImportError:
         traceback.print_exc()
         print("The Pulumi SDK is not installed for this interpreter.", file=sys.stderr)  # noqa: T201
         return 1
     program = settings["program"]
-    measures = runpy.run_path(settings["measures"])
+    measures, link, turns = map(runpy.run_path, settings["modules"])
     measures["apply"]()
+    loop, monitor = link["connect"](settings["socket"], settings["monitor"], turns["Turns"]().pass_on)
+    asyncio.set_event_loop(loop)
+    workers = ThreadPoolExecutor(max(settings["parallel"] or 1, 1) * 4)
+    loop.set_default_executor(workers)
     pulumi.runtime.set_all_config(settings["config"], settings["secret_keys"])
     pulumi.runtime.configure(
         pulumi.runtime.Settings(
             project=settings["project"],
             stack=settings["stack"],
-            monitor=settings["monitor"],
+            monitor=monitor,
             engine=settings["engine"],
             parallel=settings["parallel"],
             dry_run=settings["preview"],
@@ -51,10 +55,6 @@ def main() -> int:
     os.chdir(settings["pwd"])
     # asyncio complains about tasks that nobody awaits, of which a failed program leaves many by design.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    workers = measures["OrderedPool"](max(settings["parallel"] or 1, 1) * 4, get_monitor())
-    loop.set_default_executor(workers)
     try:
         loop.run_until_complete(pulumi.runtime.run_in_stack(lambda: _run(program)))
     except pulumi.RunError as error:

@@ -6,13 +6,6 @@ program then runs as it would without it. Stands alone: it is run in the program
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
-
-_CALL = "segregated_call"
-_PATIENCE = 0.1  # seconds that a job waits for the one before it to make its call; not all of them make one
-
 
 def apply() -> list[str]:
     """Apply what fits this SDK; the names of what was applied."""
@@ -104,62 +97,3 @@ def remembered_positions() -> bool:
 
 
 MEASURES = (skip_debug_logs, cheap_source_positions, linear_wait, remembered_positions)
-
-
-class OrderedPool(ThreadPoolExecutor):
-    """Threads for the SDK's calls, which then leave for the engine in the order in which they were asked for.
-
-    Left to themselves the threads shuffle them, and so what a run does first, when the machine is busy.
-
-    Args:
-        threads: how many.
-        stub: makes the calls; where it is not as this gRPC makes them, nothing is ordered.
-    """
-
-    def __init__(self, threads: int, stub: Any) -> None:
-        super().__init__(max_workers=threads)
-        self._job = threading.local()
-        self._last = threading.Event()
-        self._last.set()
-        calls = [one for one in vars(stub).values() if hasattr(getattr(one, "_channel", None), _CALL)]
-        self.ordered = bool(calls)
-        for call in calls:
-            call._channel = _Watched(call._channel, self._called)  # noqa: SLF001
-
-    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Run a job."""
-        if not self.ordered:
-            return super().submit(fn, *args, **kwargs)
-        before, mine = self._last, threading.Event()
-        self._last = mine
-
-        def job() -> Any:
-            before.wait(_PATIENCE)
-            self._job.called = mine
-            try:
-                return fn(*args, **kwargs)
-            finally:
-                mine.set()
-
-        return super().submit(job)
-
-    def _called(self) -> None:
-        """This thread's call is on its way."""
-        called = getattr(self._job, "called", None)
-        if called is not None:
-            called.set()
-
-
-class _Watched:
-    """A gRPC channel that tells when a call has started."""
-
-    def __init__(self, channel: Any, called: Any) -> None:
-        self._channel, self._called = channel, called
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._channel, name)
-
-    def segregated_call(self, *args: Any) -> Any:
-        call = self._channel.segregated_call(*args)
-        self._called()
-        return call

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from itertools import groupby
 from typing import Any
 
 PARTS = (
@@ -131,10 +132,17 @@ def slim_calls(calls: dict[str, list[dict[str, Any]]], *, loose: bool) -> dict[s
             for call in many
             if not (loose and call["method"] in CONFIGURING)
         ]
-        if urn in ("Configure", "Invoke"):
-            kept.sort(key=lambda call: json.dumps(call, sort_keys=True))
         if kept or not loose:
-            out[urn] = kept
+            out[urn] = with_chance_sorted(kept)
+    return out
+
+
+def with_chance_sorted(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The calls, with those sorted whose order is chance: each Configure goes to a process of its own."""
+    out: list[dict[str, Any]] = []
+    for by_chance, group in groupby(calls, key=lambda call: call["method"] in ("Configure", "Invoke")):
+        run = list(group)
+        out += sorted(run, key=lambda call: json.dumps(call, sort_keys=True)) if by_chance else run
     return out
 
 

@@ -482,3 +482,19 @@ def test_a_listener_that_fails_ends_the_run_and_keeps_what_was_done(
     assert "i19" not in kept
     assert "Traceback" not in capfd.readouterr().err
     assert project.run(in_process=in_process).exit_code == 0
+
+
+@both
+def test_what_was_asked_for_first_comes_first(project: Project, *, in_process: bool) -> None:
+    project.write(
+        ITEM
+        + """
+Item("a", {"size": 1})
+part = pulumi.ComponentResource("my:index:Part", "part")
+part.register_outputs({})
+part.register_outputs({"again": 1})
+"""
+    )
+    assert project.run(in_process=in_process).exit_code == 1
+    assert "registration isn't pending" in "".join(project.errors)
+    assert project.resource("a")["outputs"]["serial"] == "S-a"

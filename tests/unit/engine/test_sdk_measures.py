@@ -6,10 +6,7 @@ import asyncio
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -89,51 +86,3 @@ import linecache, infra.engine.session, infra.engine.in_process
 print(linecache.checkcache.__module__)
 """
     assert fresh(code) == "linecache"
-
-
-class _Channel:
-    """A channel on which a call takes a moment to start, the first ones longest."""
-
-    def __init__(self) -> None:
-        self.started: list[int] = []
-
-    def segregated_call(self, number: int) -> None:
-        time.sleep((8 - number) / 1000)
-        self.started.append(number)
-
-
-def test_calls_leave_in_the_order_of_their_jobs() -> None:
-    channel = _Channel()
-    call = SimpleNamespace(_channel=channel)
-    pool = sdk_measures.OrderedPool(8, SimpleNamespace(RegisterResource=call))
-    assert pool.ordered
-    for job in [
-        pool.submit(lambda number=number: call._channel.segregated_call(number)) for number in range(8)
-    ]:
-        job.result()
-    assert channel.started == list(range(8))
-
-
-def test_a_job_without_a_call_holds_up_no_other() -> None:
-    pool = sdk_measures.OrderedPool(2, SimpleNamespace(RegisterResource=SimpleNamespace(_channel=_Channel())))
-    gate = threading.Event()
-    slow = pool.submit(gate.wait, 10)
-    assert pool.submit(lambda: 1).result(timeout=5) == 1
-    gate.set()
-    assert slow.result()
-
-
-def test_an_unknown_grpc_is_left_alone() -> None:
-    pool = sdk_measures.OrderedPool(1, SimpleNamespace(RegisterResource=print))
-    assert not pool.ordered
-    assert pool.submit(lambda: 1).result() == 1
-
-
-def test_the_pinned_grpc_can_be_watched() -> None:
-    code = """
-import grpc
-from pulumi.runtime.proto import resource_pb2_grpc
-stub = resource_pb2_grpc.ResourceMonitorStub(grpc.insecure_channel("127.0.0.1:1"))
-print(measures["OrderedPool"](1, stub).ordered)
-"""
-    assert fresh(code) == "True"
