@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import inspect
 import runpy
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -16,10 +17,9 @@ from typing import TYPE_CHECKING, Any
 import greenlet  # type: ignore[import-untyped]
 import grpc
 from google.protobuf.empty_pb2 import Empty  # type: ignore[attr-defined]
-from pulumi.runtime.proto import engine_pb2, resource_pb2
+from pulumi.runtime.proto import engine_pb2, resource_pb2_grpc
 
 from infra.engine import sdk_measures
-from infra.engine.monitor import supports
 from infra.engine.program_link import CallError, JobLoop
 from infra.engine.program_runner import trace_of
 from infra.engine.refusal import Refused
@@ -82,36 +82,13 @@ class MonitorStub:
             raise CallError(grpc.StatusCode.UNKNOWN, str(error).strip()) from None
 
     def __getattr__(self, name: str) -> Callable[[Any], Any]:
-        """A call of the protocol that may take its time."""
-        method = getattr(self._monitor, name)
-        return lambda request: self._call(method(request, _Context))
-
-    # Those that do not, by the protocol's names.
-
-    def GetDeploymentInfo(self, request: Any) -> Any:  # noqa: ARG002, D102, N802
-        return self._monitor.deployment_info()
-
-    def SupportsFeature(self, request: Any) -> Any:  # noqa: D102, N802
-        return resource_pb2.SupportsFeatureResponse(hasSupport=supports(request.id))
-
-    def RegisterPackage(self, request: Any) -> Any:  # noqa: D102, N802
-        return self._monitor.register_package(request)
-
-    def RegisterStackTransform(self, request: Any) -> Any:  # noqa: D102, N802
-        self._monitor.stack_transforms.append(request)
-        return Empty()
-
-    def RegisterStackInvokeTransform(self, request: Any) -> Any:  # noqa: D102, N802
-        self._monitor.invoke_transforms.append(request)
-        return Empty()
-
-
-class _Context:
-    """What a call has of its connection: a way to refuse."""
-
-    @staticmethod
-    async def abort(code: grpc.StatusCode, details: str) -> None:
-        raise Refused(code, details)
+        """A call of the protocol."""
+        if not hasattr(resource_pb2_grpc.ResourceMonitorServicer, name):
+            raise AttributeError(name)
+        handler = self._monitor.handlers.get(name)
+        if handler is not None and not inspect.iscoroutinefunction(handler):
+            return handler
+        return lambda request: self._call(self._monitor.answer(name, request))
 
 
 class EngineStub:

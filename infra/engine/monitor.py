@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import uuid
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
@@ -31,7 +33,7 @@ from infra.engine.urn import is_provider_type, package_of
 from infra.engine.wire import Wire, from_struct
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
     from pathlib import Path
 
     from infra.engine.deployment import Deployment
@@ -92,13 +94,16 @@ class _Known:
     providers: dict[str, str] = field(default_factory=dict)
 
 
-class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
+class Monitor:
     """Answers the program.
 
     Args:
         deployment: which carries out what is asked for.
         info: what the program may know.
         config: a package's configuration, for default providers.
+
+    Attributes:
+        handlers: what answers each call, by the protocol's names; those that are no coroutines do so at once.
     """
 
     def __init__(self, deployment: Deployment, info: RunInfo, config: Callable[[str], Properties]) -> None:
@@ -116,6 +121,21 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         self._closed = False
         self._shutdown = asyncio.Event()
         self.signalled = False
+        self.handlers: dict[str, Callable[[Any], Any]] = {
+            "GetDeploymentInfo": self._deployment_info,
+            "SupportsFeature": self._supports_feature,
+            "RegisterPackage": self._register_package,
+            "RegisterStackTransform": self._register_stack_transform,
+            "RegisterStackInvokeTransform": self._register_stack_invoke_transform,
+            "RegisterResource": self._register_resource,
+            "RegisterResourceOutputs": self._register_resource_outputs,
+            "ReadResource": self._read_resource,
+            "Invoke": self._invoke,
+            "Call": partial(remote_components.call, self),
+            "RegisterResourceHook": self._register_hook,
+            "RegisterErrorHook": self._register_error_hook,
+            "SignalAndWaitForShutdown": self._signal_and_wait_for_shutdown,
+        }
 
     # ------------------------------------------------------------ the end
 
@@ -151,61 +171,26 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         answer: Registered = await self._answer(registration.answer)
         return answer
 
-    async def _serve(self, handler: Callable[[Any], Awaitable[Any]], request: Any, context: Any) -> Any:
-        await self.turns.wait()
+    async def answer(self, method: str, request: Any) -> Any:
+        """The reply to a call, by the protocol's name of it.
+
+        Raises:
+            Refused: with the code and the words that the caller gets.
+        """
+        handler = self.handlers.get(method)
+        if handler is None:
+            raise Refused(grpc.StatusCode.UNIMPLEMENTED, "Method not found!")
         try:
+            if not inspect.iscoroutinefunction(handler):
+                return handler(request)
+            await self.turns.wait()
             return await handler(request)
-        except Refused as refused:
-            await context.abort(refused.code, str(refused))
         except (EngineError, ProviderError, ValueError) as error:
-            await context.abort(grpc.StatusCode.UNKNOWN, str(error).strip())
+            raise Refused(grpc.StatusCode.UNKNOWN, str(error).strip()) from error
 
-    # ------------------------------------------------------------ the calls, by the protocol's names
+    # ------------------------------------------------------------ the calls
 
-    async def GetDeploymentInfo(self, request: Any, context: Any) -> Any:  # noqa: ARG002, D102, N802
-        return self.deployment_info()
-
-    async def SupportsFeature(self, request: Any, context: Any) -> Any:  # noqa: ARG002, D102, N802
-        return resource_pb2.SupportsFeatureResponse(hasSupport=supports(request.id))
-
-    async def RegisterResource(self, request: Any, context: Any) -> Any:  # noqa: D102, N802
-        return await self._serve(self.register_resource, request, context)
-
-    async def RegisterResourceOutputs(self, request: Any, context: Any) -> Any:  # noqa: D102, N802
-        return await self._serve(self.register_resource_outputs, request, context)
-
-    async def ReadResource(self, request: Any, context: Any) -> Any:  # noqa: D102, N802
-        return await self._serve(self.read_resource, request, context)
-
-    async def Invoke(self, request: Any, context: Any) -> Any:  # noqa: D102, N802
-        return await self._serve(self.invoke, request, context)
-
-    async def Call(self, request: Any, context: Any) -> Any:  # noqa: D102, N802
-        return await self._serve(self.call, request, context)
-
-    async def RegisterPackage(self, request: Any, context: Any) -> Any:  # noqa: ARG002, D102, N802
-        return self.register_package(request)
-
-    async def RegisterStackTransform(self, request: Any, context: Any) -> Any:  # noqa: ARG002, D102, N802
-        self.stack_transforms.append(request)
-        return Empty()
-
-    async def RegisterStackInvokeTransform(self, request: Any, context: Any) -> Any:  # noqa: ARG002, D102, N802
-        self.invoke_transforms.append(request)
-        return Empty()
-
-    async def RegisterResourceHook(self, request: Any, context: Any) -> Any:  # noqa: D102, N802
-        return await self._serve(self.register_hook, request, context)
-
-    async def RegisterErrorHook(self, request: Any, context: Any) -> Any:  # noqa: D102, N802
-        return await self._serve(self.register_error_hook, request, context)
-
-    async def SignalAndWaitForShutdown(self, request: Any, context: Any) -> Any:  # noqa: D102, N802
-        return await self._serve(self.signal_and_wait_for_shutdown, request, context)
-
-    # ------------------------------------------------------------ what they do
-
-    def deployment_info(self) -> resource_pb2.DeploymentInfo:
+    def _deployment_info(self, request: Any) -> resource_pb2.DeploymentInfo:  # noqa: ARG002
         """What the run is, and what this monitor can do."""
         info = self.info
         return resource_pb2.DeploymentInfo(
@@ -223,7 +208,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
             ],
         )
 
-    async def signal_and_wait_for_shutdown(self, request: Any) -> Any:  # noqa: ARG002
+    async def _signal_and_wait_for_shutdown(self, request: Any) -> Any:  # noqa: ARG002
         """The program has nothing more to ask, but stays for its callbacks until the end."""
         if self.signalled:
             raise Refused(grpc.StatusCode.UNKNOWN, "Already waiting for shutdown")
@@ -232,7 +217,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         await self._shutdown.wait()
         return Empty()
 
-    async def register_hook(self, request: resource_pb2.RegisterResourceHookRequest) -> Any:
+    async def _register_hook(self, request: resource_pb2.RegisterResourceHookRequest) -> Any:
         """Take a resource hook in."""
         function = self.callbacks.hook(request.callback)
         self.deployment.hooks.register(
@@ -240,12 +225,27 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         )
         return Empty()
 
-    async def register_error_hook(self, request: Any) -> Any:
+    async def _register_error_hook(self, request: Any) -> Any:
         """Take an error hook in."""
         self.deployment.hooks.register_error(request.name, self.callbacks.error_hook(request.callback))
         return Empty()
 
-    def register_package(self, request: resource_pb2.RegisterPackageRequest) -> Any:
+    def _supports_feature(self, request: resource_pb2.SupportsFeatureRequest) -> Any:
+        """Whether a feature, by the name that older SDKs ask for it, is supported."""
+        words = "".join(f"_{char}" if char.isupper() else char for char in request.id).upper()
+        return resource_pb2.SupportsFeatureResponse(hasSupport=words in _FEATURES)
+
+    def _register_stack_transform(self, request: Any) -> Any:
+        """Take in a transform of all resources."""
+        self.stack_transforms.append(request)
+        return Empty()
+
+    def _register_stack_invoke_transform(self, request: Any) -> Any:
+        """Take in a transform of all invokes."""
+        self.invoke_transforms.append(request)
+        return Empty()
+
+    def _register_package(self, request: resource_pb2.RegisterPackageRequest) -> Any:
         """Take in a package, perhaps one that a parameter makes out of another."""
         parameterization = None
         if request.HasField("parameterization"):
@@ -259,7 +259,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         self.packages[reference] = wanted
         return resource_pb2.RegisterPackageResponse(ref=reference)
 
-    async def register_resource_outputs(self, request: Any) -> Any:
+    async def _register_resource_outputs(self, request: Any) -> Any:
         """A component's outputs."""
         found = values.downgrade_outputs(from_struct(request.outputs))
         outputs = Outputs(request.urn, assets.with_hashes(found, self.info.program_dir))
@@ -269,7 +269,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         await self._answer(outputs.answer)
         return Empty()
 
-    async def register_resource(self, request: resource_pb2.RegisterResourceRequest) -> Any:
+    async def _register_resource(self, request: resource_pb2.RegisterResourceRequest) -> Any:
         """A resource that the program wants."""
         reader = GoalReader(self, request)
         goal = await reader.read()
@@ -313,7 +313,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
             raise EngineError(f"unknown provider '{reference}'")
         return provider
 
-    async def read_resource(self, request: resource_pb2.ReadResourceRequest) -> Any:
+    async def _read_resource(self, request: resource_pb2.ReadResourceRequest) -> Any:
         """A resource that the program reads."""
         check_token(request.type)
         provider = request.provider
@@ -354,7 +354,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         known = self.known.get(parent)
         return known.providers.get(package, "") if known else ""
 
-    async def invoke(self, request: resource_pb2.ResourceInvokeRequest) -> Any:
+    async def _invoke(self, request: resource_pb2.ResourceInvokeRequest) -> Any:
         """A function of a provider."""
         arguments = values.downgrade_outputs(from_struct(request.args))
         reference = request.provider
@@ -382,10 +382,6 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
             reply.failures.add(property=failure.property, reason=failure.reason)
         return reply
 
-    async def call(self, request: resource_pb2.ResourceCallRequest) -> Any:
-        """A method of a resource."""
-        return await remote_components.call(self, request)
-
     async def close(self) -> None:
         """Hang up on callback servers."""
         await self.callbacks.close()
@@ -399,7 +395,15 @@ _RESULTS: Final[dict[ResultKind, Any]] = {
 }
 
 
-def supports(feature: str) -> bool:
-    """Whether a feature, by the name that older SDKs ask for it, is supported."""
-    words = "".join(f"_{char}" if char.isupper() else char for char in feature).upper()
-    return words in _FEATURES
+class MonitorService(resource_pb2_grpc.ResourceMonitorServicer):
+    """The monitor over gRPC."""
+
+    def __init__(self, monitor: Monitor) -> None:
+        for method in monitor.handlers:
+            setattr(self, method, partial(self._serve, monitor, method))
+
+    async def _serve(self, monitor: Monitor, method: str, request: Any, context: Any) -> Any:
+        try:
+            return await monitor.answer(method, request)
+        except Refused as refused:
+            await context.abort(refused.code, str(refused))

@@ -15,7 +15,6 @@ from pulumi.runtime.proto import resource_pb2
 from infra.engine.errors import EngineError
 from infra.engine.finder import python_of
 from infra.engine.garbage import THRESHOLDS
-from infra.engine.monitor import Monitor
 from infra.engine.process import Process
 from infra.engine.program_link import Frames
 from infra.engine.refusal import Refused
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from infra.engine.events import Severity
+    from infra.engine.monitor import Monitor
     from infra.engine.project import Project
 
 _ACTIONABLE: Final = 32  # as in program_runner.py
@@ -52,13 +52,12 @@ def interpreter(project: Project, fallback: str) -> str:
 _METHODS: Final = {
     method.name: GetMessageClass(method.input_type)  # type: ignore[no-untyped-call]
     for method in resource_pb2.DESCRIPTOR.services_by_name["ResourceMonitor"].methods
-    if method.name in vars(Monitor)
 }
-"""The calls that are answered, and what each takes."""
+"""The protocol's calls, and what each takes."""
 
 
 class _Answers(Frames):
-    """The engine's end of the link; to the monitor it is the context of each call."""
+    """The engine's end of the link."""
 
     def __init__(self, monitor: Monitor) -> None:
         super().__init__()
@@ -76,19 +75,13 @@ class _Answers(Frames):
         name = path.decode().rpartition("/")[2]
         status = grpc.StatusCode.OK
         try:
-            if name not in _METHODS:
-                raise Refused(grpc.StatusCode.UNIMPLEMENTED, "Method not found!")  # noqa: TRY301
-            reply = await getattr(self._monitor, name)(_METHODS[name].FromString(request), self)
+            reply = await self._monitor.answer(name, _METHODS[name].FromString(request))
             answer = reply.SerializeToString()
         except Refused as refused:
             status, answer = refused.code, str(refused).encode(errors="replace")
         except Exception as error:  # noqa: BLE001 (the border between the two)
             status, answer = grpc.StatusCode.UNKNOWN, str(error).strip().encode(errors="replace")
         self.send(number, status.value[0], answer)
-
-    async def abort(self, code: grpc.StatusCode, details: str) -> None:
-        """See `grpc.aio.ServicerContext.abort`."""
-        raise Refused(code, details)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (see `asyncio.Protocol`)
         """Nobody waits for the answers any more."""

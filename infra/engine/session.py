@@ -32,7 +32,7 @@ from infra.engine.finder import Finder, is_ours
 from infra.engine.import_ import import_resources, refuse_ambiguous
 from infra.engine.interrupts import Interrupts
 from infra.engine.journal import Journal
-from infra.engine.monitor import Monitor, RunInfo
+from infra.engine.monitor import Monitor, MonitorService, RunInfo
 from infra.engine.pending import settle_pending
 from infra.engine.plugins import CHANNEL_OPTIONS, PluginHost
 from infra.engine.policy import Policy
@@ -295,7 +295,7 @@ class Session:
         self._package_config = lambda package: config.package(package, crypter)
         monitor = Monitor(deployment, info, self._package_config)
         monitor.address = address
-        resource_pb2_grpc.add_ResourceMonitorServicer_to_server(monitor, server)
+        resource_pb2_grpc.add_ResourceMonitorServicer_to_server(MonitorService(monitor), server)
         await server.start()
         resources.push_async_callback(server.stop, None)
         resources.push_async_callback(monitor.close)
