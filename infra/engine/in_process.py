@@ -20,6 +20,7 @@ from pulumi.runtime.proto import engine_pb2, resource_pb2
 
 from infra.engine import sdk_measures
 from infra.engine.in_process_provider import CallError
+from infra.engine.interrupts import InterruptedProgram
 from infra.engine.monitor import supports
 from infra.engine.program_runner import trace_of
 from infra.engine.refusal import Refused
@@ -44,7 +45,8 @@ class Loop(asyncio.SelectorEventLoop):
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """Say nothing of what nobody awaited: of a failed program that is a lot, and by the SDK's design."""
         message = context.get("message", "")
-        if not any(words in message for words in _OF_ABANDONED_TASKS):
+        interrupted = isinstance(context.get("exception"), InterruptedProgram)
+        if not interrupted and not any(words in message for words in _OF_ABANDONED_TASKS):
             super().call_exception_handler(context)
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]
@@ -197,6 +199,8 @@ class InProcessProgram:
                 await pulumi.runtime.run_in_stack(lambda: _execute(program))
             except asyncio.CancelledError:
                 raise
+            except InterruptedProgram:
+                pass
             except pulumi.RunError as error:
                 pulumi.log.error(str(error))
                 push(Finished(_exited(1)))
