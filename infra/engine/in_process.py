@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import runpy
+import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -237,4 +238,8 @@ def _execute(program: Path) -> None:
     try:
         runpy.run_path(str(program), run_name="__main__")
     except SystemExit as ended:
-        raise _ExitError(ended.code or 0) from None
+        code = ended.code or 0
+        if not isinstance(code, int):
+            print(code, file=sys.stderr)  # noqa: T201 (as the interpreter does)
+            code = 1
+        raise _ExitError(code) from None
