@@ -11,6 +11,7 @@ import asyncio
 import contextvars
 import inspect
 import runpy
+import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from google.protobuf.empty_pb2 import Empty  # type: ignore[attr-defined]
 from pulumi.runtime.proto import engine_pb2, resource_pb2_grpc
 
 from infra.engine import sdk_measures
+from infra.engine.interrupts import InterruptedProgram
 from infra.engine.program_link import CallError, JobLoop
 from infra.engine.program_runner import trace_of
 from infra.engine.refusal import Refused
@@ -44,7 +46,8 @@ class Loop(JobLoop):
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """Say nothing of what nobody awaited: of a failed program that is a lot, and by the SDK's design."""
         message = context.get("message", "")
-        if not any(words in message for words in _OF_ABANDONED_TASKS):
+        interrupted = isinstance(context.get("exception"), InterruptedProgram)
+        if not interrupted and not any(words in message for words in _OF_ABANDONED_TASKS):
             super().call_exception_handler(context)
 
     def is_job(self, func: Any) -> bool:  # noqa: ARG002 (not what it is, but whose)
@@ -157,6 +160,8 @@ class InProcessProgram:
                 await pulumi.runtime.run_in_stack(lambda: _execute(program))
             except asyncio.CancelledError:
                 raise
+            except InterruptedProgram:
+                pass
             except pulumi.RunError as error:
                 pulumi.log.error(str(error))
                 push(Finished(_exited(1)))
@@ -193,4 +198,8 @@ def _execute(program: Path) -> None:
     try:
         runpy.run_path(str(program), run_name="__main__")
     except SystemExit as ended:
-        raise _ExitError(ended.code or 0) from None
+        code = ended.code or 0
+        if not isinstance(code, int):
+            print(code, file=sys.stderr)  # noqa: T201 (as the interpreter does)
+            code = 1
+        raise _ExitError(code) from None

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import signal
 from contextlib import AsyncExitStack, suppress
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
+
+from infra.engine.surroundings import IN_PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -13,18 +16,25 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+class InterruptedProgram(BaseException):
+    """Ends a program in this process that would keep the loop from hearing of a signal."""
+
+
 class Interrupts:
     """Once: finish what is in flight and save; twice: stop now.
 
     Args:
         first: called at the first.
+        last: called when a program in this process has caught two and gone on; does not return.
 
     Attributes:
         count: how many there were.
     """
 
-    def __init__(self, first: Callable[[], None]) -> None:
-        self._first = first
+    def __init__(self, first: Callable[[], None], last: Callable[[], NoReturn]) -> None:
+        self._first, self._last = first, last
+        self._outside = contextvars.copy_context()
+        self._caught = 0
         self.count = 0
         self._stop = asyncio.Event()
 
@@ -34,6 +44,7 @@ class Interrupts:
         for number in (signal.SIGINT, signal.SIGTERM):
             with suppress(ValueError, RuntimeError, NotImplementedError):  # not in the main thread
                 loop.add_signal_handler(number, self._came)
+                signal.signal(number, self._interrupt_program)  # the loop still hears of it
                 resources.callback(loop.remove_signal_handler, number)
 
     def _came(self) -> None:
@@ -42,6 +53,15 @@ class Interrupts:
             self._first()
         else:
             self._stop.set()
+
+    def _interrupt_program(self, *_: object) -> None:
+        # A task that waits inside of a callback has left it: then the loop runs.
+        if not IN_PROGRAM.get() or asyncio.current_task() is None:
+            return
+        self._caught += 1
+        if self._caught > 2:
+            self._outside.run(self._last)
+        raise InterruptedProgram
 
     @property
     def stopped(self) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import time
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import grpc
 from pulumi.runtime.proto import engine_pb2_grpc, resource_pb2_grpc
@@ -103,7 +104,7 @@ class Session:
         self._ref = StackRef.parse(stack, project.name)
         self._dry = operation is Operation.PREVIEW or options.preview_only
         self._deployment: Deployment | None = None
-        self._interrupts = Interrupts(self._interrupted)
+        self._interrupts = Interrupts(self._interrupted, self._give_up)
         self.deaf: Exception | None = None
         self._package_config: Callable[[str], Properties] = lambda _: {}
 
@@ -359,6 +360,12 @@ class Session:
             text = "interrupted: finishing what is in flight; interrupt again to stop at once"
             self._emit(DiagnosticEvent(text, Severity.WARNING))
             self._deployment.cancel()
+
+    def _give_up(self) -> NoReturn:
+        """End the process: the program in it does not."""
+        text = "the program catches every interrupt; stopped with it, and its lock and journal are left"
+        self._emit(DiagnosticEvent(f"{text}: clear them with `cancel`", Severity.ERROR))
+        os._exit(130)
 
     def _environment(self) -> dict[str, str]:
         """What plugins are told by their environment."""

@@ -1,4 +1,4 @@
-"""What a program in the engine's process has for itself: folder, arguments, module path, output, modules."""
+"""What a program in the engine's process has for itself: folder, arguments, environment, output, modules."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from infra.engine.events import Severity
 
@@ -21,9 +21,18 @@ IN_PROGRAM: contextvars.ContextVar[bool] = contextvars.ContextVar("in_program", 
 
 @contextmanager
 def surroundings(program: Path, folder: Path, on_line: Callable[[str, Severity], None]) -> Iterator[None]:
-    """What a process of its own would have for itself: folder, arguments, module path, output, modules."""
+    """What a process of its own would have for itself: folder, arguments, environment, output, modules."""
     before = (Path.cwd(), sys.argv, list(sys.path), sys.stdout, sys.stderr)
+    environment, really_exit, itself = dict(os.environ), os._exit, os.getpid()
     modules = set(sys.modules)
+
+    def end(code: int) -> NoReturn:
+        """End the program alone; its children by `fork` really end."""
+        if IN_PROGRAM.get() and os.getpid() == itself:
+            raise SystemExit(code)
+        really_exit(code)
+
+    os._exit = end  # type: ignore[assignment]
     os.chdir(folder)
     sys.argv = [str(program)]
     sys.stdout = _Lines(sys.stdout, on_line, Severity.INFO)
@@ -34,6 +43,10 @@ def surroundings(program: Path, folder: Path, on_line: Callable[[str, Severity],
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, _Lines):
                 stream.finish()
+        os._exit = really_exit
+        for name in os.environ.keys() - environment.keys():
+            del os.environ[name]
+        os.environ.update(environment)
         os.chdir(before[0])
         sys.argv, sys.path[:], sys.stdout, sys.stderr = before[1], before[2], before[3], before[4]
         _forget(modules, folder)
@@ -75,6 +88,11 @@ class _Lines(io.TextIOBase):
             raise AttributeError(name)
         return getattr(self._original, name)
 
+    @property
+    def buffer(self) -> Any:
+        """Where bytes are written."""
+        return _Bytes(self) if IN_PROGRAM.get() else self._original.buffer
+
     def finish(self) -> None:
         """Pass on a last line without an end."""
         if self._rest:
@@ -94,3 +112,17 @@ class _Lines(io.TextIOBase):
     def encoding(self) -> str:  # type: ignore[override]
         """The original's."""
         return str(self._original.encoding)
+
+
+class _Bytes(io.RawIOBase):
+    """The bytes of what is written as text."""
+
+    def __init__(self, lines: _Lines) -> None:
+        self._lines = lines
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._lines.write(bytes(data).decode(errors="replace"))
+        return len(data)

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -15,6 +16,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 import crash  # noqa: E402
+import twin  # noqa: E402
 
 from infra.engine import integrity  # noqa: E402
 from infra.engine.stack_ref import StackRef  # noqa: E402
@@ -100,3 +102,53 @@ def test_a_second_run_is_refused_while_the_first_works(world: crash.World) -> No
         assert f"process {running.pid} (still running), since 20" in other.stdout + other.stderr
         assert running.wait(timeout=crash.LIMIT) == 0, world.said()
     assert len(names(world)) == crash.COUNT
+
+
+BLOCKING = {
+    "sleeps": ("time.sleep(600)", 1),
+    "works": ("while True: pass", 1),
+    "sleeps in an apply": ("part.urn.apply(lambda _: time.sleep(600))", 1),
+    "catches interrupts": (
+        """
+        while True:
+            try:
+                time.sleep(600)
+            except BaseException as error:
+                print("caught", type(error).__name__)
+        """,
+        3,
+    ),
+}
+"""A program, and how many interrupts it takes at most to end it in the engine's process."""
+
+
+@pytest.mark.parametrize("program", BLOCKING)
+@pytest.mark.parametrize("engine", twin.EMBEDDED)
+@pytest.mark.parametrize("operation", ["preview", "up"])
+def test_a_program_that_blocks_can_be_interrupted(
+    tmp_path: Path, engine: str, operation: str, program: str
+) -> None:
+    text, most = BLOCKING[program]
+    world = twin.World(tmp_path / "world", engine)
+    begun = tmp_path / "begun"
+    head = "import pathlib, time, pulumi\npart = pulumi.ComponentResource('my:index:Part', 'part')\n"
+    world.program(f"{head}pathlib.Path({str(begun)!r}).touch()\n{textwrap.dedent(text)}")
+    command = [sys.executable, str(HERE / "twin.py"), engine, operation, str(tmp_path / "log")]
+    with subprocess.Popen(
+        command, cwd=world.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as running:
+        while not begun.exists():
+            assert running.poll() is None
+            time.sleep(0.05)
+        for _ in range(most):
+            time.sleep(0.5)
+            running.send_signal(signal.SIGINT)
+        try:
+            said, _ = running.communicate(timeout=20)
+        finally:
+            running.kill()
+    assert running.returncode == 130, said
+    assert "Traceback" not in said
+    world.backend.read(world.ref)
+    left = world.backend.locks(world.ref)
+    assert all("`cancel`" in said and not one.alive for one in left), said

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,9 +25,6 @@ from infra.engine.events import (
 )
 from infra.engine.stack_ref import StackRef
 from infra.engine.values import Secret, unwrap
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = pytest.mark.conformance
 
@@ -498,3 +497,35 @@ part.register_outputs({"again": 1})
     assert project.run(in_process=in_process).exit_code == 1
     assert "registration isn't pending" in "".join(project.errors)
     assert project.resource("a")["outputs"]["serial"] == "S-a"
+
+
+ENDS = {
+    "sys.exit(3)": ["error an unhandled error occurred: program exited with non-zero exit code: 3"],
+    "sys.exit('bad luck')": [
+        "info#err bad luck",
+        "error an unhandled error occurred: program exited with non-zero exit code: 1",
+    ],
+    "os._exit(5)": ["error an unhandled error occurred: program exited with non-zero exit code: 5"],
+    "raise pulumi.RunError('simple words')": [
+        "error simple words",
+        "error an unhandled error occurred: program exited with non-zero exit code: 1",
+    ],
+    "sys.exit()": [],
+    "print('no end', end='')": ["info no end"],
+    "sys.stdout.buffer.write(b'bytes\\n')": ["info bytes"],
+    "os.chdir('/'); os.environ['ENDS'] = 'x'; sys.path.append('/nowhere'); print(os.getcwd())": ["info /"],
+    "threading.Thread(target=time.sleep, args=(60,), daemon=True).start()": [],
+}
+"""How a program ends or what it leaves, and all that is said of it."""
+
+
+@both
+@pytest.mark.parametrize("line", ENDS)
+def test_what_a_program_leaves(project: Project, line: str, *, in_process: bool) -> None:
+    before = (Path.cwd(), dict(os.environ), list(sys.path))
+    project.write(f"import os, sys, threading, time, pulumi\n{line}\n")
+    result = project.run(in_process=in_process)
+    said = [e for e in project.events if isinstance(e, DiagnosticEvent) and e.message.strip()]
+    assert [f"{e.severity} {e.message.strip()}" for e in said] == ENDS[line]
+    assert result.exit_code == any(e.severity == "error" for e in said)
+    assert (Path.cwd(), dict(os.environ), list(sys.path)) == before
