@@ -66,8 +66,9 @@ def run(
     Raises:
         EngineError: it could not start.
     """
-    if operation is Operation.PREVIEW:
+    if operation is Operation.PREVIEW and not shown.as_json:
         # Nothing is touched, so nothing needs a process of its own; two starts of Python a stack are saved.
+        # But what a program's children print would come between the lines of a document.
         options = dataclasses.replace(options, in_process=True)
     errors = _Errors()
     digest = event_json.PreviewDigest() if shown.as_json and operation is Operation.PREVIEW else None

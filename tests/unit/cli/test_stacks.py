@@ -413,6 +413,16 @@ def program(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.usefixtures("program")
+def test_a_document_has_nothing_between_its_lines(capfd: pytest.CaptureFixture[str], root: Path) -> None:
+    noise = 'import subprocess\nsubprocess.run(["echo", "noise"])\n'
+    main_file = root / "prog" / "__main__.py"
+    main_file.write_text(main_file.read_text().replace("\nimport ", f"\n{noise}import ", 1))
+    assert main(["preview", "lab", "--json"]) == 0
+    document = json.loads(capfd.readouterr().out)["stacks"]["lab"]
+    assert any("noise" in one["message"] for one in document["diagnostics"])
+
+
+@pytest.mark.usefixtures("program")
 def test_from_preview_to_destroy(capsys: pytest.CaptureFixture[str], root: Path) -> None:
     assert run(capsys, "config", "set", "lab", "size", "3")[0] == 0
     assert run(capsys, "config", "set", "lab", "token", "hush-token", "--secret")[0] == 0
