@@ -24,10 +24,9 @@ class Urn(NamedTuple):
         Raises:
             ValueError: it is none.
         """
-        parts = text.removeprefix("urn:pulumi:").split("::", 3)
-        if not text.startswith("urn:pulumi:") or len(parts) != 4:
+        if not is_urn(text):
             raise ValueError(f"{text!r} is not a URN")
-        return cls(*parts)
+        return cls(*text.removeprefix("urn:pulumi:").split("::", 3))
 
     @property
     def type(self) -> str:
