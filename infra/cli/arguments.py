@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from infra import paths
+from infra.stacks.stack_runs import EngineName
 
 
 def sites() -> list[str]:
@@ -19,12 +19,7 @@ def _matching(incomplete: str) -> list[str]:
     return [name for name in sites() if name.startswith(incomplete)]
 
 
-class EngineName(StrEnum):
-    """What runs the Pulumi program."""
-
-    EMBEDDED = "embedded"
-    PULUMI = "pulumi"
-
+__all__ = ["Engine", "EngineName", "Json", "Site", "Yes", "sites"]
 
 Site = Annotated[
     str,

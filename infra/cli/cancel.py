@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from infra.cli import engine_options as flags
-from infra.cli import stacks
+from infra.stacks import operations
 
 
 def command(
@@ -17,8 +17,8 @@ def command(
     ] = False,
 ) -> None:
     """Clear the lock that a dead operation left; what it had recorded goes into the state."""
-    ref = stacks.reference(stack)
-    cleared, told = stacks.backend().cancel(ref, force=force)
+    ref = operations.reference(stack)
+    cleared, told = operations.backend().cancel(ref, force=force)
     for lock in cleared:
         print(f"cleared the lock made {lock}")
     if not cleared:

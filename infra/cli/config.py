@@ -12,16 +12,16 @@ import typer
 
 from infra import paths
 from infra.cli import engine_options as flags
-from infra.cli import stacks
 from infra.cli.arguments import Json
-from infra.engine import property_path
-from infra.engine.config import ConfigValue, parse_key, text_of
-from infra.engine.project_file import load_project
-from infra.engine.secrets import PassphraseCrypter
+from infra.engine.backend.secrets import PassphraseCrypter
+from infra.engine.resource import property_path
+from infra.engine.workspace.config import ConfigValue, parse_key, text_of
+from infra.engine.workspace.project_file import load_project
 from infra.errors import UserError
+from infra.stacks import operations
 
 if TYPE_CHECKING:
-    from infra.engine.stack_settings import StackSettings
+    from infra.engine.workspace.stack_settings import StackSettings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="A stack's configuration.")
 
@@ -30,13 +30,13 @@ AsPath = Annotated[bool, typer.Option("--path", help="The key is a path into an 
 
 
 def _settings(stack: str) -> StackSettings:
-    return load_project(paths.ROOT).settings(stacks.reference(stack).stack)
+    return load_project(paths.ROOT).settings(operations.reference(stack).stack)
 
 
 def _crypter(stack: str, settings: StackSettings) -> PassphraseCrypter:
     """The stack's crypter; its salt is that of the state, so that one passphrase opens both."""
     salt = settings.encryption_salt
-    state, ref = stacks.backend(), stacks.reference(stack)
+    state, ref = operations.backend(), operations.reference(stack)
     if not salt and state.exists(ref):
         provider = state.read(ref).deployment.get("secrets_providers") or {}
         salt = (provider.get("state") or {}).get("salt", "")
@@ -46,13 +46,13 @@ def _crypter(stack: str, settings: StackSettings) -> PassphraseCrypter:
 def _place(key: str, *, as_path: bool) -> tuple[str, property_path.Path]:
     """The key of the whole value, and the way into it."""
     if not as_path:
-        return parse_key(key, stacks.PROJECT), ()
+        return parse_key(key, operations.PROJECT), ()
     namespace, colon, name = key.rpartition(":")
     try:
         first, *rest = property_path.parse(name)
     except ValueError as error:
         raise UserError(str(error)) from error
-    return parse_key(f"{namespace}{colon}{first}", stacks.PROJECT), tuple(rest)
+    return parse_key(f"{namespace}{colon}{first}", operations.PROJECT), tuple(rest)
 
 
 @app.command()
@@ -65,7 +65,7 @@ def get(stack: flags.Stack, key: Key, path: AsPath = False, as_json: Json = Fals
             f"{stack} has no configuration value {name}",
             hint=f"set it with `gigasite config set {stack} {key}`",
         )
-    with stacks.environment(stacks.site_of(stack)):
+    with operations.environment(operations.site_of(stack)):
         value: Any = settings.config[name].plain(_crypter(stack, settings))
     for part in rest:
         try:
@@ -92,7 +92,7 @@ def set_(
     text = value if value is not None else _asked(secret=secret)
     raw: Any = text
     if secret:
-        with stacks.environment(stacks.site_of(stack)):
+        with operations.environment(operations.site_of(stack)):
             crypter = _crypter(stack, settings)
             raw = {"secure": crypter.encrypt(text)}
             settings.encryption_salt = crypter.salt
@@ -162,8 +162,8 @@ def _without(old: Any, path: property_path.Path, name: str) -> Any:
 @app.command()
 def refresh(stack: flags.Stack) -> None:
     """Set all values as they were in the last operation; the file before is kept beside it, as `.bak`."""
-    settings, ref = _settings(stack), stacks.reference(stack)
-    last = next(iter(stacks.backend().history(ref)), None)
+    settings, ref = _settings(stack), operations.reference(stack)
+    last = next(iter(operations.backend().history(ref)), None)
     if last is None:
         raise UserError(f"nothing was done to {stack} yet", hint="there is no configuration to go back to")
     if settings.path.exists():
@@ -184,7 +184,7 @@ def list_(
     """Show all values."""
     settings = _settings(stack)
     rows: dict[str, dict[str, Any]] = {}
-    with stacks.environment(stacks.site_of(stack)):
+    with operations.environment(operations.site_of(stack)):
         crypter = _crypter(stack, settings)
         for key, value in sorted(settings.config.items()):
             row: dict[str, Any] = {"secret": value.secret}

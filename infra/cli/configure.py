@@ -20,9 +20,9 @@ def command(
     check: Annotated[bool, typer.Option("--check", help="Change nothing; say what would change.")] = False,
 ) -> None:
     """Configure the site's machines: users, time, network, storage, scheduler."""
-    from infra.cli.pipeline import only_one  # noqa: PLC0415 (not for --help)
-    from infra.cli.play import play  # noqa: PLC0415
-    from infra.cli.progress import duration  # noqa: PLC0415
+    from infra.pipeline.execution import only_one  # noqa: PLC0415 (not for --help)
+    from infra.pipeline.play import play  # noqa: PLC0415
+    from infra.pipeline.progress import duration  # noqa: PLC0415
     from infra.spec import load_site  # noqa: PLC0415
 
     load_site(site)  # every mistake of the declaration, before Ansible meets one

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from infra.cli import engine_options as flags
-from infra.cli import stacks
 from infra.cli.arguments import Engine, EngineName, Yes
 from infra.engine import Operation
 from infra.errors import UserError
+from infra.stacks import operations
 
 Remove = Annotated[bool, typer.Option("--remove", help="Remove the empty stacks as well.")]
 
@@ -29,7 +29,7 @@ def command(
 ) -> int:
     """Remove a stack's resources."""
     options = flags.options_of(given)
-    found = stacks.existing_stacks(target, engine)
+    found = operations.existing_stacks(target, engine)
     # The pods refer to the site's stack, so they go first.
     names = found[:1] if only else tuple(reversed(found))
     if not names:
@@ -40,5 +40,5 @@ def command(
     code = flags.run_each(Operation.DESTROY, names, engine=engine, options=options, shown=shown)
     if remove and not code and not options.preview_only:
         for name in names:
-            stacks.remove(name, engine)
+            operations.remove(name, engine)
     return code

@@ -13,7 +13,7 @@ from infra.cli import arguments
 from infra.errors import UserError
 
 if TYPE_CHECKING:
-    from infra.plan.diff import Change
+    from infra.plan.views.diff import Change
 
 
 def command(
@@ -34,7 +34,7 @@ def command(
     reference`.
     """
     from infra.plan import plan  # noqa: PLC0415 (polars is slow to import)
-    from infra.plan.diff import diff  # noqa: PLC0415
+    from infra.plan.views.diff import diff  # noqa: PLC0415
     from infra.spec import sources  # noqa: PLC0415
 
     if after is None:
@@ -96,13 +96,13 @@ def _show(before: str, after: str, changes: tuple[Change, ...]) -> None:
 
 
 def _text(value: float | str | None) -> str:
-    from infra.plan.limits import number  # noqa: PLC0415
+    from infra.plan.admission.limits import number  # noqa: PLC0415
 
     return "" if value is None else value if isinstance(value, str) else number(value)
 
 
 def _delta(change: Change) -> str:
-    from infra.plan.limits import number  # noqa: PLC0415
+    from infra.plan.admission.limits import number  # noqa: PLC0415
 
     delta = change.delta
     if delta is None or change.before is None or change.after is None:

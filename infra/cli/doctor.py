@@ -9,14 +9,13 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from infra import paths
-from infra.cli import apt
 from infra.cli.arguments import Json
-from infra.cli.progress import console
+from infra.pipeline import apt
+from infra.pipeline.prerequisites import packages_of, requirements
+from infra.pipeline.progress import console
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from infra.lab.prerequisites import Requirement
+    from collections.abc import Sequence
 
 _DISK_GIB = 8
 """Image with its template state 1 GiB, building it 3 GiB, five overlays 2 GiB, and room."""
@@ -45,40 +44,11 @@ class Finding:
     optional: bool = False
 
 
-def requirements(*, tests: bool = True) -> tuple[Requirement, ...]:
-    """What this checkout needs from the system, beyond Python; `up` needs nothing that only tests use."""
-    from infra.lab.prerequisites import CHECKERS, REQUIREMENTS  # noqa: PLC0415 (not for --help)
-
-    return (*REQUIREMENTS, *CHECKERS) if tests else REQUIREMENTS
-
-
-def missing_packages(wanted: Sequence[Requirement]) -> list[str]:
-    """Debian packages of the requirements that are not met, in order, each once."""
-    return list(dict.fromkeys(package for item in wanted if not item.check() for package in _packages(item)))
-
-
-def ensure(say: Callable[[str], None], *, tests: bool = False) -> None:
-    """Install what this machine lacks, for the tests too if they are to run.
-
-    Raises:
-        UserError: this user may not install, or something is still missing afterwards.
-    """
-    from infra.errors import UserError  # noqa: PLC0415
-
-    wanted = requirements(tests=tests)
-    missing = [item for item in wanted if not item.check()]
-    if not missing:
-        return
-    apt.install(missing_packages(missing), say)
-    if still := [item.name for item in missing if not item.check()]:
-        raise UserError(
-            f"still missing after the installation: {', '.join(still)}", hint="see `gigasite doctor`"
-        )
-
-
 def examine() -> tuple[Finding, ...]:
     """Look at this machine; changes nothing."""
-    found = [Finding(item.name, item.check(), item.needed_by, _packages(item), "") for item in requirements()]
+    found = [
+        Finding(item.name, item.check(), item.needed_by, packages_of(item), "") for item in requirements()
+    ]
     disk = shutil.disk_usage(paths.cache()).free / 2**30
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     pulumi = shutil.which("pulumi")
@@ -153,7 +123,3 @@ def _acceleration() -> tuple[str, str] | None:
         return None
     probed = accel.probe(built.kernel)
     return str(probed.kind), probed.reason
-
-
-def _packages(item: Requirement) -> tuple[str, ...]:
-    return (item.apt,) if isinstance(item.apt, str) else tuple(item.apt)

@@ -13,7 +13,7 @@ from infra.errors import UserError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from infra.cli.pipeline import Done, Run
+    from infra.pipeline.execution import Done, Run
 
 # What `up` leaves in .gigasite/SITE: keys, passwords, logs and caches of machines that are gone now. Anything
 # else there was put by somebody else and stays.
@@ -26,9 +26,9 @@ OURS = (
 def command(site: Site, engine: Engine = EngineName.EMBEDDED, yes: Yes = False) -> None:
     """Remove the site's resources, its stacks, its local state, and what runs on this machine for it."""
     from infra import plan, spec  # noqa: PLC0415 (not for --help)
-    from infra.cli import pipeline  # noqa: PLC0415
-    from infra.cli.pipeline import Done, Step  # noqa: PLC0415
-    from infra.cli.progress import Progress, duration, interactive  # noqa: PLC0415
+    from infra.pipeline import execution  # noqa: PLC0415
+    from infra.pipeline.execution import Done, Step  # noqa: PLC0415
+    from infra.pipeline.progress import Progress, duration, interactive  # noqa: PLC0415
 
     declared = spec.load_site(site)
     if declared.stand_ins is None and not yes:
@@ -38,22 +38,22 @@ def command(site: Site, engine: Engine = EngineName.EMBEDDED, yes: Yes = False) 
             raise UserError("not confirmed", done="Nothing was changed.")
 
     def remove(run: Run) -> Done:
-        from infra.cli import making  # noqa: PLC0415 (grpc is slow to import)
+        from infra.pipeline import stacks  # noqa: PLC0415 (grpc is slow to import)
 
         run.declared, run.planned = declared, plan.plan(declared)
-        count = making.unmake(run)
+        count = stacks.unmake(run)
         return Done(f"{count} resources removed" if count else "there was nothing", changes=count)
 
     def clean(run: Run) -> Done:
         return Done(_clean(run))
 
     chosen = [Step("remove", "Remove", remove), Step("clean", "Clean up", clean)]
-    with pipeline.only_one(site), Progress([(s.name, s.title) for s in chosen]) as progress:
-        run = pipeline.Run(
+    with execution.only_one(site), Progress([(s.name, s.title) for s in chosen]) as progress:
+        run = execution.Run(
             site=site, engine=str(engine), yes=yes, dry_run=False, simulate=False, limit=None,
-            progress=progress, record=pipeline.new_record(site, ["gigasite", *sys.argv[1:]]), recorded=False,
+            progress=progress, record=execution.new_record(site, ["gigasite", *sys.argv[1:]]), recorded=False,
         )  # fmt: skip
-        pipeline.execute(run, chosen)
+        execution.execute(run, chosen)
     progress.line(f"{site} is down, in {duration(run.record.seconds)}")
 
 
@@ -84,13 +84,13 @@ def _clean(run: Run) -> str:
 
 def _remove_settings(site: str) -> list[str]:
     """Remove the stacks' settings files that hold no more than our passphrase's salt; name the others."""
-    from infra.cli import stacks  # noqa: PLC0415 (the engine is slow to import)
-    from infra.engine.stack_settings import StackSettings  # noqa: PLC0415
+    from infra.engine.workspace.stack_settings import StackSettings  # noqa: PLC0415
+    from infra.stacks import operations  # noqa: PLC0415 (the engine is slow to import)
 
     configured = []
     for pattern in (f"Pulumi.{site}.yaml", f"Pulumi.{site}.*.yaml"):
         for path in sorted(paths.ROOT.glob(pattern)):
-            settings = StackSettings.load(path, stacks.PROJECT)
+            settings = StackSettings.load(path, operations.PROJECT)
             if settings.config or settings.other:
                 configured.append(path.name)
             else:

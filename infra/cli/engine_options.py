@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from infra.cli import stacks
 from infra.cli.arguments import Json, sites
 from infra.engine import Options
 from infra.errors import UserError
+from infra.stacks import operations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from infra.cli.arguments import EngineName
-    from infra.cli.stacks import Shown, StackRun
     from infra.engine import Operation
+    from infra.stacks.operations import Shown, StackRun
 
 
 def _complete(incomplete: str) -> list[str]:
@@ -128,7 +128,7 @@ def options_of(given: dict[str, Any]) -> Options:
 
 def shown_of(given: dict[str, Any]) -> Shown:
     """What was given of SHOWN."""
-    return stacks.Shown(**{name: given[name] for name in SHOWN})
+    return operations.Shown(**{name: given[name] for name in SHOWN})
 
 
 def confirm(question: str, *, yes: bool) -> None:
@@ -160,11 +160,11 @@ def run_each(
     """
     runs: list[StackRun] = []
     for name in names:
-        done = stacks.run_stack(operation, name, engine=engine, options=options, shown=shown)
+        done = operations.run_stack(operation, name, engine=engine, options=options, shown=shown)
         runs.append(done)
         if not done.succeeded and done.exit_code != 7:
             break
     if shown.as_json and operation == "preview":
         found = {done.stack: done.document for done in runs}
         print(json.dumps({"engine": runs[0].engine if runs else "", "stacks": found}, indent=4))
-    return stacks.first_failure(runs)
+    return operations.first_failure(runs)

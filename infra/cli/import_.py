@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from infra.cli import engine_options as flags
-from infra.cli import stacks
 from infra.cli.arguments import Engine, EngineName, Json
 from infra.engine import ImportSpec, Operation, Options
 from infra.errors import UserError
+from infra.stacks import operations
 
 
 def command(
@@ -31,16 +31,16 @@ def command(
 ) -> int:
     """Take existing resources into a stack."""
     if file:
-        from infra.engine.import_file import read_imports  # noqa: PLC0415 (only where there is a file)
+        from infra.engine.workspace.import_file import read_imports  # noqa: PLC0415 (only where there is a file)
 
-        specs = read_imports(file, stacks.reference(stack), protect=protect)
+        specs = read_imports(file, operations.reference(stack), protect=protect)
     elif type_ and name and identity:
         parent, provider = _urn("parent", parent), _urn("provider", provider)
         specs = [ImportSpec(type_, name, identity, parent=parent, provider=provider, protect=protect)]
     else:
         raise UserError("say what to import", hint="give TYPE, NAME and ID, or --file")
     options = Options(imports=tuple(specs), preview_only=preview_only)
-    shown = stacks.Shown(as_json=as_json)
+    shown = operations.Shown(as_json=as_json)
     return flags.run_each(Operation.IMPORT, [stack], engine=engine, options=options, shown=shown)
 
 
@@ -50,7 +50,7 @@ def _urn(what: str, text: str) -> str:
     Raises:
         UserError: it is none.
     """
-    from infra.engine.urn import is_urn  # noqa: PLC0415 (as above)
+    from infra.engine.resource.urn import is_urn  # noqa: PLC0415 (as above)
 
     urn = text if text.startswith("urn:") else text.partition("=")[2] or text
     if text and not is_urn(urn):

@@ -35,8 +35,8 @@ def command(
 
     Exit code 1 if a finding is an error: the declaration asks for what cannot work.
     """
-    from infra.plan import export as exports  # noqa: PLC0415 (polars is slow to import)
     from infra.plan import plan as make  # noqa: PLC0415
+    from infra.plan.views import export as exports  # noqa: PLC0415 (polars is slow to import)
     from infra.spec import load_site  # noqa: PLC0415
 
     whole = make(load_site(site), phase)
@@ -97,7 +97,7 @@ def _counts(figures: dict[str, Any]) -> Table:
 
 def _lines(figures: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Labels and figures, from places to people's carbon."""
-    from infra.plan.limits import number  # noqa: PLC0415
+    from infra.plan.admission.limits import number  # noqa: PLC0415
 
     for key in ("buildings", "halls", "pods", "scalable_units", "racks", "nodes", "accelerators"):
         yield key.replace("_", " "), number(figures[key])
@@ -153,14 +153,14 @@ def _lines(figures: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _sum_of(parts: dict[str, int]) -> str:
-    from infra.plan.limits import number  # noqa: PLC0415
+    from infra.plan.admission.limits import number  # noqa: PLC0415
 
     inside = [f"{number(value)} {name.replace('_', '–')}" for name, value in parts.items() if name != "total"]
     return number(parts["total"]) + (f" = {' + '.join(inside)}" if inside else "")
 
 
 def _watts(megawatts: float) -> str:
-    from infra.plan.limits import number  # noqa: PLC0415
+    from infra.plan.admission.limits import number  # noqa: PLC0415
 
     for unit, scale in (("MW", 1.0), ("kW", 1e3)):
         if megawatts * scale >= 1:
@@ -169,8 +169,8 @@ def _watts(megawatts: float) -> str:
 
 
 def _limits(plan: Plan) -> Table:
-    from infra.plan.admission import limits  # noqa: PLC0415
-    from infra.plan.limits import number  # noqa: PLC0415
+    from infra.plan.admission.admission import limits  # noqa: PLC0415
+    from infra.plan.admission.limits import number  # noqa: PLC0415
 
     table = _table("limit", "place", "case", "used", "allowed", "")
     worst: dict[tuple[str, str], tuple[float, Any]] = {}

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from infra.cli import engine_options as flags
-from infra.cli import grid, stacks
 from infra.cli.arguments import Engine, EngineName
 from infra.engine import Operation
+from infra.rollout import grid
+from infra.stacks import operations
 
 
 @flags.with_options(
@@ -19,8 +20,8 @@ def command(
 ) -> int:
     """Show what `up` would change."""
     options, shown = flags.options_of(given), flags.shown_of(given)
-    names = stacks.stacks_of(target)[: 1 if only else None]
+    names = operations.stacks_of(target)[: 1 if only else None]
     if not shown.as_json:
-        for gate in grid.gates_of(stacks.site_of(target)):
+        for gate in grid.gates_of(operations.site_of(target)):
             print(grid.words(gate))
     return flags.run_each(Operation.PREVIEW, names, engine=engine, options=options, shown=shown)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from infra.cli import engine_options as flags
-from infra.cli import stacks
 from infra.cli.arguments import Engine, EngineName, Yes
 from infra.engine import Operation
 from infra.errors import UserError
+from infra.stacks import operations
 
 
 @flags.with_options(
@@ -24,7 +24,7 @@ def command(
 ) -> int:
     """Read the real machines into the state."""
     options = flags.options_of(given)
-    names = stacks.existing_stacks(target, engine)[: 1 if only else None]
+    names = operations.existing_stacks(target, engine)[: 1 if only else None]
     if not names:
         raise UserError(f"there is no stack of {target} yet", hint=f"make it with `gigasite up {target}`")
     if not options.preview_only:

@@ -11,15 +11,15 @@ import typer
 
 from infra import paths
 from infra.cli import engine_options as flags
-from infra.cli import stacks
 from infra.cli.arguments import Json, Yes
-from infra.cli.user_files import user_file
-from infra.engine import integrity
-from infra.engine.project_file import load_project
+from infra.engine.resource import integrity
+from infra.engine.workspace.project_file import load_project
 from infra.errors import UserError
+from infra.stacks import operations
+from infra.stacks.user_files import user_file
 
 if TYPE_CHECKING:
-    from infra.engine.stack_ref import StackRef
+    from infra.engine.resource.stack_ref import StackRef
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Stacks and what they hold.")
 
@@ -57,7 +57,7 @@ def _selection() -> Path:
 def list_(as_json: Json = False) -> None:
     """List the stacks of this checkout."""
     current = selection()
-    found = stacks.backend().stacks(stacks.PROJECT)
+    found = operations.backend().stacks(operations.PROJECT)
     if as_json:
         rows = [
             {
@@ -80,15 +80,15 @@ def list_(as_json: Json = False) -> None:
 @app.command()
 def init(stack: flags.Stack) -> None:
     """Make an empty stack."""
-    stacks.backend().init(stacks.reference(stack))
-    stacks.passphrase_file(stacks.site_of(stack))
+    operations.backend().init(operations.reference(stack))
+    operations.passphrase_file(operations.site_of(stack))
     print(f"made the stack {stack}")
 
 
 @app.command()
 def select(stack: flags.Stack) -> None:
     """Choose the stack that commands mean when none is named."""
-    if not stacks.backend().exists(stacks.reference(stack)):
+    if not operations.backend().exists(operations.reference(stack)):
         raise UserError(f"there is no stack {stack}", hint="see `gigasite stack ls`")
     _selection().write_text(stack + "\n")
 
@@ -107,8 +107,8 @@ def rm(
 ) -> None:
     """Remove a stack, its history and its settings; its last states stay as backups."""
     flags.confirm(f"Remove the stack {stack} with its history", yes=yes)
-    ref = stacks.reference(stack)
-    stacks.backend().remove(ref, force=force, backups=remove_backups)
+    ref = operations.reference(stack)
+    operations.backend().remove(ref, force=force, backups=remove_backups)
     if not preserve_config:
         _settings(ref).unlink(missing_ok=True)
     if selection() == stack:
@@ -121,9 +121,9 @@ def rename(
     stack: flags.Stack, name: Annotated[str, typer.Argument(metavar="NAME", help="Its new name.")]
 ) -> None:
     """Give a stack another name; its resources, history and settings follow."""
-    old, new = stacks.reference(stack), stacks.reference(name)
-    stacks.share_passphrase(stacks.site_of(stack), stacks.site_of(name))
-    stacks.backend().rename(old, new)
+    old, new = operations.reference(stack), operations.reference(name)
+    operations.share_passphrase(operations.site_of(stack), operations.site_of(name))
+    operations.backend().rename(old, new)
     if _settings(old).exists():
         _settings(old).rename(_settings(new))
     if selection() == stack:
@@ -143,7 +143,7 @@ def output(
     show_secrets: ShowSecrets = False,
 ) -> None:
     """Show a stack's outputs."""
-    found = stacks.stack_outputs(stacks.reference(selected(stack)), show_secrets=show_secrets)
+    found = operations.stack_outputs(operations.reference(selected(stack)), show_secrets=show_secrets)
     if name is not None:
         if name not in found:
             raise UserError(f"the stack has no output {name!r}", hint=f"it has {', '.join(found) or 'none'}")
@@ -162,7 +162,7 @@ def _text(value: Any) -> str:
 @app.command()
 def history(stack: Optional = None, as_json: Json = False) -> None:
     """Show what was done to a stack, the latest first."""
-    entries = stacks.backend().history(stacks.reference(selected(stack)))
+    entries = operations.backend().history(operations.reference(selected(stack)))
     if as_json:
         print(json.dumps(entries, indent=2))
         return
@@ -179,9 +179,9 @@ def export(
     show_secrets: ShowSecrets = False,
 ) -> None:
     """Write a stack's deployment as JSON, as `pulumi stack export` does."""
-    from infra.cli.deployment import exported  # noqa: PLC0415
+    from infra.stacks.deployment import exported  # noqa: PLC0415
 
-    text = json.dumps(exported(stacks.reference(selected(stack)), show_secrets=show_secrets), indent=4)
+    text = json.dumps(exported(operations.reference(selected(stack)), show_secrets=show_secrets), indent=4)
     if file:
         with user_file(file, "write"):
             file.touch(mode=0o600)
@@ -198,11 +198,11 @@ def import_(
     force: Annotated[bool, typer.Option("--force", help="Even of another stack.")] = False,
 ) -> None:
     """Put a deployment that `export` wrote in the place of a stack's own."""
-    from infra.cli.deployment import imported  # noqa: PLC0415
+    from infra.stacks.deployment import imported  # noqa: PLC0415
 
     with user_file(file or Path("standard input"), "read"):
         text = file.read_text() if file else sys.stdin.read()
-    ref = stacks.reference(selected(stack))
+    ref = operations.reference(selected(stack))
     count = imported(ref, text, force=force)
     print(f"{ref.stack} has {count} resources now; the state before is in its .bak file")
 
@@ -210,7 +210,7 @@ def import_(
 @app.command()
 def check(stack: Optional = None) -> None:
     """See that a stack's state holds together."""
-    ref = stacks.reference(selected(stack))
-    resources = stacks.backend().read(ref).resources
+    ref = operations.reference(selected(stack))
+    resources = operations.backend().read(ref).resources
     integrity.check(resources, f"the state of {ref.stack}")
     print(f"{ref.stack}: {len(resources)} resources, consistent")

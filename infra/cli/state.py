@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from infra.cli import engine_options as flags
-from infra.cli import stacks
 from infra.cli.arguments import Yes
-from infra.engine import integrity
-from infra.engine import urn as urns
-from infra.engine.renaming import renamed
+from infra.engine.resource import integrity
+from infra.engine.resource import urn as urns
+from infra.engine.resource.renaming import renamed
 from infra.errors import UserError
+from infra.stacks import operations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ Resource = dict[str, Any]
 @contextmanager
 def edited(stack: str) -> Iterator[list[Resource]]:
     """The resources of a stack, written back when all went well; the state before is in the backup."""
-    state, ref = stacks.backend(), stacks.reference(stack)
+    state, ref = operations.backend(), operations.reference(stack)
     with state.locked(ref):
         state.recover(ref)
         checkpoint = state.read(ref)
@@ -113,7 +113,7 @@ def rename(
 @app.command()
 def repair(stack: flags.Stack, yes: Yes = False) -> None:
     """Put a damaged state in order: the sequence, and references to what is gone."""
-    state, ref = stacks.backend(), stacks.reference(stack)
+    state, ref = operations.backend(), operations.reference(stack)
     content = state.files(ref).read()
     if content is None:
         raise UserError(f"there is no stack {stack}", hint="see `gigasite stack ls`")

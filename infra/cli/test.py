@@ -69,9 +69,9 @@ def command(
     """Run all checks: lint, types, unit, conformance, and the lab end to end on machines that really boot."""
     chosen = [check for check in CHECKS if not only or check.part in only]
     if any(check.part in NEED_SYSTEM for check in chosen):
-        from infra.cli import doctor  # noqa: PLC0415 (not for --help)
+        from infra.pipeline import prerequisites  # noqa: PLC0415 (not for --help)
 
-        doctor.ensure(lambda text: print(f"==> {text}", flush=True), tests=True)
+        prerequisites.ensure(lambda text: print(f"==> {text}", flush=True), tests=True)
     (paths.ROOT / "out" / "test").mkdir(parents=True, exist_ok=True)
     # All parts run, whatever fails: one run says everything that is wrong.
     results = [(check, *_run(check)) for check in chosen]

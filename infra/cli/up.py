@@ -14,7 +14,7 @@ from infra.errors import UserError
 from infra.report.titles import TITLES
 
 if TYPE_CHECKING:
-    from infra.cli.pipeline import Run, Step
+    from infra.pipeline.execution import Run, Step
 
 
 def _names(incomplete: str) -> list[str]:
@@ -42,16 +42,16 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Declare, make, boot, configure, verify and report a site; again and again, as long as it takes."""
-    from infra.cli import pipeline, steps  # noqa: PLC0415 (not for --help)
-    from infra.cli.progress import Progress, duration  # noqa: PLC0415
+    from infra.pipeline import execution, steps  # noqa: PLC0415 (not for --help)
+    from infra.pipeline.progress import Progress, duration  # noqa: PLC0415
     from infra.spec import load_site  # noqa: PLC0415
 
     wanted = _wanted(step, dry_run=dry_run)
     load_site(site)  # a declaration with mistakes, or none, leaves not even a folder behind
     chosen = [item for item in steps.all_steps(TITLES) if item.name in wanted]
     signal.signal(signal.SIGTERM, _interrupt)
-    with pipeline.only_one(site), Progress([(s.name, s.title) for s in chosen], json=as_json) as progress:
-        run = pipeline.Run(
+    with execution.only_one(site), Progress([(s.name, s.title) for s in chosen], json=as_json) as progress:
+        run = execution.Run(
             site=site,
             engine=str(engine),
             yes=yes,
@@ -59,12 +59,12 @@ def command(
             simulate=simulate,
             limit=limit or None,
             progress=progress,
-            record=pipeline.new_record(site, ["gigasite", *sys.argv[1:]], goes_on=wanted < set(TITLES)),
+            record=execution.new_record(site, ["gigasite", *sys.argv[1:]], goes_on=wanted < set(TITLES)),
             recorded=not dry_run,
             pods=tuple(pod or ()),
         )
         try:
-            pipeline.execute(run, chosen)
+            execution.execute(run, chosen)
         except UserError as error:
             raise _resumable(error, run, chosen) from error
         finally:

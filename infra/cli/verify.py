@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from infra import paths
 from infra.cli.arguments import Json, Site
 from infra.errors import UserError
+from infra.pipeline.verification import results, words
 from infra.process import stream
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-
-def results(site: str) -> Path:
-    """Where the outcome of each check lies."""
-    return paths.out(site) / "verify.json"
-
-
-def words(site: str, extra: Sequence[str] = ()) -> list[str]:
-    """The pytest command line; a person can type it too."""
-    return [
-        sys.executable, "-m", "pytest", str(paths.ROOT / "tests" / "verify"), "--site", site,
-        "--verify-json", str(results(site)), f"--junit-xml={paths.out(site) / 'verify.xml'}", *extra,
-    ]  # fmt: skip
 
 
 def command(

@@ -13,7 +13,7 @@ from infra.components.resources import Switch
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from infra.plan.machines import Machine
+    from infra.plan.tables.machines import Machine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from infra.components.resources import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from infra.plan.machines import Machine
+    from infra.plan.tables.machines import Machine
 
 SSH_PORT = 22
 

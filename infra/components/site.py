@@ -15,7 +15,7 @@ from infra.components.storage_tier import StorageTier, StorageTierArgs
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from infra.plan.machines import Machine
+    from infra.plan.tables.machines import Machine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ from infra.energy.inputs import (
 )
 from infra.errors import UserError
 from infra.plan import plan
-from infra.plan.cooling import rise_k
+from infra.plan.tables.cooling import rise_k
 
 if TYPE_CHECKING:
     from infra.plan import Plan

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from infra.engine.events import Event, Op
-    from infra.engine.values import Properties
+    from infra.engine.resource.values import Properties
 
 __all__ = ["EngineError", "ImportSpec", "Operation", "Options", "Result", "run"]
 
@@ -137,7 +137,7 @@ def run(
     """
     # Its library tells of every connection that ends, on standard error.
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
-    from infra.engine.garbage import seldom_collected  # noqa: PLC0415 (as the next)
+    from infra.engine.program.gc_tuning import seldom_collected  # noqa: PLC0415 (as the next)
     from infra.engine.session import run_session  # noqa: PLC0415 (grpc takes 0.2 s to import)
 
     with seldom_collected():

@@ -11,8 +11,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from infra.engine.state import ResourceState
-    from infra.engine.values import Properties
+    from infra.engine.resource.state import ResourceState
+    from infra.engine.resource.values import Properties
 
 
 class Op(StrEnum):

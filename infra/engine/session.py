@@ -13,12 +13,20 @@ from typing import TYPE_CHECKING, NoReturn
 import grpc
 from pulumi.runtime.proto import engine_pb2_grpc, resource_pb2_grpc
 
-from infra.engine import Operation, Options, Result, integrity
-from infra.engine.backend import FileBackend
-from infra.engine.bail import BailError
-from infra.engine.deployment import Deployment
-from infra.engine.deployment_options import DeploymentOptions
-from infra.engine.engine_service import EngineService
+from infra.engine import Operation, Options, Result
+from infra.engine.backend.backend import FileBackend
+from infra.engine.backend.journal import Journal
+from infra.engine.backend.secrets import crypter_for
+from infra.engine.backend.stack_files import UpdateInfo
+from infra.engine.deploy.bail import BailError
+from infra.engine.deploy.deployment import Deployment
+from infra.engine.deploy.deployment_options import DeploymentOptions
+from infra.engine.deploy.import_ import import_resources, refuse_ambiguous
+from infra.engine.deploy.pending import settle_pending
+from infra.engine.deploy.policy import Policy
+from infra.engine.deploy.preflight import protected, providers_of, refuse_delete_hooks
+from infra.engine.deploy.registration import Finished
+from infra.engine.deploy.snapshot import SnapshotManager
 from infra.engine.errors import EngineError
 from infra.engine.events import (
     CancelEvent,
@@ -29,38 +37,31 @@ from infra.engine.events import (
     StdoutEvent,
     SummaryEvent,
 )
-from infra.engine.finder import Finder, is_ours
-from infra.engine.import_ import import_resources, refuse_ambiguous
-from infra.engine.interrupts import Interrupts
-from infra.engine.journal import Journal
-from infra.engine.monitor import Monitor, MonitorService, RunInfo
-from infra.engine.pending import settle_pending
-from infra.engine.plugins import CHANNEL_OPTIONS, PluginHost
-from infra.engine.policy import Policy
-from infra.engine.preflight import protected, providers_of, refuse_delete_hooks
-from infra.engine.program import ProgramProcess, interpreter
-from infra.engine.project import backend_url
-from infra.engine.project_file import load_project
-from infra.engine.registration import Finished
-from infra.engine.secrets import crypter_for
-from infra.engine.snapshot import SnapshotManager
-from infra.engine.stack_files import UpdateInfo
-from infra.engine.stack_ref import ORGANIZATION, StackRef
-from infra.engine.state import ENGINE_VERSION, SecretsProvider, Snapshot
-from infra.engine.targets import Targets
+from infra.engine.plugin.finder import Finder, is_ours
+from infra.engine.plugin.plugins import CHANNEL_OPTIONS, PluginHost
+from infra.engine.program.engine_service import EngineService
+from infra.engine.program.interrupts import Interrupts
+from infra.engine.program.monitor import Monitor, MonitorService, RunInfo
+from infra.engine.program.program import ProgramProcess, interpreter
+from infra.engine.resource import integrity
+from infra.engine.resource.stack_ref import ORGANIZATION, StackRef
+from infra.engine.resource.state import ENGINE_VERSION, SecretsProvider, Snapshot
+from infra.engine.resource.targets import Targets
+from infra.engine.workspace.project import backend_url
+from infra.engine.workspace.project_file import load_project
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from infra.engine.checkpoint import Checkpoint
-    from infra.engine.config import Configuration
+    from infra.engine.backend.checkpoint import Checkpoint
+    from infra.engine.backend.journal import Begun
+    from infra.engine.backend.secrets import PassphraseCrypter
     from infra.engine.events import Event
-    from infra.engine.in_process import InProcessProgram
-    from infra.engine.journal import Begun
-    from infra.engine.project import Project
-    from infra.engine.secrets import PassphraseCrypter
-    from infra.engine.values import Properties
+    from infra.engine.program.in_process import InProcessProgram
+    from infra.engine.resource.values import Properties
+    from infra.engine.workspace.config import Configuration
+    from infra.engine.workspace.project import Project
 
 _UNCHANGING = {Op.SAME, Op.READ, Op.READ_DISCARD, Op.READ_REPLACEMENT}
 _KINDS = {Operation.UP: "update", Operation.IMPORT: "resource-import"}
@@ -74,7 +75,7 @@ def run_session(
     session = Session(operation, project, stack, options, on_event)
     factory = None
     if options.in_process:
-        from infra.engine.in_process import Loop  # noqa: PLC0415 (needs greenlets)
+        from infra.engine.program.in_process import Loop  # noqa: PLC0415 (needs greenlets)
 
         factory = Loop
     with asyncio.Runner(loop_factory=factory) as runner:
@@ -336,7 +337,7 @@ class Session:
     ) -> ProgramProcess | InProcessProgram:
         """The program, in this process if that was asked for and its packages are ours."""
         if self._options.in_process and is_ours(python):
-            from infra.engine.in_process import InProcessProgram  # noqa: PLC0415 (needs greenlets)
+            from infra.engine.program.in_process import InProcessProgram  # noqa: PLC0415 (needs greenlets)
 
             return InProcessProgram(monitor, engine, self._line)
         return ProgramProcess(monitor, address, python, self._line)

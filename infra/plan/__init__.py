@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from infra.plan.machines import Machine, Role
-from infra.plan.members import machines_of
 from infra.plan.plan import Plan, plan
+from infra.plan.tables.machines import Machine, Role
+from infra.plan.tables.members import machines_of
 
 __all__ = ["Machine", "Plan", "Role", "machines_of", "plan"]

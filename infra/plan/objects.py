@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ConfigDict, create_model
 
-from infra.plan import addressing
-from infra.plan.counts import step_name
+from infra.plan.tables import addressing
+from infra.plan.tables.counts import step_name
 from infra.spec import catalog, tiers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from infra.plan.geometry import Geometry
+    from infra.plan.tables.geometry import Geometry
     from infra.spec.tiers import ResolvedTier
 
 FIELDS: dict[str, dict[str, Any]] = {

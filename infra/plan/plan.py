@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from infra.errors import UserError
-from infra.plan import addressing, links, positions, switching
-from infra.plan.geometry import Geometry
-from infra.plan.template import Template, template_for
+from infra.plan.tables import addressing, links, positions, switching
+from infra.plan.tables.geometry import Geometry
+from infra.plan.tables.template import Template, template_for
 from infra.spec import catalog
 
 if TYPE_CHECKING:
-    from infra.plan.findings import Finding
-    from infra.plan.switching import TierFrame
+    from infra.plan.admission.findings import Finding
+    from infra.plan.tables.switching import TierFrame
     from infra.spec.site import Site
 
 SWITCH_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -135,7 +135,7 @@ class Plan:
 
     @cached_property
     def template(self) -> Template | None:
-        """What this slice is a copy of, if it is a pod without exceptions; see `infra.plan.template`."""
+        """The pod that this slice copies, if it has no exceptions; see `infra.plan.tables.template`."""
         return template_for(self)
 
     # Tables
@@ -143,7 +143,7 @@ class Plan:
     @cached_property
     def places(self) -> pl.DataFrame:
         """Buildings, halls, pods and scalable units: level, name, parent, racks, nodes, accelerators."""
-        from infra.plan.places import places  # noqa: PLC0415 (each table only costs those who ask for it)
+        from infra.plan.tables.places import places  # noqa: PLC0415 (each table only costs those who ask for it)
 
         return places(self)
 
@@ -290,35 +290,35 @@ class Plan:
 
     @cached_property
     def power(self) -> pl.DataFrame:
-        """Watts of every place from site to rack; see `infra.plan.power`."""
-        from infra.plan.power import power  # noqa: PLC0415
+        """Watts of every place from site to rack; see `infra.plan.tables.power`."""
+        from infra.plan.tables.power import power  # noqa: PLC0415
 
         return power(self)
 
     @cached_property
     def cooling(self) -> pl.DataFrame:
-        """Heat and coolant of every place; see `infra.plan.cooling`."""
-        from infra.plan.cooling import cooling  # noqa: PLC0415
+        """Heat and coolant of every place; see `infra.plan.tables.cooling`."""
+        from infra.plan.tables.cooling import cooling  # noqa: PLC0415
 
         return cooling(self)
 
     @cached_property
     def storage(self) -> pl.DataFrame:
-        """Storage tiers; see `infra.plan.storage`."""
-        from infra.plan.storage import storage  # noqa: PLC0415
+        """Storage tiers; see `infra.plan.tables.storage`."""
+        from infra.plan.tables.storage import storage  # noqa: PLC0415
 
         return storage(self)
 
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
         """What admission and the announcement's comparison found, errors first."""
-        from infra.plan.findings import findings  # noqa: PLC0415
+        from infra.plan.admission.findings import findings  # noqa: PLC0415
 
         return findings(self)
 
     def summary(self) -> dict[str, Any]:
         """The plan's figures as one JSON object."""
-        from infra.plan.summary import summary  # noqa: PLC0415
+        from infra.plan.views.summary import summary  # noqa: PLC0415
 
         return summary(self)
 

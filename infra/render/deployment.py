@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 
 from infra.errors import UserError
 from infra.paths import ROOT
-from infra.plan.machines import Role
+from infra.plan.tables.machines import Role
 from infra.render.templates import render
 
 if TYPE_CHECKING:

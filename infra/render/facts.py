@@ -12,7 +12,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from infra.plan.machines import Machine, Nic, Role
+from infra.plan.tables.machines import Machine, Nic, Role
 from infra.render.firewall import Firewall, Inbound, Zone, allowed, firewall_of, zones_of
 from infra.render.routing import Route, Routing, host_routes, network_of, routing_of
 from infra.render.scheduler import SlurmFacts, slurm_facts

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from infra.plan.zones import loopback_ranges
+from infra.plan.tables.zones import loopback_ranges
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from infra.plan.machines import Role
+    from infra.plan.tables.machines import Role
     from infra.spec.site import Site
 
 COMMENT = 128

@@ -6,12 +6,12 @@ import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from infra.plan.machines import Role
+from infra.plan.tables.machines import Role
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from infra.plan.machines import Machine
+    from infra.plan.tables.machines import Machine
 
 ROUTER_IDS = ipaddress.IPv4Address("10.0.0.0")
 """Router ids of switches with IPv6 loopbacks are this plus their number; nothing has them as address."""

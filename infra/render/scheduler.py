@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from infra.plan.machines import Machine, Role
+from infra.plan.tables.machines import Machine, Role
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from infra.plan import Plan
-    from infra.plan.machines import Machine
+    from infra.plan.tables.machines import Machine
     from infra.report.checks import Checks
 
 MOST_MACHINES = 200

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
-from infra.plan.machines import Machine, Role
+from infra.plan.tables.machines import Machine, Role
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

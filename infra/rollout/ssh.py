@@ -15,7 +15,7 @@ from infra.render.templates import render
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from infra.plan.machines import Machine
+    from infra.plan.tables.machines import Machine
 
 USER = "gigasite"
 """The account in every image; it may use sudo without a password."""

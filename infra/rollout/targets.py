@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from infra.plan import Plan
-    from infra.plan.machines import Machine
+    from infra.plan.tables.machines import Machine
 
 
 @dataclass(frozen=True)

@@ -166,7 +166,7 @@ class World:
         return looker.state(recorder.StackRef("suite", "dev"))
 
     def backend(self) -> Any:
-        from infra.engine.backend import FileBackend
+        from infra.engine.backend.backend import FileBackend
 
         return FileBackend(f"file://{self.root}/state")
 
@@ -193,8 +193,8 @@ def child(phase: str, root: Path) -> int:
     """One operation, as the process that may be killed."""
     from infra import engine
     from infra.engine import events
-    from infra.engine.backend import FileBackend
-    from infra.engine.stack_ref import StackRef
+    from infra.engine.backend.backend import FileBackend
+    from infra.engine.resource.stack_ref import StackRef
 
     backend, ref = FileBackend(os.environ["PULUMI_BACKEND_URL"]), StackRef("suite", "dev")
     if not backend.exists(ref):
@@ -252,8 +252,8 @@ class Outcome:
 
 def kill_once(reference: Reference, phase: str, chance: random.Random, folder: Path) -> Outcome:
     """One moment."""
-    from infra.engine import integrity
-    from infra.engine.stack_ref import StackRef
+    from infra.engine.resource import integrity
+    from infra.engine.resource.stack_ref import StackRef
 
     world = reference.before[phase].copy(folder)
     world.prepare(phase)

@@ -16,11 +16,11 @@ import steps
 
 from infra import engine
 from infra.engine import EngineError, events
-from infra.engine.backend import FileBackend
-from infra.engine.display_words import closing_message
-from infra.engine.secrets import PassphraseCrypter, crypter_for
-from infra.engine.stack_ref import StackRef
-from infra.engine.stack_settings import StackSettings
+from infra.engine.backend.backend import FileBackend
+from infra.engine.backend.secrets import PassphraseCrypter, crypter_for
+from infra.engine.display.display_words import closing_message
+from infra.engine.resource.stack_ref import StackRef
+from infra.engine.workspace.stack_settings import StackSettings
 
 HERE = Path(__file__).resolve().parent
 PASSPHRASE = "conformance"

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from infra.engine import EngineError, ImportSpec, Options
-from infra.engine.config import ConfigValue
-from infra.engine.import_file import read_imports
-from infra.engine.stack_ref import StackRef
+from infra.engine.resource.stack_ref import StackRef
+from infra.engine.workspace.config import ConfigValue
+from infra.engine.workspace.import_file import read_imports
 
 if TYPE_CHECKING:
-    from infra.engine.backend import FileBackend
-    from infra.engine.secrets import PassphraseCrypter
-    from infra.engine.stack_settings import StackSettings
+    from infra.engine.backend.backend import FileBackend
+    from infra.engine.backend.secrets import PassphraseCrypter
+    from infra.engine.workspace.stack_settings import StackSettings
 
 PROJECT = "suite"
 Step = dict[str, Any]

@@ -18,8 +18,8 @@ sys.path.insert(0, str(HERE))
 import crash  # noqa: E402
 import twin  # noqa: E402
 
-from infra.engine import integrity  # noqa: E402
-from infra.engine.stack_ref import StackRef  # noqa: E402
+from infra.engine.resource import integrity  # noqa: E402
+from infra.engine.resource.stack_ref import StackRef  # noqa: E402
 
 pytestmark = pytest.mark.conformance
 REF = StackRef("suite", "dev")

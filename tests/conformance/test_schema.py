@@ -17,11 +17,11 @@ sys.path.insert(0, str(HERE))
 import recorder  # noqa: E402
 import steps  # noqa: E402
 
-from infra.engine import integrity  # noqa: E402
-from infra.engine.checkpoint import versioned  # noqa: E402
+from infra.engine.backend.checkpoint import versioned  # noqa: E402
+from infra.engine.resource import integrity  # noqa: E402
 
 if TYPE_CHECKING:
-    from infra.engine.stack_ref import StackRef
+    from infra.engine.resource.stack_ref import StackRef
 
 SCHEMAS = HERE.parent.parent.parent / "shared" / "pulumi-schemas"
 # Between them: secrets, assets, init errors, timeouts, providers, reads, imports, pending, replacements.

@@ -27,11 +27,12 @@ for folder in (HERE.parent.parent, HERE):
 import recorder  # noqa: E402
 import steps  # noqa: E402
 
-from infra.engine import EngineError, events, integrity, run  # noqa: E402
-from infra.engine.backend import FileBackend  # noqa: E402
-from infra.engine.event_json import to_json  # noqa: E402
-from infra.engine.secrets import crypter_for  # noqa: E402
-from infra.engine.stack_ref import StackRef  # noqa: E402
+from infra.engine import EngineError, events, run  # noqa: E402
+from infra.engine.backend.backend import FileBackend  # noqa: E402
+from infra.engine.backend.secrets import crypter_for  # noqa: E402
+from infra.engine.display.event_json import to_json  # noqa: E402
+from infra.engine.resource import integrity  # noqa: E402
+from infra.engine.resource.stack_ref import StackRef  # noqa: E402
 
 LIMIT = 240
 """Seconds that a run may take on a busy machine."""

@@ -13,14 +13,14 @@ import pytest
 import testinfra
 
 from infra.errors import UserError
-from infra.plan.machines import Role
+from infra.plan.tables.machines import Role
 from infra.rollout import ssh
 from infra.rollout.targets import Targets, targets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from infra.plan.machines import Machine
+    from infra.plan.tables.machines import Machine
     from infra.render.facts import MachineFacts, SiteFacts
 
 TARGETS = pytest.StashKey[Targets | None]()

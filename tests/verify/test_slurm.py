@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from infra.plan.machines import Role
+from infra.plan.tables.machines import Role
 
 pytestmark = pytest.mark.proved_on("vm")
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from infra.engine import integrity
-from infra.engine.backend import FileBackend
-from infra.engine.stack_ref import StackRef
+from infra.engine.backend.backend import FileBackend
+from infra.engine.resource import integrity
+from infra.engine.resource.stack_ref import StackRef
 
 HERE: Final = Path(__file__).resolve().parent
 REF: Final = StackRef("boxes", "dev")

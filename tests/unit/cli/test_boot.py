@@ -10,8 +10,8 @@ from dataclasses import replace
 import pytest
 
 from infra import paths, spec
-from infra.cli import boot
 from infra.errors import UserError
+from infra.pipeline import boot
 from infra.plan import machines_of, plan
 
 pytestmark = pytest.mark.unit

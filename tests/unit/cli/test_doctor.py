@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from infra import cli
-from infra.cli import apt, doctor
+from infra.cli import doctor
 from infra.errors import UserError
+from infra.pipeline import apt, prerequisites
 
 pytestmark = pytest.mark.unit
 
@@ -33,6 +34,7 @@ def machine(monkeypatch):
 
     def having(*needed):
         monkeypatch.setattr(doctor, "requirements", lambda **_kind: needed)
+        monkeypatch.setattr(prerequisites, "requirements", lambda **_kind: needed)
         monkeypatch.setattr(doctor, "_acceleration", lambda: ("tcg", "/dev/kvm is missing"))
         return needed
 
@@ -65,7 +67,7 @@ def test_a_machine_that_has_all_is_fine_without_the_pulumi_cli(machine, capsys, 
 def test_nothing_is_installed_where_nothing_is_missing(machine, monkeypatch):
     machine(Needed("QEMU", True))
     monkeypatch.setattr(apt, "install", lambda *_: pytest.fail("installed"))
-    doctor.ensure(print)
+    prerequisites.ensure(print)
 
 
 def test_each_package_is_installed_once(machine, monkeypatch):
@@ -76,14 +78,14 @@ def test_each_package_is_installed_once(machine, monkeypatch):
         first.there = second.there = True
 
     monkeypatch.setattr(apt, "install", install)
-    doctor.ensure(print)
+    prerequisites.ensure(print)
 
 
 def test_what_is_still_missing_afterwards_is_an_error(machine, monkeypatch):
     machine(Needed("QEMU", False))
     monkeypatch.setattr(apt, "install", lambda *_: None)
     with pytest.raises(UserError, match="still missing after the installation: QEMU"):
-        doctor.ensure(print)
+        prerequisites.ensure(print)
 
 
 def test_without_the_right_to_install_the_command_is_named(monkeypatch):

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from infra import paths
-from infra.cli import grid
 from infra.errors import UserError
+from infra.rollout import grid
 from infra.spec import load_site
 
 pytestmark = pytest.mark.unit

@@ -10,10 +10,11 @@ import sys
 import pytest
 
 from infra import cli, paths
-from infra.cli import pipeline, up
-from infra.cli.pipeline import Done, Step
-from infra.cli.progress import Progress, duration
+from infra.cli import up
 from infra.errors import UserError
+from infra.pipeline import execution
+from infra.pipeline.execution import Done, Step
+from infra.pipeline.progress import Progress, duration
 from infra.report import record
 from infra.report.record import Outcome
 
@@ -33,11 +34,11 @@ def start():
     def go(*, always=(), **work):
         steps = [Step(name, name.title(), do, always=name in always) for name, do in work.items()]
         with Progress([(step.name, step.title) for step in steps]) as progress:
-            run = pipeline.Run(
+            run = execution.Run(
                 site="lab", engine="embedded", yes=True, dry_run=False, simulate=False, limit=None,
-                progress=progress, record=pipeline.new_record("lab", ["gigasite", "up", "lab"]),
+                progress=progress, record=execution.new_record("lab", ["gigasite", "up", "lab"]),
             )  # fmt: skip
-            pipeline.execute(run, steps)
+            execution.execute(run, steps)
         return run
 
     return go
@@ -99,12 +100,12 @@ def test_each_step_has_its_log_and_its_parts(start, elsewhere):
 
 
 def test_a_second_command_on_the_same_site_is_refused_and_told_who_holds_it(elsewhere):
-    code = "from infra.cli.pipeline import only_one\nwith only_one('lab'): print('in')"
+    code = "from infra.pipeline.execution import only_one\nwith only_one('lab'): print('in')"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     script = (
         f"from pathlib import Path; from infra import paths; paths.ROOT = Path({str(elsewhere)!r})\n{code}"
     )
-    with pipeline.only_one("lab"):
+    with execution.only_one("lab"):
         held = subprocess.run(
             [sys.executable, "-c", script], capture_output=True, text=True, check=False, env=environment
         )

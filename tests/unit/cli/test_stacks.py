@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 
 from infra import paths
-from infra.cli import main, pulumi_cli, stacks
+from infra.cli import main
 from infra.cli.arguments import EngineName
-from infra.cli.stacks import Operation, Options, StackRun
-from infra.engine import EngineError, ImportSpec, import_file
+from infra.engine import EngineError, ImportSpec
+from infra.engine.workspace import import_file
 from infra.errors import UserError
+from infra.stacks import operations, pulumi_cli
+from infra.stacks.operations import Operation, Options, StackRun
 
 pytestmark = pytest.mark.unit
 
@@ -49,7 +51,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def filled() -> None:
     """The stack `lab` with a few resources."""
-    state, ref = stacks.backend(), stacks.reference("lab")
+    state, ref = operations.backend(), operations.reference("lab")
     state.init(ref)
     outputs = {"ip": "::1", "ports": [1, 2], "pw": SECRET | {"ciphertext": "v1:AAAA:AAAA"}}
     resources = [
@@ -70,7 +72,7 @@ def run(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str]:
 
 
 def resources() -> dict[str, dict]:
-    return {one["urn"]: one for one in stacks.backend().read(stacks.reference("lab")).resources}
+    return {one["urn"]: one for one in operations.backend().read(operations.reference("lab")).resources}
 
 
 # ---------------------------------------------------------------- stack
@@ -108,7 +110,7 @@ def test_a_renamed_stack_opens_with_the_same_passphrase(
     assert capsys.readouterr().out == "t-1\n"
     assert main(["stack", "output"]) == 0  # the chosen stack is still the same
     assert main(["stack", "init", "lab"]) == 0
-    stacks.passphrase_file("other")
+    operations.passphrase_file("other")
     assert main(["stack", "rename", "lab", "other"]) == 1
     assert "another passphrase" in capsys.readouterr().err
     assert main(["stack", "rm", "lab2.pod-01", "--yes"]) == 0
@@ -156,7 +158,7 @@ def test_a_deployment_goes_out_and_comes_back(capsys: pytest.CaptureFixture[str]
 def test_a_file_that_is_not_there_is_said(
     words: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stacks, "stacks_of", lambda target: (target,))
+    monkeypatch.setattr(operations, "stacks_of", lambda target: (target,))
     assert main(list(words)) == 1
     said = capsys.readouterr().err
     assert "nowhere/x" in said
@@ -217,7 +219,7 @@ def test_a_new_name_is_followed_by_all_references(capsys: pytest.CaptureFixture[
 
 @pytest.mark.usefixtures("filled")
 def test_a_disordered_state_is_repaired(capsys: pytest.CaptureFixture[str]) -> None:
-    path = stacks.backend().files(stacks.reference("lab")).checkpoint
+    path = operations.backend().files(operations.reference("lab")).checkpoint
     whole = json.loads(path.read_text())
     found = whole["checkpoint"]["latest"]["resources"]
     whole["checkpoint"]["latest"]["resources"] = [*reversed(found[1:]), found[0]]
@@ -268,7 +270,7 @@ def test_the_clis_command_line_says_the_same(root: Path) -> None:
         targets=("u1", "u2"), target_dependents=True, refresh=True, expect_no_changes=True, parallel=3,
         message="why", import_pending_creates=(("u", "i"),), continue_on_error=True,
     )  # fmt: skip
-    words = pulumi_cli.cli_arguments(Operation.UP, stacks.reference("lab.pod-01"), options, root)
+    words = pulumi_cli.cli_arguments(Operation.UP, operations.reference("lab.pod-01"), options, root)
     assert words == [
         "pulumi", "up", "--stack", "organization/gigasite/lab.pod-01", "--non-interactive",
         "--yes", "--skip-preview", "--message", "why", "--target", "u1", "--target", "u2",
@@ -280,15 +282,17 @@ def test_the_clis_command_line_says_the_same(root: Path) -> None:
         ImportSpec("a:b:C", "n", "id", parent=above, protect=False), ImportSpec("a:b:C", "m", "i2"),
         ImportSpec("a:b:D", "d", "i3", parent=inner), ImportSpec("a:b:E", "e", "", component=True),
     )  # fmt: skip
-    words = pulumi_cli.cli_arguments(Operation.IMPORT, stacks.reference("lab"), Options(imports=specs), root)
+    words = pulumi_cli.cli_arguments(
+        Operation.IMPORT, operations.reference("lab"), Options(imports=specs), root
+    )
     assert words[-4:-1] == ["--generate-code=false", "--protect=false", "--file"]
     file = Path(words[-1])
     content = json.loads(file.read_text())
     assert list(content["nameTable"].values()) == [above]
     # Read again, it says the same.
-    again = import_file.read_imports(file, stacks.reference("lab"))
+    again = import_file.read_imports(file, operations.reference("lab"))
     assert [replace(one, protect=False) for one in again] == [replace(one, protect=False) for one in specs]
-    preview = pulumi_cli.cli_arguments(Operation.PREVIEW, stacks.reference("lab"), Options(), root)
+    preview = pulumi_cli.cli_arguments(Operation.PREVIEW, operations.reference("lab"), Options(), root)
     assert "--yes" not in preview
 
 
@@ -319,34 +323,34 @@ def test_another_backend_is_left_to_the_cli(
     (root / "pulumi.stacks").write_text("[]")
     monkeypatch.setenv("PATH", str(root), prepend=":")
     monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://states")
-    monkeypatch.setattr(stacks, "stacks_of", lambda target: (target,))
+    monkeypatch.setattr(operations, "stacks_of", lambda target: (target,))
     assert main(["preview", "lab"]) == 1
     assert "--engine pulumi" in capsys.readouterr().err
     assert main(["preview", "lab", "--engine", "pulumi"]) == 0
     said = [line.removeprefix("s3://states ").split()[:2] for line in log_of(program)]
     assert said.index(["stack", "init"]) < said.index(["preview", "--stack"]) < said.index(["stack", "rm"])
-    made = stacks.run_stack(Operation.UP, "lab", engine=EngineName.PULUMI)
+    made = operations.run_stack(Operation.UP, "lab", engine=EngineName.PULUMI)
     assert made.outputs == {"ip": "::1"}
-    assert stacks.existing_stacks("lab", EngineName.PULUMI) == ("lab",)
+    assert operations.existing_stacks("lab", EngineName.PULUMI) == ("lab",)
     assert main(["destroy", "lab", "--engine", "pulumi", "--yes", "--remove"]) == 0
     assert any(line.startswith("s3://states destroy --stack") for line in log_of(program))
-    assert not stacks.exists("lab", EngineName.PULUMI)
+    assert not operations.exists("lab", EngineName.PULUMI)
 
 
 def test_what_another_made_during_a_preview_is_kept(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def meanwhile(*_: object, **__: object) -> StackRun:
-        state, ref = stacks.backend(), stacks.reference("lab")
+        state, ref = operations.backend(), operations.reference("lab")
         provider = {"urn": PROVIDER, "custom": True, "id": "uuid", "type": "pulumi:providers:conf"}
         state.write(ref, {"manifest": {}, "resources": [provider]})
         raise EngineError("it went wrong")
 
-    monkeypatch.setattr("infra.cli.embedded.run", meanwhile)
-    monkeypatch.setattr(stacks, "stacks_of", lambda target: (target,))
+    monkeypatch.setattr("infra.stacks.embedded.run", meanwhile)
+    monkeypatch.setattr(operations, "stacks_of", lambda target: (target,))
     assert main(["preview", "lab"]) == 1
     assert "it went wrong" in capsys.readouterr().err
-    assert stacks.exists("lab")
+    assert operations.exists("lab")
 
 
 def test_an_interrupt_is_the_clis_to_handle(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -357,8 +361,8 @@ def test_an_interrupt_is_the_clis_to_handle(root: Path, monkeypatch: pytest.Monk
     )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(root), prepend=":")
-    stacks.backend().init(stacks.reference("lab"))
-    done = stacks.run_stack(Operation.UP, "lab", engine=EngineName.PULUMI)
+    operations.backend().init(operations.reference("lab"))
+    done = operations.run_stack(Operation.UP, "lab", engine=EngineName.PULUMI)
     assert done.exit_code == 130
     assert (root / "pulumi.end").read_text() == "finished\n"
 
@@ -376,15 +380,15 @@ def test_a_site_is_its_own_stack_and_its_pods(
         done.append(stack)
         return StackRun(stack, "an engine", 1 if stack == "lab.pod-02" else 0)
 
-    monkeypatch.setattr(stacks, "stacks_of", lambda _: ("lab", "lab.pod-01", "lab.pod-02", "lab.pod-03"))
-    monkeypatch.setattr(stacks, "run_stack", fake)
+    monkeypatch.setattr(operations, "stacks_of", lambda _: ("lab", "lab.pod-01", "lab.pod-02", "lab.pod-03"))
+    monkeypatch.setattr(operations, "run_stack", fake)
     assert run(capsys, "preview", "lab")[0] == 1
     assert done == ["lab", "lab.pod-01", "lab.pod-02"]  # stops where it fails
     done.clear()
     assert run(capsys, "preview", "lab", "--only")[0] == 0
     assert done == ["lab"]
     for name in ("lab", "lab.pod-01", "labrador"):
-        stacks.backend().init(stacks.reference(name))
+        operations.backend().init(operations.reference(name))
     done.clear()
     assert run(capsys, "destroy", "lab", "--yes")[0] == 0
     assert done == ["lab.pod-01", "lab"]  # the pods refer to the site
@@ -408,7 +412,7 @@ def program(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     step = {"resources": [{"name": "a", "props": {"size": 1}}], "exports": {"pw": {"$secret": "hush"}}}
     (cloud / "step.json").write_text(json.dumps(step))
     (cloud / "calls.jsonl").write_text("")
-    monkeypatch.setattr(stacks, "stacks_of", lambda target: (target,))
+    monkeypatch.setattr(operations, "stacks_of", lambda target: (target,))
     return cloud
 
 
@@ -432,8 +436,8 @@ def test_from_preview_to_destroy(capsys: pytest.CaptureFixture[str], root: Path)
     assert document["engine"].startswith("embedded engine")
     assert document["stacks"]["lab"]["changeSummary"] == {"create": 2}
     assert run(capsys, "preview", "lab", "--expect-no-changes")[0] == 7
-    assert not stacks.exists("lab")  # a preview leaves nothing
-    made = stacks.run_stack(Operation.UP, "lab", shown=stacks.Shown(quiet=True))
+    assert not operations.exists("lab")  # a preview leaves nothing
+    made = operations.run_stack(Operation.UP, "lab", shown=operations.Shown(quiet=True))
     assert (made.exit_code, made.changes, made.outputs) == (0, {"create": 2}, {"pw": "[secret]"})
     assert run(capsys, "stack", "output", "lab", "pw", "--show-secrets")[1] == "hush\n"
     state = (root / ".gigasite/.pulumi/stacks/gigasite/lab.json").read_text()
@@ -453,13 +457,13 @@ def test_from_preview_to_destroy(capsys: pytest.CaptureFixture[str], root: Path)
     code, said = run(capsys, "destroy", "lab", "--yes", "--remove")
     assert code == 0, said
     assert "- 2 deleted" in said
-    assert not stacks.backend().exists(stacks.reference("lab"))
+    assert not operations.backend().exists(operations.reference("lab"))
 
 
 @pytest.mark.skipif(not shutil.which("pulumi"), reason="the Pulumi CLI is not on PATH")
 def test_the_cli_takes_our_command_line(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (root / "infra" / "provider").mkdir()
-    stacks.backend().init(stacks.reference("lab"))
+    operations.backend().init(operations.reference("lab"))
     code, said = run(capsys, "refresh", "lab", "--yes", "--engine", "pulumi", "--only")
     assert code == 0, said
 
@@ -474,6 +478,6 @@ def test_the_cli_s_last_words_are_the_error_if_it_tells_no_event(
     )
     program.chmod(stat.S_IRWXU)
     monkeypatch.setenv("PATH", f"{root}:/usr/bin:/bin")
-    shown = stacks.Shown(quiet=True)
-    done = stacks.run_stack(Operation.PREVIEW, "lab", engine=EngineName.PULUMI, shown=shown)
+    shown = operations.Shown(quiet=True)
+    done = operations.run_stack(Operation.PREVIEW, "lab", engine=EngineName.PULUMI, shown=shown)
     assert (done.exit_code, done.messages) == (1, ("error: no such flag",))

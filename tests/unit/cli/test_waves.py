@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra import spec
-from infra.cli import waves
 from infra.plan import plan
+from infra.rollout import waves
 
 pytestmark = pytest.mark.unit
 

@@ -8,9 +8,9 @@ import pytest
 
 from infra import paths
 from infra.engine import Operation, Options, run
-from infra.engine.backend import FileBackend
+from infra.engine.backend.backend import FileBackend
 from infra.engine.events import DiagnosticEvent, Severity
-from infra.engine.stack_ref import StackRef
+from infra.engine.resource.stack_ref import StackRef
 
 pytestmark = pytest.mark.unit
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from infra.engine import EngineError
-from infra.engine.assets import with_hashes
-from infra.engine.values import Archive, Asset, Secret
+from infra.engine.resource.assets import with_hashes
+from infra.engine.resource.values import Archive, Asset, Secret
 
 if TYPE_CHECKING:
     from pathlib import Path

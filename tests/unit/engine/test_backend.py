@@ -18,14 +18,16 @@ from pathlib import Path
 
 import pytest
 
-from infra.engine import EngineError, files, integrity, journal
-from infra.engine.backend import FileBackend
-from infra.engine.checkpoint import encode_checkpoint
-from infra.engine.journal import Journal
-from infra.engine.locks import LockedError
-from infra.engine.stack_files import UpdateInfo
-from infra.engine.stack_ref import StackRef
-from infra.engine.values import REFERENCE, SIGNATURE
+from infra.engine import EngineError
+from infra.engine.backend import files, journal
+from infra.engine.backend.backend import FileBackend
+from infra.engine.backend.checkpoint import encode_checkpoint
+from infra.engine.backend.journal import Journal
+from infra.engine.backend.locks import LockedError
+from infra.engine.backend.stack_files import UpdateInfo
+from infra.engine.resource import integrity
+from infra.engine.resource.stack_ref import StackRef
+from infra.engine.resource.values import REFERENCE, SIGNATURE
 
 pytestmark = pytest.mark.unit
 
@@ -367,8 +369,9 @@ def test_an_unreadable_lock_counts(backend: FileBackend) -> None:
 def test_of_two_at_the_same_time_at_most_one_holds_it(tmp_path: Path) -> None:
     script = (
         "import sys, time\n"
-        "from infra.engine.backend import FileBackend\nfrom infra.engine.stack_ref import StackRef\n"
-        "from infra.engine.locks import LockedError\n"
+        "from infra.engine.backend.backend import FileBackend\n"
+        "from infra.engine.resource.stack_ref import StackRef\n"
+        "from infra.engine.backend.locks import LockedError\n"
         "try:\n"
         "    with FileBackend(sys.argv[1]).locked(StackRef('suite', 'dev')):\n"
         "        print('held', flush=True); time.sleep(1)\n"

@@ -9,13 +9,13 @@ import re
 import pytest
 
 from infra.engine import Operation, Result, events
-from infra.engine.differences import brief, differences
-from infra.engine.display import Display, display_for
-from infra.engine.display_words import closing_message
-from infra.engine.event_json import EventStream, PreviewDigest, to_json
+from infra.engine.display.differences import brief, differences
+from infra.engine.display.display import Display, display_for
+from infra.engine.display.display_words import closing_message
+from infra.engine.display.event_json import EventStream, PreviewDigest, to_json
 from infra.engine.events import DiffKind, Op, PropertyDiff, Severity, StepMetadata
-from infra.engine.state import ResourceState
-from infra.engine.values import UNKNOWN, Asset, Secret
+from infra.engine.resource.state import ResourceState
+from infra.engine.resource.values import UNKNOWN, Asset, Secret
 
 pytestmark = pytest.mark.unit
 

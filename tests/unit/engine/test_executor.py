@@ -8,11 +8,11 @@ from typing import Any, cast
 
 import pytest
 
+from infra.engine.deploy.executor import StepExecutor
+from infra.engine.deploy.step import WELL, Applied, Status, Step
 from infra.engine.events import Op
-from infra.engine.executor import StepExecutor
-from infra.engine.provider import ProviderError
-from infra.engine.state import ResourceState
-from infra.engine.step import WELL, Applied, Status, Step
+from infra.engine.plugin.provider import ProviderError
+from infra.engine.resource.state import ResourceState
 
 pytestmark = pytest.mark.unit
 

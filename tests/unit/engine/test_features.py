@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from infra.engine import Options, Result, run
-from infra.engine.backend import FileBackend
+from infra.engine.backend.backend import FileBackend
 from infra.engine.benchmark.boxes import HERE
 from infra.engine.events import (
     DiagnosticEvent,
@@ -23,8 +23,8 @@ from infra.engine.events import (
     PolicyRemediationEvent,
     ResOutputsEvent,
 )
-from infra.engine.stack_ref import StackRef
-from infra.engine.values import Secret, unwrap
+from infra.engine.resource.stack_ref import StackRef
+from infra.engine.resource.values import Secret, unwrap
 
 pytestmark = pytest.mark.conformance
 
@@ -344,7 +344,7 @@ def test_stack_outputs_keep_their_secrets(project: Project, *, in_process: bool)
 def test_a_plugin_that_does_not_start_gives_one_clear_error(
     project: Project, monkeypatch: pytest.MonkeyPatch, plugin: str, message: str
 ) -> None:
-    monkeypatch.setattr("infra.engine.plugins.START_LIMIT", 2.0)
+    monkeypatch.setattr("infra.engine.plugin.plugins.START_LIMIT", 2.0)
     source = project.folder / "broken"
     source.mkdir()
     (source / "PulumiPlugin.yaml").write_text("runtime: python\n")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from infra.engine import EngineError
-from infra.engine.finder import Finder, is_ours, python_of, runtime_of
-from infra.engine.project import PluginPath
+from infra.engine.plugin.finder import Finder, is_ours, python_of, runtime_of
+from infra.engine.workspace.project import PluginPath
 
 if TYPE_CHECKING:
     from pathlib import Path

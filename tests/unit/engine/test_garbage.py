@@ -6,7 +6,7 @@ import gc
 
 import pytest
 
-from infra.engine.garbage import THRESHOLDS, seldom_collected
+from infra.engine.program.gc_tuning import THRESHOLDS, seldom_collected
 
 pytestmark = pytest.mark.unit
 

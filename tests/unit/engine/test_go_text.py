@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from infra.engine.go_text import go_text
-from infra.engine.values import UNKNOWN, Secret, Value
+from infra.engine.plugin.go_text import go_text
+from infra.engine.resource.values import UNKNOWN, Secret, Value
 
 pytestmark = pytest.mark.unit
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.engine.graph import DependencyGraph, topological
-from infra.engine.snapshot import undangled
-from infra.engine.state import ResourceState
-from infra.engine.targets import Targets
+from infra.engine.deploy.snapshot import undangled
+from infra.engine.resource.graph import DependencyGraph, topological
+from infra.engine.resource.state import ResourceState
+from infra.engine.resource.targets import Targets
 
 pytestmark = pytest.mark.unit
 

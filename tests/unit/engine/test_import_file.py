@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from infra.engine import EngineError
-from infra.engine.import_file import read_imports
-from infra.engine.stack_ref import StackRef
+from infra.engine.resource.stack_ref import StackRef
+from infra.engine.workspace.import_file import read_imports
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.engine import integrity
+from infra.engine.resource import integrity
 
 if TYPE_CHECKING:
     import random

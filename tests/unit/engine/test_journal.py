@@ -13,8 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infra.engine import EngineError, integrity, journal
-from infra.engine.journal import Begun, Journal, replay
+from infra.engine import EngineError
+from infra.engine.backend import journal
+from infra.engine.backend.journal import Begun, Journal, replay
+from infra.engine.resource import integrity
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from infra.engine import EngineError, plugins
-from infra.engine.finder import Finder
-from infra.engine.plugins import PluginHost
-from infra.engine.project import PluginPath
-from infra.engine.provider import Request
-from infra.engine.provider_client import PluginProvider
+from infra.engine import EngineError
+from infra.engine.plugin import plugins
+from infra.engine.plugin.finder import Finder
+from infra.engine.plugin.plugins import PluginHost
+from infra.engine.plugin.provider import Request
+from infra.engine.plugin.provider_client import PluginProvider
+from infra.engine.workspace.project import PluginPath
 
 if TYPE_CHECKING:
     from collections.abc import Callable

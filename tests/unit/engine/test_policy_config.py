@@ -9,7 +9,7 @@ import pytest
 from pulumi.runtime.proto import analyzer_pb2
 
 from infra.engine import EngineError
-from infra.engine.policy_config import broken_rules, configured, read_config
+from infra.engine.workspace.policy_config import broken_rules, configured, read_config
 
 if TYPE_CHECKING:
     from pathlib import Path

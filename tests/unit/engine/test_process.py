@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.engine.process import Process
+from infra.engine.plugin.process import Process
 
 if TYPE_CHECKING:
     from pathlib import Path

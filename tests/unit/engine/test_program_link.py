@@ -11,7 +11,7 @@ import pytest
 from pulumi.runtime._context import wrap_with_context
 
 from infra.engine.benchmark.boxes import Boxes
-from infra.engine.program_link import CallError, Frames, JobLoop, Link
+from infra.engine.program.program_link import CallError, Frames, JobLoop, Link
 
 if TYPE_CHECKING:
     from collections.abc import Callable

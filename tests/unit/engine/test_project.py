@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from infra.engine import EngineError
-from infra.engine.config import ConfigValue, parse_key
-from infra.engine.project import Project, backend_url
-from infra.engine.project_file import load_project
-from infra.engine.secrets import PassphraseCrypter
-from infra.engine.values import Secret
+from infra.engine.backend.secrets import PassphraseCrypter
+from infra.engine.resource.values import Secret
+from infra.engine.workspace.config import ConfigValue, parse_key
+from infra.engine.workspace.project import Project, backend_url
+from infra.engine.workspace.project_file import load_project
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from infra.engine.stack_settings import StackSettings
+    from infra.engine.workspace.stack_settings import StackSettings
 
 pytestmark = pytest.mark.unit
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from infra.engine import property_path as paths
-from infra.engine.diff import Changes, Diff, ignoring, of_inputs, with_replace_on_changes
 from infra.engine.events import DiffKind, PropertyDiff
-from infra.engine.values import Secret
+from infra.engine.plugin.diff import Changes, Diff, ignoring, of_inputs, with_replace_on_changes
+from infra.engine.resource import property_path as paths
+from infra.engine.resource.values import Secret
 
 pytestmark = pytest.mark.unit
 

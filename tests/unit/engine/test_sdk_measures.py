@@ -10,21 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from infra.engine import sdk_measures
+from infra.engine.program import sdk_patches
 
 pytestmark = pytest.mark.unit
 
 
 def fresh(code: str) -> str:
     """What code prints in a process of its own: the measures change modules for good."""
-    path = sdk_measures.__file__
+    path = sdk_patches.__file__
     head = f"import runpy\nmeasures = runpy.run_path({path!r})\n"
     done = subprocess.run([sys.executable, "-c", head + code], capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
 
 def test_all_fit_the_pinned_sdk() -> None:
-    assert fresh("print(measures['apply']())") == str([one.__name__ for one in sdk_measures.MEASURES])
+    assert fresh("print(measures['apply']())") == str([one.__name__ for one in sdk_patches.MEASURES])
 
 
 def test_a_changed_sdk_is_left_alone() -> None:
@@ -82,7 +82,7 @@ def shared_program(code: str) -> str:
 
 def test_importing_the_engine_changes_nothing() -> None:
     code = """
-import linecache, infra.engine.session, infra.engine.in_process
+import linecache, infra.engine.session, infra.engine.program.in_process
 print(linecache.checkcache.__module__)
 """
     assert fresh(code) == "linecache"

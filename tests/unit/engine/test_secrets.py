@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from infra.engine import EngineError
-from infra.engine.secrets import NoSecrets, PassphraseCrypter, crypter_for, passphrase_from
+from infra.engine.backend.secrets import NoSecrets, PassphraseCrypter, crypter_for, passphrase_from
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 from rich.live import Live
 
-from infra.engine.surroundings import IN_PROGRAM, surroundings
+from infra.engine.program.program_environment import IN_PROGRAM, surroundings
 
 pytestmark = pytest.mark.unit
 

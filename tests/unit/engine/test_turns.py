@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from infra.engine.turns import Turns
+from infra.engine.program.request_queue import Turns
 
 pytestmark = pytest.mark.unit
 

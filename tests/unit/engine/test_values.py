@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.engine import value_json, values, wire
-from infra.engine.values import (
+from infra.engine.resource import value_json, values, wire
+from infra.engine.resource.values import (
     SECRET,
     SIGNATURE,
     UNKNOWN,
@@ -19,7 +19,7 @@ from infra.engine.values import (
     ResourceReference,
     Secret,
 )
-from infra.engine.wire import Wire
+from infra.engine.resource.wire import Wire
 
 pytestmark = pytest.mark.unit
 

@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from infra.plan import plan
-from infra.plan.export import table
+from infra.plan.views.export import table
 from infra.spec import load
 
 pytestmark = pytest.mark.unit

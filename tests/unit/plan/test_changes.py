@@ -9,9 +9,9 @@ import pytest
 
 from infra.errors import UserError
 from infra.plan import plan
-from infra.plan.diff import Change, changed_pods, diff
-from infra.plan.export import TABLES, cabling_sheet, csv, write
-from infra.plan.materials import bill, chosen
+from infra.plan.views.diff import Change, changed_pods, diff
+from infra.plan.views.export import TABLES, cabling_sheet, csv, write
+from infra.plan.views.materials import bill, chosen
 from infra.spec import load, load_site, sources
 from infra.spec.layout import Exception_
 
@@ -215,7 +215,7 @@ def test_cables_are_long_enough(small):
 
 
 def _stocked(whole):
-    from infra.plan.materials import LENGTHS  # noqa: PLC0415
+    from infra.plan.views.materials import LENGTHS  # noqa: PLC0415
 
     lengths = whole.links["length"].to_list()
     return [min(stock for stock in LENGTHS if stock >= length - 1e-6) for length in lengths], lengths

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from polars.testing import assert_frame_equal
 
 from infra.plan import machines_of, plan
-from infra.plan.counts import counts
-from infra.plan.zones import loopback_ranges
+from infra.plan.tables.counts import counts
+from infra.plan.tables.zones import loopback_ranges
 from infra.spec import checks
 
 _spec = importlib.util.spec_from_file_location("sites", Path(__file__).with_name("sites.py"))

@@ -8,10 +8,10 @@ import polars as pl
 import pytest
 
 from infra.plan import plan
-from infra.plan.cooling import flow_m3_s_at_rise
-from infra.plan.fit import fit
-from infra.plan.rules.power import current
-from infra.plan.storage import mtbf_s
+from infra.plan.admission.rules.power import current
+from infra.plan.tables.cooling import flow_m3_s_at_rise
+from infra.plan.tables.storage import mtbf_s
+from infra.plan.views.fit import fit
 from infra.spec import load_site
 
 pytestmark = pytest.mark.unit

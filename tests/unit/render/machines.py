@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra.plan.machines import Bmc, Machine, Nic, Role, StandIn
+from infra.plan.tables.machines import Bmc, Machine, Nic, Role, StandIn
 
 LEAF, SPINE, HEAD, STORE = "lab-leaf", "lab-spine", "lab-head", "lab-storage"
 TRAYS = ("tray-1", "tray-2")

@@ -8,7 +8,7 @@ from dataclasses import replace
 import machines as hand
 import pytest
 
-from infra.plan.machines import Role
+from infra.plan.tables.machines import Role
 from infra.render import deployed_files, machine_facts, site_facts
 from infra.render.facts import gid_of, mount_unit
 from infra.render.routing import switch_number

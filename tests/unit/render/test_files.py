@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 
 from infra.errors import UserError
 from infra.paths import ROOT
-from infra.plan.machines import Role
+from infra.plan.tables.machines import Role
 from infra.render import component_files, deployed_files, machine_facts, render, site_facts
 from infra.render.deployment import APPLIED, role_rules
 from infra.render.templates import TEMPLATES

@@ -13,7 +13,7 @@ import pytest
 
 from infra.errors import Problems
 from infra.plan import plan
-from infra.plan.admission import RULES
+from infra.plan.admission.admission import RULES
 from infra.spec import load
 
 pytestmark = pytest.mark.unit

@@ -1,0 +1,1 @@
+"""The file backend: checkpoints, journal, locks, history and secrets."""

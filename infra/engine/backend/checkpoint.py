@@ -1,0 +1,137 @@
+"""The checkpoint file: a stack's deployment with its version, plain or packed by gzip."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from infra.engine.errors import EngineError
+from infra.engine.resource import integrity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from infra.engine.resource.stack_ref import StackRef
+
+VERSIONS: Final = (3, 4)
+"""Versions of a checkpoint; 4 is 3 with a list of features that its reader must know."""
+
+PACKED_BADLY: Final = (OSError, EOFError, zlib.error)
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A checkpoint file as read.
+
+    Attributes:
+        content: the file's bytes; empty if the stack has none yet.
+        deployment: `latest`: manifest, secrets_providers, resources, pending_operations, metadata.
+        version: of its format.
+        features: what the file asks of its reader.
+    """
+
+    content: bytes
+    deployment: dict[str, Any]
+    version: int = 3
+    features: tuple[str, ...] = ()
+
+    @property
+    def resources(self) -> list[dict[str, Any]]:
+        """The resources, in order."""
+        return self.deployment.get("resources") or []
+
+
+def empty_manifest() -> dict[str, str]:
+    """The manifest of a stack that nothing was done to."""
+    return {"time": "0001-01-01T00:00:00Z", "magic": "", "version": ""}
+
+
+# What a resource makes its checkpoint ask of a reader.
+_FEATURES: Final = {
+    "refreshBeforeUpdate": "refreshBeforeUpdate",
+    "viewOf": "views",
+    "resourceHooks": "hooks",
+    "taint": "taint",
+    "replaceWith": "replaceWith",
+}
+
+
+def features_of(deployment: Mapping[str, Any]) -> list[str]:
+    """What a reader of this deployment must know, by name."""
+    resources = deployment.get("resources") or ()
+    return sorted({word for one in resources for key, word in _FEATURES.items() if one.get(key)})
+
+
+def versioned(deployment: Mapping[str, Any]) -> dict[str, Any]:
+    """The version of a deployment's format, and the features it needs."""
+    features = features_of(deployment)
+    return {"version": 4, "features": features} if features else {"version": 3}
+
+
+def encode_checkpoint(ref: StackRef, deployment: Mapping[str, Any]) -> bytes:
+    """A checkpoint file's content."""
+    whole = versioned(deployment) | {"checkpoint": {"stack": str(ref), "latest": deployment}}
+    return json.dumps(whole, separators=(",", ":"), ensure_ascii=False).encode(errors="surrogatepass")
+
+
+def parse_checkpoint(content: bytes, path: Path, rescue: Callable[[], str] = str) -> Checkpoint:
+    """Read a checkpoint file's content.
+
+    Args:
+        content: the file's bytes.
+        path: its name, for messages.
+        rescue: says what to do if it is damaged.
+
+    Raises:
+        EngineError: it is damaged, of a newer version, or asks for features that this engine lacks.
+    """
+    try:
+        whole = json.loads(content)
+        version, checkpoint = int(whole["version"]), whole.get("checkpoint") or {}
+        deployment = checkpoint.get("latest") or {}
+        features = tuple(whole.get("features") or ())
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise EngineError(f"the checkpoint {path} is damaged ({error})", hint=rescue()) from error
+    if version not in VERSIONS:
+        age = "newer" if version > VERSIONS[-1] else "older"
+        raise EngineError(
+            f"the checkpoint {path} is of the {age} version {version}; this engine knows {VERSIONS[-1]}",
+            hint="use the Pulumi CLI that wrote it (`--engine pulumi`)",
+        )
+    if unknown := [feature for feature in features if feature not in _FEATURES.values()]:
+        raise EngineError(
+            f"the checkpoint {path} needs {', '.join(unknown)}, which this engine lacks",
+            hint="use the Pulumi CLI (`--engine pulumi`)",
+        )
+    manifest = deployment.get("manifest") or {}
+    if manifest.get("version"):
+        magic = hashlib.sha256(manifest["version"].encode()).hexdigest()
+        if manifest.get("magic") != magic:
+            raise EngineError(f"the checkpoint {path} is damaged (its magic number is wrong)", hint=rescue())
+    if problems := integrity.deployment_problems(deployment):
+        raise integrity.IntegrityError(problems, f"the checkpoint {path}")
+    return Checkpoint(content, deployment, version, features)
+
+
+def is_sound(content: bytes) -> bool:
+    """Whether a file is a checkpoint in good order."""
+    try:
+        parse_checkpoint(unpacked(content), Path())
+    except (EngineError, *PACKED_BADLY):
+        return False
+    return True
+
+
+def unpacked(content: bytes) -> bytes:
+    """A file's content, however it is packed.
+
+    Raises:
+        PACKED_BADLY: it is damaged.
+    """
+    return gzip.decompress(content) if content.startswith(_GZIP_MAGIC) else content

@@ -1,0 +1,1 @@
+"""A deployment: what registrations become (steps), their order, and their execution."""

@@ -1,0 +1,375 @@
+"""A deployment: the loop that takes what the program asks for, one by one, and carries out what follows."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from infra.engine.deploy.bail import BailError
+from infra.engine.deploy.deployment_options import Mode
+from infra.engine.deploy.executor import StepExecutor
+from infra.engine.deploy.hooks import Hooks
+from infra.engine.deploy.pending import pending_warning
+from infra.engine.deploy.refresh import rebuild, refresh
+from infra.engine.deploy.registration import Continue, Finished, Outputs, Registration, Stopping, Woken
+from infra.engine.deploy.reporter import Reporter
+from infra.engine.deploy.step_generator import StepGenerator
+from infra.engine.errors import EngineError
+from infra.engine.events import DiagnosticEvent, Severity
+from infra.engine.plugin.builtins import BuiltinProvider
+from infra.engine.plugin.provider import ProviderError
+from infra.engine.plugin.provider_registry import ProviderRegistry
+from infra.engine.resource import urn as urns
+from infra.engine.resource.graph import DependencyGraph
+from infra.engine.resource.urn import ProviderReference
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container
+
+    from infra.engine.deploy.deployment_options import DeploymentOptions
+    from infra.engine.deploy.policy import Policy
+    from infra.engine.deploy.registration import SourceEvent
+    from infra.engine.deploy.snapshot import SnapshotManager
+    from infra.engine.deploy.step import Step
+    from infra.engine.events import Event
+    from infra.engine.plugin.plugins import PluginHost
+    from infra.engine.plugin.provider import Provider
+    from infra.engine.resource.state import ResourceState
+    from infra.engine.resource.targets import Targets
+    from infra.engine.resource.values import Properties
+
+
+_SAVE = 0.02
+"""Seconds that the CLI takes to save what a step left; until then, what was asked for before goes on."""
+_DECISION = 0.2
+"""Seconds that a decision may take on a busy machine; those that take longer are not waited for."""
+
+
+class Deployment:
+    """One run over one stack.
+
+    Args:
+        project: the project's name.
+        stack: the stack's.
+        options: how.
+        snapshot: the state, and where its changes are recorded.
+        host: starts plugins.
+        emit: takes events.
+        stack_outputs: reads another stack's outputs.
+    """
+
+    def __init__(  # noqa: PLR0917 (named by its one caller)
+        self,
+        project: str,
+        stack: str,
+        options: DeploymentOptions,
+        snapshot: SnapshotManager,
+        host: PluginHost,
+        emit: Callable[[Event], None],
+        stack_outputs: Callable[[str], Properties],
+    ) -> None:
+        self.project, self.stack, self.options, self.snapshot = project, stack, options, snapshot
+        self.preview = options.preview
+        self._emit = emit
+        self.reporter = Reporter(
+            emit, preview=options.preview, refresh=options.refresh, only=options.refresh_only
+        )
+        self.hooks = Hooks(preview=options.preview, warn=self.warn, report=self._report)
+        self.registry = ProviderRegistry(host, BuiltinProvider(stack_outputs, self.find))
+        self.policy: Policy | None = None
+        self.news: dict[str, ResourceState] = {}
+        self.reads: dict[str, ResourceState] = {}
+        self._deciding = False
+        self._idle = asyncio.Event()
+        self.expected = 0
+        """Decisions that wait for a step."""
+        self._events: asyncio.Queue[SourceEvent] = asyncio.Queue()
+        self.executor: StepExecutor | None = None
+        self._skipped: set[str] = set()
+        self.cancelled = False
+        self.index(snapshot.base.resources)
+
+    def index(self, resources: list[ResourceState]) -> None:
+        """Take the old state in."""
+        self.resources = resources
+        self.graph = DependencyGraph(resources)
+        self.olds: dict[str, ResourceState] = {}
+        self.all_olds: dict[str, list[ResourceState]] = {}
+        for state in resources:
+            self.all_olds.setdefault(state.urn, []).append(state)
+            if not state.delete:
+                if state.urn in self.olds:
+                    raise EngineError(f"the state has the resource {state.urn} twice")
+                self.olds[state.urn] = state
+
+    # ------------------------------------------------------------ what others ask of it
+
+    def push(self, event: SourceEvent) -> None:
+        """Put something in the queue."""
+        self._events.put_nowait(event)
+
+    def wake(self) -> None:
+        """Let the loop see that it was cancelled."""
+        self._events.put_nowait(Woken())
+
+    def stop_soon(self) -> None:
+        """A step failed: stop, but start what the program has asked for already.
+
+        The CLI saves the failure before it stops, and by then siblings of the step have started.
+        """
+        if self._deciding:
+            self.push(Stopping(asyncio.get_running_loop().time() + _SAVE))
+        elif self.executor is not None:
+            self.executor.cancel()
+
+    async def settle(self) -> None:
+        """Let the decision that is under way end before a chain goes on: the CLI saves in between."""
+        if not self.preview:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._idle.wait(), _DECISION)
+
+    def find(self, urn: str) -> ResourceState | None:
+        """A resource of this run."""
+        return self.news.get(urn) or self.reads.get(urn)
+
+    def provider_of(self, state: ResourceState) -> Provider:
+        """The provider of a resource.
+
+        Raises:
+            ProviderError: it is not there.
+        """
+        if state.is_provider:
+            return self.registry
+        provider = self.registry.get(state.provider) if state.provider else None
+        if provider is None:
+            raise ProviderError(f"unknown provider '{state.provider}' for resource {state.urn}")
+        return provider
+
+    async def ensure_provider(self, state: ResourceState) -> None:
+        """Have the provider of a resource ready, out of the old state if nothing registered it.
+
+        Raises:
+            EngineError: there is none, or it cannot be started.
+        """
+        if not state.provider or self.registry.get(state.provider) is not None:
+            return
+        urn, id_ = ProviderReference.parse(state.provider)
+        found = next((one for one in self.all_olds.get(urn, ()) if one.id == id_), None)
+        trouble = f"could not load provider for resource {state.urn}"
+        if found is None:
+            raise EngineError(f"{trouble}: could not find provider {state.provider}")
+        try:
+            await self.registry.same(found, checked=False)
+        except (EngineError, ProviderError) as error:
+            raise EngineError(f"{trouble}: could not create provider {state.provider}: {error}") from error
+
+    def info(self, message: str, urn: str = "") -> None:
+        """Say something."""
+        self._emit(DiagnosticEvent(message, Severity.INFO, urn))
+
+    def warn(self, message: str, urn: str = "") -> None:
+        """Warn."""
+        self._emit(DiagnosticEvent(message, Severity.WARNING, urn))
+
+    def error(self, message: str, urn: str = "") -> str:
+        """Say that something is wrong; returns the message, to raise it with."""
+        self._emit(DiagnosticEvent(message, Severity.ERROR, urn))
+        return message
+
+    def _report(self, message: str, urn: str) -> None:
+        self.error(message, urn)
+
+    def cancel(self) -> None:
+        """People want it to stop: finish what is in flight, start nothing more."""
+        self.cancelled = True
+        if self.executor is not None:
+            self.executor.cancel()
+
+    # ------------------------------------------------------------ running
+
+    async def run(self, start: Callable[[], None]) -> bool:  # noqa: PLR0911 (a run has many ends)
+        """Run with a program (or with nothing, for a destroy) as the source.
+
+        Args:
+            start: starts the program, whose registrations come by `push`.
+
+        Returns:
+            Whether it went well; what went wrong was told as diagnostics.
+        """
+        options = self.options
+        if not await self._prepare():
+            return False
+        if options.refresh_only and not options.refresh_with_program:
+            return True
+        generator = StepGenerator(self, options.mode, refresh=options.refresh_with_program)
+        self.executor = executor = StepExecutor(self, options.parallel)
+        if self.cancelled:
+            executor.cancel()
+        start()
+        bailed = not await self._loop(generator, executor)
+        await executor.wait()
+        bad = bailed or executor.failure is not None or generator.saw_error or self.hooks.failed_after
+        try:
+            await executor.finish_stack(failed=bad)
+        except EngineError as error:
+            self.error(str(error))
+            return False
+        if bailed:
+            return False
+        if self.policy is not None:
+            if executor.failure is None:
+                await self.policy.check_stack(self)
+            generator.saw_error = generator.saw_error or self.policy.saw_error
+        if executor.failure is not None or generator.saw_error or self.hooks.failed_after:
+            self.report_result("failed")
+            return False
+        if self.cancelled:
+            self.report_result("canceled")
+            return False
+        return True
+
+    async def _prepare(self) -> bool:
+        """Read what is to be read before the program starts; whether it may start."""
+        options = self.options
+        pending = self.snapshot.base.pending_operations
+        went_well = True
+        if options.refresh:
+            went_well = options.refresh_with_program or await refresh(self)
+        elif any(state.refresh_before_update for state in self.resources):
+            went_well = await refresh(self, asked_for=True)  # their providers did
+        elif pending and not self.preview:
+            self.warn(pending_warning(pending))
+        return went_well and not self.tell_unknown(options.replace_targets)
+
+    async def _loop(self, generator: StepGenerator, executor: StepExecutor) -> bool:
+        """Take events until the program is through and everything that it asked for is decided.
+
+        Returns:
+            False if the run had to be broken off.
+        """
+        finished = False
+        self._deciding = True
+        while True:
+            self._idle.set()
+            event = await self._events.get()
+            self._idle.clear()
+            if executor.cancelled:
+                return True
+            try:
+                if isinstance(event, Finished):
+                    if event.error is not None:
+                        if event.error:
+                            self.error(event.error)
+                        executor.cancel()
+                        return False
+                    finished = True
+                elif isinstance(event, Stopping):
+                    await self._stop_soon(event, executor)
+                else:
+                    await self._handle(event, generator, executor)
+                if finished and not self.expected:
+                    self._deciding = False
+                    await self._finish(generator, executor)
+                    return True
+            except BailError:
+                executor.cancel()
+                return False
+            except (EngineError, ProviderError) as error:
+                self.error(str(error).strip(), _urn_of(event, generator))
+                executor.cancel()
+                return False
+
+    async def _stop_soon(self, event: Stopping, executor: StepExecutor) -> None:
+        """Stop once what waits for a decision has got it, if that does not take long."""
+        await asyncio.sleep(0.001)
+        if self.expected and asyncio.get_running_loop().time() < event.until:
+            self.push(event)
+        else:
+            executor.cancel()
+
+    async def _handle(self, event: SourceEvent, generator: StepGenerator, executor: StepExecutor) -> None:
+        if isinstance(event, Outputs):
+            await executor.register_outputs(event)
+            return
+        if isinstance(event, Registration):
+            steps = await generator.generate(event)
+        elif isinstance(event, Continue):
+            steps = await event.decide()
+        else:
+            return
+        if executor.failed_steps:
+            steps = self._without_dependents(steps, executor)
+        self._idle.set()  # it may have to wait for a slot
+        await executor.execute_serial(steps)
+
+    def _without_dependents(self, steps: list[Step], executor: StepExecutor) -> list[Step]:
+        """Leave out what rests upon something that failed."""
+        failed = {step.urn for step in executor.failed_steps} | self._skipped
+        kept = []
+        for step in steps:
+            if any(urn in failed for urn in step.res.dependency_urns()):
+                step.skip()
+                failed.add(step.urn)
+                self._skipped.add(step.urn)
+            else:
+                kept.append(step)
+        return kept
+
+    async def _finish(self, generator: StepGenerator, executor: StepExecutor) -> None:
+        """What comes after the program: delete what it did not ask for, or read it."""
+        unknown = self.tell_unknown(self.options.targets, generator.urns)
+        self._idle.set()
+        await executor.wait()
+        if self.resources:
+            if generator.mode is Mode.REFRESH:
+                await self._refresh_rest(generator, executor)
+            else:
+                await self._delete_rest(generator, executor)
+        if unknown:
+            raise BailError("one or more targets could not be found in the stack")
+
+    async def _delete_rest(self, generator: StepGenerator, executor: StepExecutor) -> None:
+        try:
+            sames, deletes = await generator.planner.at_the_end()
+        except BailError:
+            return  # told; then the run ends as a failure without a bail, as the CLI does
+        task = await executor.execute_serial(sames)
+        if task is not None:
+            await task
+        kept: set[ResourceState] = set()
+        seen = 0
+        for group in generator.planner.scheduled(deletes):
+            if len(executor.failed_steps) > seen:
+                kept |= generator.planner.doomed_dependencies(executor.failed_steps[seen:])
+                seen = len(executor.failed_steps)
+            await executor.execute_parallel(step for step in group if step.res not in kept)
+
+    async def _refresh_rest(self, generator: StepGenerator, executor: StepExecutor) -> None:
+        steps = await generator.planner.refreshes()
+        await executor.execute_parallel(steps)
+        await executor.wait()
+        rebuild(self, steps)
+
+    # ------------------------------------------------------------ messages
+
+    def tell_unknown(self, targets: Targets, known: Container[str] = ()) -> bool:
+        """Say which targets are neither in the old state nor known otherwise; whether there are any."""
+        unknown = [urn for urn in targets.literals if urn not in self.all_olds and urn not in known]
+        for urn in unknown:
+            hint = "" if "$" in urn else " Did you forget to escape $ in your shell?"
+            self.error(f"Target '{urn}' could not be found in the stack.{hint}")
+        return bool(unknown)
+
+    def report_result(self, message: str) -> None:
+        """Say how it ended, if not well."""
+        self.error(f"{'preview' if self.preview else 'update'} {message}")
+
+
+def _urn_of(event: SourceEvent, generator: StepGenerator) -> str:
+    """The resource that an event is about, for the message of an error."""
+    if isinstance(event, Registration):
+        goal = event.goal
+        deployment = generator.deployment
+        return urns.make(deployment.stack, deployment.project, goal.parent, goal.type, goal.name)
+    return event.urn if isinstance(event, Continue | Outputs) else ""

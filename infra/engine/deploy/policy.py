@@ -1,0 +1,345 @@
+"""Policy packs: analyzers that see every resource before it is made, and the whole stack at the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import grpc
+from google.protobuf.empty_pb2 import Empty  # type: ignore[attr-defined]
+from pulumi.runtime.proto import analyzer_pb2
+
+from infra.engine.errors import EngineError
+from infra.engine.events import (
+    PolicyAnalyzeStackSummaryEvent,
+    PolicyAnalyzeSummaryEvent,
+    PolicyEvent,
+    PolicyLoadEvent,
+    PolicyRemediateSummaryEvent,
+    PolicyRemediationEvent,
+)
+from infra.engine.plugin.finder import Command, python_of, runtime_of
+from infra.engine.resource import urn as urns
+from infra.engine.resource import values, wire
+from infra.engine.resource.urn import ProviderReference
+from infra.engine.resource.wire import Wire
+from infra.engine.workspace import yamlfile
+from infra.engine.workspace.policy_config import LEVELS, configured, read_config
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from infra.engine.deploy.deployment import Deployment
+    from infra.engine.events import Event
+    from infra.engine.plugin.plugins import Plugin, PluginHost
+    from infra.engine.program.monitor import RunInfo
+    from infra.engine.resource.goal import Goal
+    from infra.engine.resource.state import ResourceState
+
+_WIRE: Final = Wire(secrets=True, references=False)
+_SEVERITIES: Final = {
+    analyzer_pb2.POLICY_SEVERITY_LOW: "low",
+    analyzer_pb2.POLICY_SEVERITY_MEDIUM: "medium",
+    analyzer_pb2.POLICY_SEVERITY_HIGH: "high",
+    analyzer_pb2.POLICY_SEVERITY_CRITICAL: "critical",
+}
+
+
+@dataclass(slots=True)
+class Pack:
+    """A policy pack that runs.
+
+    Attributes:
+        name: as it calls itself.
+        version: that of PulumiPolicy.yaml, if it says one.
+        folder: as it was asked for.
+        plugin: its process.
+        policies: what it says of each of its policies, by name.
+    """
+
+    name: str
+    version: str
+    folder: str
+    plugin: Plugin
+    policies: dict[str, analyzer_pb2.PolicyInfo]
+
+    def summary(
+        self, kind: type[PolicyAnalyzeSummaryEvent], reply: Any, urn: str = ""
+    ) -> PolicyAnalyzeSummaryEvent:
+        """Which of its policies passed and failed, by its reply to Analyze, Remediate or AnalyzeStack."""
+        of_stack = kind is PolicyAnalyzeStackSummaryEvent
+        of_type = analyzer_pb2.POLICY_TYPE_STACK if of_stack else analyzer_pb2.POLICY_TYPE_RESOURCE
+        found = reply.remediations if kind is PolicyRemediateSummaryEvent else reply.diagnostics
+        failed = {one.policyName for one in found}
+        silent = {one.policy_name for one in reply.not_applicable}
+        asked = {
+            name
+            for name, policy in self.policies.items()
+            if policy.policy_type in (of_type, analyzer_pb2.POLICY_TYPE_UNKNOWN)
+            and policy.enforcementLevel != analyzer_pb2.DISABLED
+        }
+        passed = asked - failed - silent
+        return kind(self.name, self.version, tuple(sorted(passed)), tuple(sorted(failed)), urn)
+
+
+@dataclass(slots=True)
+class Policy:
+    """The policy packs of a run.
+
+    Attributes:
+        packs: those loaded.
+        emit: takes events.
+        preview: violations are told, and fail the run only at its end.
+        saw_error: a mandatory policy is violated.
+    """
+
+    emit: Callable[[Event], None]
+    preview: bool
+    packs: list[Pack] = field(default_factory=list)
+    saw_error: bool = False
+
+    @property
+    def shown(self) -> dict[str, str]:
+        """Each pack's name and folder, as the CLI writes them, and its version."""
+        return {f"{pack.name}|local|{pack.folder}": pack.version for pack in self.packs}
+
+    async def load(
+        self, host: PluginHost, folders: Sequence[Path], configs: Sequence[Path], info: RunInfo, python: str
+    ) -> None:
+        """Start the packs.
+
+        Args:
+            host: starts plugins.
+            folders: of the packs, each with PulumiPolicy.yaml.
+            configs: JSON files with their settings, in the same order; may be fewer.
+            info: what they may know of the run.
+            python: what runs them where they name no environment of their own.
+
+        Raises:
+            EngineError: one cannot be read or started, or its settings are wrong.
+        """
+        self.emit(PolicyLoadEvent())
+        for index, folder in enumerate(folders):
+            config = read_config(configs[index]) if index < len(configs) else {}
+            self.packs.append(await self._start(host, folder, config, info, python))
+
+    async def _start(
+        self, host: PluginHost, folder: Path, config: dict[str, Any], info: RunInfo, python: str
+    ) -> Pack:
+        command, where, version = _command(folder, python)
+        plugin = await host.start(command)
+        stub = plugin.analyzer_stub
+        about_stack = analyzer_pb2.AnalyzerStackConfigureRequest(
+            stack=info.stack,
+            project=info.project,
+            organization=info.organization,
+            dry_run=info.preview,
+            config=info.config,
+            config_secret_keys=info.secret_keys,
+        )
+        greeting = analyzer_pb2.AnalyzerHandshakeRequest(
+            engine_address=host.engine_address, root_directory=where, program_directory=where
+        )
+        await _optional(plugin, stub.Handshake, greeting)
+        await _optional(plugin, stub.ConfigureStack, about_stack)
+        about = await _call(plugin, stub.GetAnalyzerInfo, Empty())
+        policies = {one.name: one for one in about.policies}
+        if about.supportsConfig:
+            in_force = configured(about, version or about.version, config)
+            await _call(plugin, stub.Configure, in_force)
+            for name, settings in in_force.policyConfig.items():
+                if name in policies:
+                    policies[name].enforcementLevel = settings.enforcementLevel
+        elif config:
+            raise EngineError(f"the policy pack {about.name} takes no settings")
+        return Pack(about.name, version or about.version, str(folder), plugin, policies)
+
+    async def check(self, deployment: Deployment, new: ResourceState, goal: Goal) -> bool:
+        """Let the packs change a resource's inputs, then judge them; whether it must not go on."""
+        for pack in self.packs:
+            await self._remediate(pack, deployment, new, goal)
+        invalid = False
+        for pack in self.packs:
+            request = analyzer_pb2.AnalyzeRequest(**_about(deployment, new, goal, new.inputs))
+            reply = await _call(pack.plugin, pack.plugin.analyzer_stub.Analyze, request)
+            invalid = self._tell(pack, reply.diagnostics, lambda _: new.urn) or invalid
+            self.emit(pack.summary(PolicyAnalyzeSummaryEvent, reply, new.urn))
+        return invalid and not self.preview
+
+    async def _remediate(self, pack: Pack, deployment: Deployment, new: ResourceState, goal: Goal) -> None:
+        request = analyzer_pb2.AnalyzeRequest(**_about(deployment, new, goal, new.inputs))
+        reply = await _optional(pack.plugin, pack.plugin.analyzer_stub.Remediate, request)
+        if reply is None:
+            return
+        for one in reply.remediations:
+            if one.diagnostic:
+                self._emit_violation(pack, one, one.diagnostic, "advisory", new.urn)
+                continue
+            after = wire.from_struct(one.properties)
+            _keep_secrets(new.inputs, after)
+            version = pack.version or one.policyPackVersion
+            self.emit(
+                PolicyRemediationEvent(
+                    new.urn, one.policyName, one.policyPackName, version, new.inputs, after
+                )
+            )
+            new.inputs = after
+        self.emit(pack.summary(PolicyRemediateSummaryEvent, reply, new.urn))
+
+    async def check_stack(self, deployment: Deployment) -> bool:
+        """Judge the stack as it is now; whether a mandatory policy is violated."""
+        resources = []
+        for state in deployment.news.values():
+            resource = analyzer_pb2.AnalyzerResource(
+                **_about(deployment, state, None, state.outputs),
+                parent=state.parent,
+                dependencies=state.dependencies,
+            )
+            for key, names in state.property_dependencies.items():
+                if not names:
+                    continue
+                resource.propertyDependencies[key].urns.extend(names)
+            resources.append(resource)
+        root = urns.make(
+            deployment.stack,
+            deployment.project,
+            "",
+            urns.STACK_TYPE,
+            f"{deployment.project}-{deployment.stack}",
+        )
+        violated = False
+        for pack in self.packs:
+            request = analyzer_pb2.AnalyzeStackRequest(resources=resources)
+            reply = await _optional(pack.plugin, pack.plugin.analyzer_stub.AnalyzeStack, request)
+            if reply is None:
+                continue
+            mandatory = self._tell(
+                pack, reply.diagnostics, lambda urn: urn if urn in deployment.news else root
+            )
+            violated = violated or mandatory
+            self.emit(pack.summary(PolicyAnalyzeStackSummaryEvent, reply))
+        return violated
+
+    def _tell(self, pack: Pack, diagnostics: Any, about: Callable[[str], str]) -> bool:
+        """Tell people; whether one is mandatory.
+
+        Args:
+            pack: whose policies they are of.
+            diagnostics: what it found.
+            about: from the URN that a diagnostic names to that which it is shown at.
+        """
+        mandatory = False
+        for one in diagnostics:
+            level = LEVELS[one.enforcementLevel]
+            if level == "remediate":
+                level = "mandatory"  # what could not be remediated
+            mandatory = mandatory or level == "mandatory"
+            self._emit_violation(pack, one, one.message, level, about(one.urn))
+        self.saw_error = self.saw_error or mandatory
+        return mandatory
+
+    def _emit_violation(self, pack: Pack, one: Any, message: str, level: str, urn: str) -> None:
+        said = _SEVERITIES.get(one.severity, "") if isinstance(one, analyzer_pb2.AnalyzeDiagnostic) else ""
+        policy = pack.policies.get(one.policyName)
+        severity = said or (_SEVERITIES.get(policy.severity, "") if policy else "")
+        version = pack.version or one.policyPackVersion
+        self.emit(
+            PolicyEvent(f"{message}\n", one.policyName, one.policyPackName, version, level, urn, severity)
+        )
+
+
+def _about(
+    deployment: Deployment, state: ResourceState, goal: Goal | None, properties: values.Properties
+) -> dict[str, Any]:
+    """What a policy may know of a resource."""
+    options = analyzer_pb2.AnalyzerResourceOptions(
+        protect=state.protect,
+        ignoreChanges=state.ignore_changes,
+        additionalSecretOutputs=state.additional_secret_outputs,
+        aliases=state.aliases,
+        parent=state.parent,
+        customTimeouts=analyzer_pb2.AnalyzerResourceOptions.CustomTimeouts(
+            create=state.custom_timeouts.create,
+            update=state.custom_timeouts.update,
+            delete=state.custom_timeouts.delete,
+        ),
+    )
+    if goal is not None and goal.delete_before_replace is not None:
+        options.deleteBeforeReplace = goal.delete_before_replace
+        options.deleteBeforeReplaceDefined = True
+    found: dict[str, Any] = {
+        "urn": state.urn,
+        "type": state.type,
+        "name": state.name,
+        "properties": _WIRE.struct(_public(properties)),
+        "options": options,
+    }
+    if state.provider:
+        reference = ProviderReference.parse(state.provider)
+        provider = deployment.news.get(reference.urn) or deployment.olds.get(reference.urn)
+        if provider is not None:
+            found["provider"] = analyzer_pb2.AnalyzerProviderResource(
+                urn=provider.urn,
+                type=provider.type,
+                name=provider.name,
+                properties=_WIRE.struct(_public(provider.inputs)),
+            )
+    return found
+
+
+def _keep_secrets(before: values.Properties, after: values.Properties) -> None:
+    """A pack that copies inputs loses their marks; what was secret stays so (with the CLI it does not)."""
+    for key, value in before.items():
+        if key in after and values.has_secret(value) and not values.has_secret(after[key]):
+            after[key] = value if values.equal(value, after[key]) else values.Secret(after[key])
+
+
+def _public(properties: values.Properties) -> values.Properties:
+    """What is not the SDK's or the engine's own (`__provider`, `__internal`)."""
+    return {key: value for key, value in properties.items() if not key.startswith("__")}
+
+
+def _command(path: Path, python: str) -> tuple[Command, str, str]:
+    """How to start a pack, its folder, and the version that its description says.
+
+    Raises:
+        EngineError: there is no pack, or not one that this engine can run.
+    """
+    folder = path if path.is_dir() else path.parent
+    described = folder / "PulumiPolicy.yaml"
+    version = ""
+    if described.is_file():
+        document = yamlfile.load(described)
+        content = document.value if document else None
+        version = str(content.get("version") or "") if isinstance(content, dict) else ""
+    if path.is_file():
+        return Command(path.name, (str(path.resolve()),)), str(folder), version
+    if not described.is_file():
+        raise EngineError(f"{path} is no policy pack: it has no PulumiPolicy.yaml")
+    runtime, options = runtime_of(described)
+    if runtime != "python":
+        raise EngineError(
+            f"the policy pack {folder} is written for {runtime}; "
+            "this engine runs Python packs and executables",
+            hint="use the Pulumi CLI (`--engine pulumi`)",
+        )
+    words = (python_of(folder, options, python), "-u", str(folder.resolve()))
+    return Command(folder.name, words), str(folder), version
+
+
+async def _call(plugin: Plugin, method: Any, request: Any) -> Any:
+    try:
+        return await plugin.call(method, request)
+    except grpc.aio.AioRpcError as error:
+        raise EngineError(f"the policy pack {plugin.name} failed: {error.details()}") from None
+
+
+async def _optional(plugin: Plugin, method: Any, request: Any) -> Any:
+    """A call that older packs do not have."""
+    try:
+        return await plugin.call(method, request)
+    except grpc.aio.AioRpcError as error:
+        if error.code() is grpc.StatusCode.UNIMPLEMENTED:
+            return None
+        raise EngineError(f"the policy pack {plugin.name} failed: {error.details()}") from None

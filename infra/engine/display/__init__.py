@@ -1,0 +1,1 @@
+"""Progress, differences and events, as text and as JSON."""

@@ -1,0 +1,1 @@
+"""Provider plugins: finding, starting and calling them."""

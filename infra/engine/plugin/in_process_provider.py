@@ -1,0 +1,106 @@
+"""Providers in the engine's own process: their servicers are called without a socket between."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+import grpc
+
+from infra.engine.plugin.plugins import OPERATION_ID
+from infra.engine.program.program_link import CallError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PROVIDER_MODULE: Final = "in_process.py"
+"""A source plugin with this file can be called in the engine's process; `servicer()` in it makes one."""
+
+
+class _Call:
+    """A call's context, as servicers know it from gRPC."""
+
+    def __init__(self, operation_id: str) -> None:
+        self._metadata = ((OPERATION_ID, operation_id),) if operation_id else ()
+        self.trailing: tuple[tuple[str, Any], ...] = ()
+
+    def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
+        """What the engine says beside the request."""
+        return self._metadata
+
+    def set_trailing_metadata(self, metadata: Any) -> None:
+        """What the provider says beside the reply."""
+        self.trailing = tuple(metadata)
+
+    def abort(self, code: grpc.StatusCode, details: str = "", trailing_metadata: Any = ()) -> Any:
+        """End the call with an error."""
+        raise _AbortedError(code, details, (*self.trailing, *trailing_metadata))
+
+    def is_active(self) -> bool:
+        """Whether anybody still waits."""
+        return True
+
+
+class _AbortedError(CallError):
+    def __init__(self, code: grpc.StatusCode, details: str, trailing: tuple[tuple[str, Any], ...]) -> None:
+        super().__init__(code, details)
+        self._trailing = trailing
+
+    def trailing_metadata(self) -> tuple[tuple[str, Any], ...]:
+        """What came beside the error."""
+        return self._trailing
+
+
+class InProcessPlugin:
+    """A provider in this process, with the face of `plugins.Plugin`."""
+
+    handshake = None
+
+    def __init__(self, name: str, servicer: Any) -> None:
+        self.name, self.provider_stub = name, servicer
+
+    async def call(self, method: Any, request: Any, operation_id: str = "") -> Any:
+        """Call the servicer's method."""
+        reply, _ = await self.call_known(method, request, operation_id)
+        return reply
+
+    async def call_known(self, method: Any, request: Any, operation_id: str) -> tuple[Any, bool]:
+        """The same, and whether the provider knows operation ids."""
+        context = _Call(operation_id)
+        try:
+            reply = method(request, context)
+            if asyncio.iscoroutine(reply):
+                reply = await reply
+        except grpc.RpcError:
+            raise
+        except NotImplementedError:
+            raise CallError(grpc.StatusCode.UNIMPLEMENTED, "not implemented") from None
+        except Exception as error:
+            text = f"Exception calling application: {error}"  # what gRPC's servers answer
+            raise CallError(grpc.StatusCode.UNKNOWN, text) from error
+        return reply, any(key == OPERATION_ID for key, _ in context.trailing)
+
+    async def cancel(self) -> None:
+        """It ends with its calls."""
+
+    async def close(self) -> None:
+        """There is no process to end."""
+
+
+def load_servicer(folder: Path) -> Any | None:
+    """A fresh servicer of a source plugin that can be called in this process; None if it cannot."""
+    path = folder / PROVIDER_MODULE
+    if not path.is_file():
+        return None
+    name = f"_pulumi_provider_{abs(hash(str(path)))}"
+    module = sys.modules.get(name)
+    if module is None:
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+    return module.servicer()

@@ -1,0 +1,342 @@
+"""A provider in a plugin: the protocol's calls over gRPC, in the forms that the plugin accepts."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import grpc
+from pulumi.runtime.proto import provider_pb2
+
+from infra.engine.plugin.diff import Diff
+from infra.engine.plugin.provider import (
+    Checked,
+    Constructed,
+    DiffUnavailableError,
+    Invoked,
+    Outcome,
+    Provider,
+    ProviderError,
+    Request,
+)
+from infra.engine.plugin.provider_replies import (
+    annotate,
+    configure_failure_of,
+    diff_of,
+    failure_of,
+    failures_of,
+    init_failure_of,
+    names_of,
+    refuse_unknowns,
+    restore_assets,
+    unimplemented,
+)
+from infra.engine.resource import urn as urns
+from infra.engine.resource import value_json, values
+from infra.engine.resource.wire import Wire, from_struct
+
+if TYPE_CHECKING:
+    from infra.engine.plugin.plugins import Plugin
+    from infra.engine.resource.values import Properties
+
+
+@dataclass(frozen=True, slots=True)
+class _Accepts:
+    """What a plugin said that it understands."""
+
+    secrets: bool = False
+    references: bool = False
+    outputs: bool = False
+    preview: bool = False
+
+
+class PluginProvider(Provider):
+    """A provider in a plugin. One per provider resource: each has its own configuration."""
+
+    def __init__(self, plugin: Plugin) -> None:
+        self._plugin, self._stub = plugin, plugin.provider_stub
+        self._configuring: asyncio.Task[bool] | None = None
+        shake = plugin.handshake
+        self._set_accepts(
+            _Accepts()
+            if shake is None
+            else _Accepts(shake.accept_secrets, shake.accept_resources, shake.accept_outputs, True)
+        )
+
+    def _set_accepts(self, accepts: _Accepts) -> None:
+        self._accepts = accepts
+        secrets, references = accepts.secrets, accepts.references
+        self._full = Wire(secrets=secrets, references=references)
+        self._known = replace(self._full, unknowns=False)
+        self._lean = replace(self._known, asset_contents=False)
+        self._lean_preview = replace(self._full, asset_contents=False)
+        self._rich = replace(self._full, outputs=accepts.outputs)
+
+    async def check_config(self, request: Request) -> Checked:
+        """See `Provider`; a plugin that has no such call takes the inputs as they are."""
+        wire = Wire(secrets=False, references=False)
+        message = provider_pb2.CheckRequest(
+            **names_of(request.urn),
+            olds=wire.struct(request.old_inputs or {}),
+            news=wire.struct(request.inputs),
+        )
+        try:
+            reply = await self._plugin.call(self._stub.CheckConfig, message)
+        except grpc.RpcError as error:
+            if unimplemented(error, "CheckConfig"):
+                return Checked(request.inputs)
+            raise failure_of(error) from None
+        inputs = from_struct(reply.inputs)
+        annotate(inputs, request.inputs)
+        return Checked(inputs, failures_of(reply.failures))
+
+    async def diff_config(self, request: Request) -> Diff:
+        """See `Provider`; a plugin that has no such call does not know."""
+        wire = Wire(secrets=False, references=False)
+        message = provider_pb2.DiffRequest(
+            **names_of(request.urn),
+            old_inputs=wire.struct(request.old_inputs or {}),
+            olds=wire.struct(request.old_outputs or {}),
+            news=wire.struct(request.inputs),
+            ignoreChanges=request.ignore,
+        )
+        try:
+            return diff_of(await self._plugin.call(self._stub.DiffConfig, message))
+        except grpc.RpcError as error:
+            if unimplemented(error, "DiffConfig"):
+                return Diff()
+            raise failure_of(error) from None
+
+    def configure(self, urn: str, id_: str, inputs: Properties) -> None:
+        """See `Provider`."""
+        self._configuring = asyncio.ensure_future(self._configure(urn, id_, inputs))
+        # Whoever needs the provider sees the failure; nobody may.
+        self._configuring.add_done_callback(lambda task: task.cancelled() or task.exception())
+
+    async def _configure(self, urn: str, id_: str, inputs: Properties) -> bool:
+        package = urns.package_of(urns.type_of(urn))
+        settings = {key: value for key, value in inputs.items() if key != "version"}
+        if values.has_unknown(settings):
+            return False
+        variables = {}
+        for key, value in settings.items():
+            plain = values.unwrap(value)
+            text = plain if isinstance(plain, str) else json.dumps(value_json.value_to_json(plain, None))
+            variables[f"{package}:config:{key}"] = text
+        message = provider_pb2.ConfigureRequest(
+            **names_of(urn),
+            id=id_,
+            acceptSecrets=True,
+            acceptResources=True,
+            sends_old_inputs=True,
+            sends_old_inputs_to_delete=True,
+            variables=variables,
+            args=Wire().struct(inputs),
+        )
+        try:
+            reply = await self._plugin.call(self._stub.Configure, message)
+        except grpc.RpcError as error:
+            raise configure_failure_of(error) from None
+        if self._plugin.handshake is None:
+            self._set_accepts(
+                _Accepts(
+                    reply.acceptSecrets, reply.acceptResources, reply.acceptOutputs, reply.supportsPreview
+                )
+            )
+        return True
+
+    async def _ready(self) -> bool:
+        """Whether the configuration is known; waits for it."""
+        if self._configuring is None:
+            return True
+        if self._configuring.done():
+            return self._configuring.result()
+        return await asyncio.shield(self._configuring)
+
+    async def check(self, request: Request) -> Checked:
+        """See `Provider`."""
+        if not await self._ready():
+            return Checked(request.inputs)
+        wire = self._full if request.preview else self._known
+        message = provider_pb2.CheckRequest(
+            **names_of(request.urn),
+            olds=wire.struct(request.old_inputs or {}),
+            news=wire.struct(request.inputs),
+            randomSeed=request.seed,
+        )
+        reply = await self._call(self._stub.Check, message)
+        inputs = from_struct(reply.inputs)
+        if not request.preview:
+            refuse_unknowns(inputs)
+        if not self._accepts.secrets:
+            annotate(inputs, request.inputs)
+        return Checked(inputs, failures_of(reply.failures))
+
+    async def diff(self, request: Request) -> Diff:
+        """See `Provider`.
+
+        Raises:
+            DiffUnavailableError: its configuration is not known yet.
+        """
+        if not await self._ready():
+            raise DiffUnavailableError(
+                "The provider for this resource has inputs that are not known during preview.\n"
+                "This preview may not correctly represent the changes that will be applied during an update."
+            )
+        wire = self._lean_preview if request.preview else self._lean
+        message = provider_pb2.DiffRequest(
+            **names_of(request.urn),
+            id=request.id,
+            old_inputs=wire.struct(request.old_inputs or {}),
+            olds=wire.struct(request.old_outputs or {}),
+            news=wire.struct(request.inputs),
+            ignoreChanges=request.ignore,
+        )
+        return diff_of(await self._call(self._stub.Diff, message))
+
+    async def create(self, request: Request) -> Outcome:
+        """See `Provider`."""
+        blind = await self._blind(request)
+        if blind is not None:
+            return blind
+        message = provider_pb2.CreateRequest(
+            **names_of(request.urn),
+            properties=(self._full if request.preview else self._known).struct(request.inputs),
+            timeout=request.seconds,
+            preview=request.preview,
+        )
+        outcome = await self._change(self._stub.Create, message, request)
+        if not outcome.id and not request.preview:
+            text = f"plugin returned empty resource.ID from create '{request.urn}'"
+            raise ProviderError(text, uncertain=True)
+        if not self._accepts.secrets:
+            annotate(outcome.outputs, request.inputs)
+        return outcome
+
+    async def _blind(self, request: Request) -> Outcome | None:
+        """What to foretell where the plugin cannot: nothing is known, or the outputs are the inputs."""
+        known = await self._ready()
+        if not request.preview:
+            return None
+        if not known:
+            return Outcome(outputs={})
+        return None if self._accepts.preview else Outcome(outputs=dict(request.inputs))
+
+    async def read(self, request: Request) -> Outcome:
+        """See `Provider`."""
+        if not await self._ready():
+            return Outcome(id=request.id, outputs={}, inputs={})
+        message = provider_pb2.ReadRequest(
+            **names_of(request.urn),
+            id=request.id,
+            properties=None if request.old_outputs is None else self._lean.struct(request.old_outputs),
+            inputs=None if request.old_inputs is None else self._lean.struct(request.old_inputs),
+        )
+        outcome = await self._change(self._stub.Read, message, request)
+        if not self._accepts.secrets:
+            annotate(outcome.inputs, request.old_inputs)
+            annotate(outcome.outputs, request.old_outputs)
+        for part in (outcome.inputs, outcome.outputs):
+            restore_assets(request.old_inputs, part)
+        return outcome
+
+    async def update(self, request: Request) -> Outcome:
+        """See `Provider`."""
+        blind = await self._blind(request)
+        if blind is not None:
+            return blind
+        message = provider_pb2.UpdateRequest(
+            **names_of(request.urn),
+            id=request.id,
+            olds=self._lean.struct(request.old_outputs or {}),
+            news=(self._full if request.preview else self._known).struct(request.inputs),
+            old_inputs=self._lean.struct(request.old_inputs or {}),
+            timeout=request.seconds,
+            ignoreChanges=request.ignore,
+            preview=request.preview,
+        )
+        outcome = await self._change(self._stub.Update, message, request)
+        if not self._accepts.secrets:
+            annotate(outcome.outputs, request.inputs)
+        return outcome
+
+    async def delete(self, request: Request) -> None:
+        """See `Provider`."""
+        await self._ready()
+        message = provider_pb2.DeleteRequest(
+            **names_of(request.urn),
+            id=request.id,
+            properties=self._lean.struct(request.old_outputs or {}),
+            old_inputs=self._lean.struct(request.old_inputs or {}),
+            timeout=request.seconds,
+        )
+        await self._call(self._stub.Delete, message, request.operation_id)
+
+    async def invoke(self, token: str, arguments: Properties, *, preview: bool) -> Invoked:
+        """See `Provider`."""
+        if not await self._ready():
+            return Invoked({})
+        request = provider_pb2.InvokeRequest(tok=token, args=self._known.struct(arguments), preview=preview)
+        reply = await self._call(self._stub.Invoke, request)
+        outputs = from_struct(getattr(reply, "return"))
+        refuse_unknowns(outputs)
+        if not self._accepts.secrets and values.has_secret(arguments):
+            outputs = {
+                key: value if isinstance(value, values.Secret) else values.Secret(value)
+                for key, value in outputs.items()
+            }
+        return Invoked(outputs, failures_of(reply.failures))
+
+    async def call(self, request: provider_pb2.CallRequest, arguments: Properties) -> Invoked:
+        """See `Provider`."""
+        if not await self._ready():
+            return Invoked({})
+        request.args.CopyFrom(Wire(outputs=self._accepts.outputs).struct(arguments))
+        reply = await self._call(self._stub.Call, request)
+        dependencies = {key: list(names.urns) for key, names in reply.returnDependencies.items()}
+        outputs = from_struct(getattr(reply, "return"))
+        return Invoked(outputs, failures_of(reply.failures), dependencies)
+
+    async def construct(self, request: provider_pb2.ConstructRequest, inputs: Properties) -> Constructed:
+        """See `Provider`."""
+        await self._ready()
+        if not self._accepts.secrets:
+            raise ProviderError("plugins that can construct components must support secrets")
+        request.inputs.CopyFrom(self._rich.struct(inputs))
+        reply = await self._call(self._stub.Construct, request)
+        dependencies = {key: list(names.urns) for key, names in reply.stateDependencies.items()}
+        return Constructed(reply.urn, from_struct(reply.state), dependencies)
+
+    async def close(self) -> None:
+        """See `Provider`."""
+        if self._configuring is not None:
+            await asyncio.wait([self._configuring])
+
+    async def _call(self, method: Any, request: Any, operation_id: str = "") -> Any:
+        try:
+            return await self._plugin.call(method, request, operation_id)
+        except grpc.RpcError as error:
+            raise failure_of(error) from None
+
+    async def _change(self, method: Any, message: Any, request: Request) -> Outcome:
+        """A call that answers with a resource, or with one whose initialisation failed."""
+        reasons: tuple[str, ...] = ()
+        known = False
+        try:
+            reply, known = await self._plugin.call_known(method, message, request.operation_id)
+        except grpc.RpcError as error:
+            partial = init_failure_of(error)
+            if partial is None:
+                raise failure_of(error) from None
+            reply, reasons = partial, tuple(partial.reasons) or ("resource init failed",)
+        fields = reply.DESCRIPTOR.fields_by_name
+        id_ = reply.id if "id" in fields else ""
+        outputs = from_struct(reply.properties) if reply.HasField("properties") else None
+        inputs = None
+        if "inputs" in fields and reply.HasField("inputs"):
+            inputs = from_struct(reply.inputs)
+        if not request.preview:
+            refuse_unknowns(outputs)
+        return Outcome(id_, outputs, inputs, reasons, reply.refresh_before_update, known)

@@ -1,0 +1,205 @@
+"""The fast mode: the program in the engine's own process and thread.
+
+The SDK makes its calls from worker threads, each of which would wait for the other side of a socket. Here
+its jobs run as greenlets instead: a call to the monitor becomes a task of the engine's loop, and the greenlet
+sleeps until that is done. What the program does meanwhile is what it would do in a process of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import runpy
+import sys
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import greenlet  # type: ignore[import-untyped]
+import grpc
+from google.protobuf.empty_pb2 import Empty  # type: ignore[attr-defined]
+from pulumi.runtime.proto import engine_pb2, resource_pb2_grpc
+
+from infra.engine.deploy.registration import Finished
+from infra.engine.program import sdk_patches
+from infra.engine.program.interrupts import InterruptedProgram
+from infra.engine.program.program_environment import IN_PROGRAM, surroundings
+from infra.engine.program.program_link import CallError, JobLoop
+from infra.engine.program.program_runner import trace_of
+from infra.engine.program.rpc_errors import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from pathlib import Path
+
+    from infra.engine.events import Severity
+    from infra.engine.program.engine_service import EngineService
+    from infra.engine.program.monitor import Monitor
+
+# What asyncio says of tasks that nobody waits for any more.
+_OF_ABANDONED_TASKS = ("never retrieved", "destroyed but it is pending", "during asyncio.run() shutdown")
+
+
+class Loop(JobLoop):
+    """An event loop that runs the program's jobs as greenlets, and all others in threads."""
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """Say nothing of what nobody awaited: of a failed program that is a lot, and by the SDK's design."""
+        message = context.get("message", "")
+        interrupted = isinstance(context.get("exception"), InterruptedProgram)
+        if not interrupted and not any(words in message for words in _OF_ABANDONED_TASKS):
+            super().call_exception_handler(context)
+
+    def is_job(self, func: Any) -> bool:  # noqa: ARG002 (not what it is, but whose)
+        """Whether it is for the program."""
+        return IN_PROGRAM.get()
+
+
+class MonitorStub:
+    """The monitor, with the methods of a gRPC stub."""
+
+    def __init__(self, monitor: Monitor, outside: contextvars.Context) -> None:
+        self._monitor, self._outside = monitor, outside
+
+    def _call(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """The result of a coroutine, for a greenlet that can sleep."""
+        current = greenlet.getcurrent()
+        loop, turns = asyncio.get_running_loop(), self._monitor.turns
+        task = loop.create_task(work, context=self._outside.copy())
+        if current.parent is None:
+            # Called on the loop itself, which then has to go on inside: as the SDK does for its own invokes.
+            from pulumi.runtime.sync_await import _sync_await  # noqa: PLC0415 (only programs that call this way)
+
+            reply = loop.create_future()
+            task.add_done_callback(lambda _: turns.pass_on(lambda: reply.set_result(None)))
+            _sync_await(reply)
+        else:
+            task.add_done_callback(lambda _: turns.pass_on(current.switch))
+            while not task.done():
+                current.parent.switch()
+        try:
+            return task.result()
+        except Refused as refused:
+            raise CallError(refused.code, str(refused)) from None
+        except Exception as error:  # noqa: BLE001 (the border between the two, as a socket would be)
+            raise CallError(grpc.StatusCode.UNKNOWN, str(error).strip()) from None
+
+    def __getattr__(self, name: str) -> Callable[[Any], Any]:
+        """A call of the protocol."""
+        if not hasattr(resource_pb2_grpc.ResourceMonitorServicer, name):
+            raise AttributeError(name)
+        handler = self._monitor.handlers.get(name)
+        if handler is not None and not inspect.iscoroutinefunction(handler):
+            return handler
+        return lambda request: self._call(self._monitor.answer(name, request))
+
+
+class EngineStub:
+    """The Engine service, with the methods of a gRPC stub."""
+
+    def __init__(self, service: EngineService, outside: contextvars.Context) -> None:
+        self._service, self._outside = service, outside
+
+    def Log(self, request: Any) -> Any:  # noqa: D102, N802
+        self._outside.copy().run(self._service.log, request)
+        return Empty()
+
+    def RequirePulumiVersion(self, request: Any) -> Any:  # noqa: ARG002, D102, N802
+        return engine_pb2.RequirePulumiVersionResponse()
+
+
+class _ExitError(Exception):
+    """The program called `sys.exit`."""
+
+
+class InProcessProgram:
+    """A program that runs in this process.
+
+    Args:
+        monitor: what it talks to; told when it ends.
+        service: where it logs.
+        on_line: told every line it prints.
+    """
+
+    def __init__(
+        self, monitor: Monitor, service: EngineService, on_line: Callable[[str, Severity], None]
+    ) -> None:
+        self._monitor, self._service, self._on_line = monitor, service, on_line
+        self._task: asyncio.Task[None] | None = None
+        self._outside = contextvars.copy_context()
+
+    def start(self, program: Path) -> None:
+        """Start it."""
+        self._task = asyncio.get_running_loop().create_task(self._run(program))
+
+    async def _run(self, program: Path) -> None:
+        import pulumi  # noqa: PLC0415 (0.3 s, and not needed where the program has a process of its own)
+        import pulumi.runtime  # noqa: PLC0415
+
+        sdk_patches.apply()
+        warnings.filterwarnings("ignore", message="coroutine 'Output.* was never awaited")
+        info = self._monitor.info
+        IN_PROGRAM.set(True)
+        pulumi.runtime.set_all_config(info.config, info.secret_keys)
+        pulumi.runtime.settings.ROOT.set(None)
+        pulumi.runtime.configure(
+            pulumi.runtime.Settings(
+                project=info.project,
+                stack=info.stack,
+                monitor=MonitorStub(self._monitor, self._outside),
+                engine=EngineStub(self._service, self._outside),
+                parallel=info.parallel,
+                dry_run=info.preview,
+                organization=info.organization,
+                root_directory=str(info.project_dir),
+            )
+        )
+        push = self._monitor.deployment.push
+        with surroundings(program, info.program_dir, self._print):
+            try:
+                await pulumi.runtime.run_in_stack(lambda: _execute(program))
+            except asyncio.CancelledError:
+                raise
+            except InterruptedProgram:
+                pass
+            except pulumi.RunError as error:
+                pulumi.log.error(str(error))
+                push(Finished(_exited(1)))
+            except _ExitError as ended:
+                code = ended.args[0]
+                push(Finished(_exited(code) if code else None))
+            except BaseException:  # noqa: BLE001 (whatever the program raises)
+                text = "Program failed with an unhandled exception:\n" + trace_of(str(program))
+                pulumi.log.error(text)
+                push(Finished(""))
+            else:
+                if not self._monitor.signalled:
+                    push(Finished())
+
+    def _print(self, line: str, severity: Severity) -> None:
+        self._outside.copy().run(self._on_line, line, severity)
+
+    async def finish(self, *, wait: float) -> None:
+        """Let it end by itself for some seconds, then end it."""
+        if self._task is None:
+            return
+        if wait:
+            await asyncio.wait([self._task], timeout=wait)
+        if not self._task.done():
+            self._task.cancel()
+            await asyncio.wait([self._task], timeout=1)
+
+
+def _exited(code: Any) -> str:
+    return f"an unhandled error occurred: program exited with non-zero exit code: {code}"
+
+
+def _execute(program: Path) -> None:
+    try:
+        runpy.run_path(str(program), run_name="__main__")
+    except SystemExit as ended:
+        code = ended.code or 0
+        if not isinstance(code, int):
+            print(code, file=sys.stderr)  # noqa: T201 (as the interpreter does)
+            code = 1
+        raise _ExitError(code) from None

@@ -1,0 +1,178 @@
+"""Runs the program: in a process of its own, talking to the monitor over a link."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import grpc
+from google.protobuf.message_factory import GetMessageClass
+from pulumi.runtime.proto import resource_pb2
+
+from infra.engine.deploy.registration import Finished
+from infra.engine.errors import EngineError
+from infra.engine.plugin.finder import python_of
+from infra.engine.plugin.process import Process
+from infra.engine.program.gc_tuning import THRESHOLDS
+from infra.engine.program.program_link import Frames
+from infra.engine.program.rpc_errors import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from infra.engine.events import Severity
+    from infra.engine.program.monitor import Monitor
+    from infra.engine.workspace.project import Project
+
+_ACTIONABLE: Final = 32  # as in program_runner.py
+_RUNNER: Final = Path(__file__).with_name("program_runner.py")
+_MODULES: Final = ("sdk_patches.py", "program_link.py", "request_queue.py")
+"""Those that stand alone, for the program's process."""
+# Not as a script: that would put this folder on the program's module path.
+_BOOT: Final = "import runpy, sys; del sys.path[0]; runpy.run_path(sys.argv[1], run_name='__main__')"
+
+
+def interpreter(project: Project, fallback: str) -> str:
+    """The Python that a project's program runs with.
+
+    Raises:
+        EngineError: the project is written in another language, or its virtual environment is not there.
+    """
+    if project.runtime != "python":
+        raise EngineError(
+            f"the program is written for the runtime {project.runtime!r}; this engine runs Python",
+            hint="use the Pulumi CLI (`--engine pulumi`)",
+        )
+    return python_of(project.folder, project.runtime_options, fallback)
+
+
+_METHODS: Final = {
+    method.name: GetMessageClass(method.input_type)  # type: ignore[no-untyped-call]
+    for method in resource_pb2.DESCRIPTOR.services_by_name["ResourceMonitor"].methods
+}
+"""The protocol's calls, and what each takes."""
+
+
+class _Answers(Frames):
+    """The engine's end of the link."""
+
+    def __init__(self, monitor: Monitor) -> None:
+        super().__init__()
+        self._monitor = monitor
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def received(self, number: int, status: int, body: bytes) -> None:  # noqa: ARG002 (see `Frames`)
+        """A call."""
+        task = asyncio.ensure_future(self._answer(number, body))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _answer(self, number: int, body: bytes) -> None:
+        path, _, request = body.partition(b"\0")
+        name = path.decode().rpartition("/")[2]
+        status = grpc.StatusCode.OK
+        try:
+            reply = await self._monitor.answer(name, _METHODS[name].FromString(request))
+            answer = reply.SerializeToString()
+        except Refused as refused:
+            status, answer = refused.code, str(refused).encode(errors="replace")
+        except Exception as error:  # noqa: BLE001 (the border between the two)
+            status, answer = grpc.StatusCode.UNKNOWN, str(error).strip().encode(errors="replace")
+        self.send(number, status.value[0], answer)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (see `asyncio.Protocol`)
+        """Nobody waits for the answers any more."""
+        for task in self._tasks:
+            task.cancel()
+
+
+class ProgramProcess:
+    """A program that runs.
+
+    Args:
+        monitor: what it talks to; told when it ends.
+        engine_address: where it logs.
+        python: what runs it.
+        on_line: told every line it prints.
+    """
+
+    def __init__(
+        self,
+        monitor: Monitor,
+        engine_address: str,
+        python: str,
+        on_line: Callable[[str, Severity], None],
+    ) -> None:
+        self._monitor, self._engine_address, self._on_line = monitor, engine_address, on_line
+        self._python = python
+        self._process: Process | None = None
+        self._link: asyncio.BaseTransport | None = None
+        self._watch: asyncio.Task[None] | None = None
+        self._stopping = False
+
+    def start(self, program: Path) -> None:
+        """Start it."""
+        self._watch = asyncio.ensure_future(self._run(program))
+
+    async def _run(self, program: Path) -> None:
+        info = self._monitor.info
+        ours, theirs = socket.socketpair()
+        self._link, _ = await asyncio.get_running_loop().create_connection(
+            lambda: _Answers(self._monitor), sock=ours
+        )
+        settings = {
+            "program": str(program),
+            "pwd": str(info.program_dir),
+            "root": str(info.project_dir),
+            "project": info.project,
+            "stack": info.stack,
+            "organization": info.organization,
+            "config": info.config,
+            "secret_keys": info.secret_keys,
+            "parallel": info.parallel,
+            "preview": info.preview,
+            "monitor": self._monitor.address,
+            "engine": self._engine_address,
+            "modules": [str(_RUNNER.with_name(name)) for name in _MODULES],
+            "socket": theirs.fileno(),
+            "thresholds": THRESHOLDS,
+        }
+        push = self._monitor.deployment.push
+        try:
+            with theirs:
+                self._process = await Process.start(
+                    (self._python, "-u", "-c", _BOOT, str(_RUNNER)),
+                    cwd=info.program_dir,
+                    environment={},
+                    stdin=json.dumps(settings).encode(),
+                    pass_fds=(theirs.fileno(),),
+                )
+            self._process.follow(self._on_line)
+            code = await self._process.wait()
+        except EngineError as error:
+            push(Finished(str(error)))
+            return
+        if self._stopping or (self._monitor.signalled and code == 0):
+            return
+        if code == 0:
+            push(Finished())
+        elif code == _ACTIONABLE:
+            push(Finished(""))
+        else:
+            push(Finished(f"an unhandled error occurred: program exited with non-zero exit code: {code}"))
+
+    async def finish(self, *, wait: float) -> None:
+        """Let it end by itself for some seconds, then end it."""
+        if self._watch is None:
+            return
+        self._stopping = True
+        if wait:
+            await asyncio.wait([self._watch], timeout=wait)
+        if self._process is not None:
+            await self._process.stop()
+        self._watch.cancel()
+        if self._link is not None:
+            self._link.close()

@@ -1,0 +1,1 @@
+"""Resources, their values and names, and the graph between them."""

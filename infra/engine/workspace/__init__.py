@@ -1,0 +1,1 @@
+"""Pulumi.yaml, Pulumi.STACK.yaml, configuration and import files."""

@@ -1,0 +1,1 @@
+"""The steps of `gigasite up`, and their progress."""

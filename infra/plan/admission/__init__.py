@@ -1,0 +1,1 @@
+"""Rules that judge the tables: physics, paths, ports, addresses, law."""

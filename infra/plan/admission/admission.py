@@ -1,0 +1,103 @@
+"""Admission: each rule measures one kind of limit at every place of its level, N and with the spares out.
+
+A rule is a function that yields `Limit`s and a line in `RULES`. It says nothing by itself; what exceeds its
+limit becomes a finding. So the same code answers "does it fit" and "how much is left".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from infra.plan.admission.findings import Finding, Severity
+from infra.plan.admission.limits import Limit, apart
+from infra.plan.admission.rules import cooling, fabric, power, services
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from infra.plan.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One kind of limit.
+
+    Attributes:
+        id: stable name, also of its findings.
+        title: what is compared.
+        measure: yields every limit of the kind.
+        severity: of a breach, unless the declaration says otherwise under `findings`.
+    """
+
+    id: str
+    title: str
+    measure: Callable[[Plan], Iterator[Limit]]
+    severity: Severity = "error"
+
+
+def limits(plan: Plan) -> Iterator[tuple[Rule, Limit]]:
+    """Every limit of a plan, kept or not; a pod's slice has none, because limits are judged for the whole."""
+    if not plan.site_level:
+        return
+    for rule in RULES:
+        for limit in rule.measure(plan):
+            yield rule, limit
+
+
+def breaches(plan: Plan) -> Iterator[Finding]:
+    """Findings for the limits that are not kept; equal ones of many places are one finding."""
+    grouped: dict[tuple[str, str, str, float, float], list[Limit]] = {}
+    rules: dict[str, Rule] = {}
+    for rule, limit in limits(plan):
+        if not limit.holds:
+            rules[rule.id] = rule
+            key = (rule.id, limit.case, limit.path, round(limit.value, 6), round(limit.limit, 6))
+            grouped.setdefault(key, []).append(limit)
+    for (name, *_), places in grouped.items():
+        rule, first = rules[name], places[0]
+        severity = plan.site.findings.get(rule.id, rule.severity)
+        word = "less than" if first.at_least else "more than"
+        number_of = sum(limit.count for limit in places)
+        more = f" and {number_of - 1:,} more" if number_of > 1 else ""
+        value, most = apart(first.value, first.limit)
+        case = "" if first.case == "N" else f" at {first.case}"
+        message = (
+            f"{rule.title}{case}: {value} {first.unit} is {word} {most} {first.unit}"
+            f" ({first.place}{more}); {first.fits}"
+        )
+        yield Finding(rule.id, severity, message, first.path, first.place, first.source)
+
+
+RULES: tuple[Rule, ...] = (
+    Rule("grid-power", "facility power against the grid connection", power.grid_power),
+    Rule("rack-share", "power left for a rack", power.rack_share),
+    Rule(
+        "grid-phase", "facility power of a phase against what the operator grants by then", power.grid_phases
+    ),
+    Rule("circuit-capacity", "facility power against the circuits", power.circuits),
+    Rule("circuit-current", "current of a circuit", power.circuit_current),
+    Rule("hall-power", "power of a hall", power.halls),
+    Rule("busway-power", "power of a row against its busways", power.busways),
+    Rule("rack-feed", "power of a rack against its feeds", power.rack_feeds),
+    Rule("power-shelves", "power of a rack against its shelves", power.power_shelves),
+    Rule("rack-rating", "declared power of a rack against its platform", power.rack_rating, "warning"),
+    Rule("rack-units", "height of a rack's contents", fabric.rack_units),
+    Rule("rack-flow", "coolant of a rack", cooling.rack_flow),
+    Rule("row-flow", "coolant of a row", cooling.row_flow),
+    Rule("cdu-heat", "heat of a row against its CDUs", cooling.cdu_heat),
+    Rule("cdu-flow", "coolant of a row against its CDUs", cooling.cdu_flow),
+    Rule("switch-ports", "ports of a switch", fabric.switch_ports),
+    Rule("down-ports", "cables into a tier", fabric.down_ports),
+    Rule("exception-ports", "host ports of an exception", fabric.exception_ports),
+    Rule("slurm-nodes", "nodes of a Slurm cluster", services.slurm),
+    Rule("kubernetes-nodes", "nodes of a Kubernetes cluster", services.kubernetes),
+    Rule("checkpoint-write", "write bandwidth for checkpoints", services.checkpoint_write),
+    Rule("heat-capture", "heat sold against heat captured", cooling.heat),
+    Rule("heat-temperature", "temperature of heat sold", cooling.heat_temperature),
+    Rule(
+        "waste-heat-law", "facility power of a site whose heat is not used", cooling.waste_heat_law, "warning"
+    ),
+    Rule("stand-in-ports", "stand-ins on this host", fabric.stand_in_ports),
+)
+"""All rules, in the order in which they are told."""

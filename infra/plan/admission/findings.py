@@ -1,0 +1,47 @@
+"""What the plan has to say about a declaration: limits that are exceeded, and claims that do not add up."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from infra.plan.plan import Plan
+
+Severity = Literal["info", "warning", "error"]
+
+ORDER: dict[str, int] = {"error": 0, "warning": 1, "info": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing to know.
+
+    Attributes:
+        id: the rule's name, stable over versions.
+        severity: an `error` refuses the declaration.
+        message: limit, value, place and what would fit, as a sentence.
+        path: where in the declaration.
+        place: where on the site.
+        source: of the limit.
+    """
+
+    id: str
+    severity: Severity
+    message: str
+    path: str
+    place: str
+    source: str
+
+    def data(self) -> dict[str, Any]:
+        """As plain values, for JSON."""
+        return asdict(self)
+
+
+def findings(plan: Plan) -> tuple[Finding, ...]:
+    """All findings of a plan, errors first, in the order of the rules."""
+    from infra.plan.admission.admission import breaches  # noqa: PLC0415 (they make findings)
+    from infra.plan.admission.announcement import contradictions  # noqa: PLC0415
+
+    found = [*breaches(plan), *contradictions(plan)]
+    return tuple(sorted(found, key=lambda finding: ORDER[finding.severity]))

@@ -1,0 +1,95 @@
+"""Space and ports: rack units, switch ports, ports of stand-ins on this host."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from infra.plan.admission.limits import Limit, form_path
+from infra.plan.tables import schedulers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from infra.plan.plan import Plan
+    from infra.spec.tiers import ResolvedTier
+
+
+def rack_units(plan: Plan) -> Iterator[Limit]:
+    """Height of a rack's contents, its switches too."""
+    own = sum(tier.per_block * tier.model.height for tier in plan.geometry.every_tier if tier.per == "rack")
+    for index, form in enumerate(plan.geometry.forms):
+        yield Limit(
+            f"rack of {form.platform}",
+            "N",
+            form.top - 1 + own,
+            form.height,
+            "U",
+            form_path(plan, index),
+            f"catalog: {form.platform}, rack.height",
+            f"{form.height - form.top + 1} U are left for switches",
+        )
+
+
+def switch_ports(plan: Plan) -> Iterator[Limit]:
+    """Ports that a tier uses against what its model has."""
+    for path, tier in _tiers(plan):
+        yield Limit(
+            f"each {tier.name}",
+            "N",
+            tier.down + tier.up,
+            tier.ports,
+            "ports",
+            path,
+            f"catalog: {tier.model.name}, ports",
+            f"{tier.ports - tier.up} ports are left to face down",
+        )
+
+
+def down_ports(plan: Plan) -> Iterator[Limit]:
+    """Cables into each switch of a tier, when dealt evenly, against its ports that face down."""
+    for path, tier in _tiers(plan):
+        needed = math.ceil(tier.needed * tier.count / tier.down)
+        yield Limit(
+            f"each {tier.name}",
+            "N",
+            tier.needed,
+            tier.down,
+            "ports that face down",
+            path,
+            f"catalog: {tier.model.name}, ports",
+            f"{needed} instead of {tier.count} switches fit",
+        )
+
+
+def exception_ports(plan: Plan) -> Iterator[Limit]:
+    """Blocks whose exceptions need more host ports than the rule's racks."""
+    geometry = plan.geometry
+    for (pod, su), _ in sorted(geometry.units(plan.scope).items()):
+        for path, tier in _tiers(plan):
+            if tier.level:
+                continue
+            yield Limit(f"pod-{pod + 1:02d}-su-{su + 1:02d}", "N", geometry.width(tier, pod, su),
+                        tier.count * tier.down, "ports", path, f"{tier.count} {tier.name} on each rail",
+                        "racks with fewer interfaces fit here")  # fmt: skip
+
+
+def _tiers(plan: Plan) -> Iterator[tuple[str, ResolvedTier]]:
+    for fabric, tiers in plan.geometry.tiers.items():
+        for tier in tiers:
+            yield f"$.fabrics.{fabric.replace('-', '_')}.tiers[{tier.level}]", tier
+
+
+def stand_in_ports(plan: Plan) -> Iterator[Limit]:
+    """Machines of a site of VMs against the ports laid out for them on this host."""
+    stand_ins = plan.site.stand_ins
+    if stand_ins and stand_ins.kind == "vm":
+        machines = plan.server_frame.height + plan.geometry.pods * (
+            schedulers.nodes_per(plan.geometry, "pod") + plan.geometry.switches_per_pod
+        )
+        yield Limit("this host", "N", machines, stand_ins.limit, "machines", "$.stand_ins.limit",
+                    "ports laid out from port_base", "raise `limit`, or take pods out")  # fmt: skip
+        # 32768 is where Linux takes ports for outgoing connections from (net.ipv4.ip_local_port_range).
+        last = stand_ins.port_base + 4 * stand_ins.limit
+        yield Limit("this host", "N", last, 32768, "as the last port", "$.stand_ins.port_base",
+                    "Linux: net.ipv4.ip_local_port_range", "begin lower")  # fmt: skip

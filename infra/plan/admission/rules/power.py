@@ -1,0 +1,165 @@
+"""Power: the grid connection and its phases, circuits, halls, busways, feeds, shelves."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from infra.plan.admission.limits import Limit, cases, distinct, facility_w, form_path, megawatts, number
+from infra.plan.tables.power import balance
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from infra.plan.plan import Plan
+
+
+def grid_power(plan: Plan) -> Iterator[Limit]:
+    """Facility power against the grid connection."""
+    site, totals = plan.site, balance(plan)
+    if site.grid:
+        facility, limit = facility_w(plan), site.grid.power
+        yield Limit(site.name, "N", megawatts(facility), megawatts(limit), "MW", "$.grid.power",
+                    f"the grid connection, at PUE {totals.pue:g}", _pods_within(plan, limit))  # fmt: skip
+
+
+def _pods_within(plan: Plan, watts: float) -> str:
+    """How many pods, as they are on average, have their power within a limit."""
+    each = balance(plan).facility / plan.geometry.pods
+    # A billionth is left to rounding, as in `fit`.
+    return f"{math.floor(watts / each * (1 + 1e-9))} pods fit" if each else "no pods are planned"
+
+
+def rack_share(plan: Plan) -> Iterator[Limit]:
+    """A share of nothing is no power: what the grid leaves for compute must be positive."""
+    if plan.site.layout.rack.power == "share":
+        yield Limit(plan.site.name, "N", balance(plan).rack / 1e3, 0.001, "kW a rack", "$.layout.rack.power",
+                    "what the grid leaves after switches, storage and management", "fewer pods leave more",
+                    at_least=True)  # fmt: skip
+
+
+def grid_phases(plan: Plan) -> Iterator[Limit]:
+    """Facility power of each phase against what the operator grants by its date."""
+    grid, totals = plan.site.grid, balance(plan)
+    if not grid or not grid.phases:
+        return
+    each = totals.facility / plan.geometry.pods
+    for index, phase in enumerate(plan.site.phases):
+        granted = [entry.power for entry in grid.phases if entry.date <= phase.date]
+        limit = max(granted, default=0.0)
+        fits = f"{_pods_within(plan, limit)} by {phase.date}"
+        yield Limit(f"phase {phase.name}", "N", megawatts(phase.pods * each), megawatts(limit), "MW",
+                    f"$.phases[{index}].pods", "the operator's connection phases", fits)  # fmt: skip
+
+
+def circuits(plan: Plan) -> Iterator[Limit]:
+    """Facility power against the circuits that are left."""
+    grid = plan.site.grid
+    if not grid:
+        return
+    facility = facility_w(plan)
+    ordered = sorted(grid.circuits, key=lambda circuit: circuit.capacity)
+    for case, left in cases(len(ordered), grid.spare_circuits):
+        capacity = sum(circuit.capacity for circuit in ordered[: max(left, 0)])
+        yield Limit(
+            plan.site.name,
+            case,
+            megawatts(facility),
+            megawatts(capacity),
+            "MW",
+            "$.grid.circuits",
+            "capacity of the circuits that are left",
+            f"{number(megawatts(capacity))} MW fit",
+        )
+
+
+def circuit_current(plan: Plan) -> Iterator[Limit]:
+    """Current of each circuit that is left, the load shared evenly."""
+    grid = plan.site.grid
+    if not grid:
+        return
+    facility = facility_w(plan)
+    for case, left in cases(len(grid.circuits), grid.spare_circuits):
+        for index, circuit in enumerate(grid.circuits):
+            amps = current(facility / max(left, 1), circuit.voltage, grid.power_factor)
+            most = math.sqrt(3) * circuit.voltage * circuit.current_limit * grid.power_factor
+            yield Limit(f"circuit {circuit.name}", case, amps, circuit.current_limit, "A",
+                        f"$.grid.circuits[{index}].current_limit", "thermal limit of the circuit",
+                        f"{number(megawatts(most))} MW fit on it")  # fmt: skip
+
+
+def current(watts: float, volts: float, power_factor: float) -> float:
+    """Amperes in each conductor of a three-phase circuit."""
+    return watts / (math.sqrt(3) * volts * power_factor)
+
+
+def halls(plan: Plan) -> Iterator[Limit]:
+    """Facility power of each hall against its transformers."""
+    feeds = plan.site.feeds
+    if feeds and feeds.hall is not None:
+        halls = plan.power.filter(pl.col("level") == "hall")
+        for name, watts, count in distinct(halls, "facility_w"):
+            yield Limit(name, "N", megawatts(watts), megawatts(feeds.hall), "MW",
+                        "$.feeds.hall", feeds.source, f"{number(megawatts(feeds.hall))} MW fit in a hall",
+                        count=count)  # fmt: skip
+
+
+def busways(plan: Plan) -> Iterator[Limit]:
+    """IT power of each row against the busways that are left."""
+    feeds = plan.site.feeds
+    if not feeds or feeds.busway is None:
+        return
+    rows = distinct(plan.power.filter(pl.col("level") == "scalable-unit"), "it_w")
+    racks = plan.geometry.racks
+    for case, left in cases(feeds.busways_per_row, feeds.spare_busways):
+        limit = feeds.busway * left
+        for name, watts, count in rows:
+            yield Limit(
+                name,
+                case,
+                watts / 1e3,
+                limit / 1e3,
+                "kW",
+                "$.feeds.busway",
+                feeds.source,
+                f"{math.floor(limit / (watts / racks))} racks fit in a row" if watts else "",
+                count=count,
+            )
+
+
+def rack_feeds(plan: Plan) -> Iterator[Limit]:
+    """Power of each rack against the feeds that are left."""
+    feeds = plan.site.feeds
+    if not feeds or feeds.rack is None:
+        return
+    rows = distinct(plan.power.filter(pl.col("level") == "rack"), "compute_w")
+    for case, left in cases(feeds.feeds_per_rack, feeds.spare_feeds):
+        limit = feeds.rack * left
+        for name, watts, count in rows:
+            yield Limit(name, case, watts / 1e3, limit / 1e3, "kW", "$.feeds.rack", feeds.source,
+                        f"racks of {number(limit / 1e3)} kW fit", count=count)  # fmt: skip
+
+
+def power_shelves(plan: Plan) -> Iterator[Limit]:
+    """Power of each kind of rack against the shelves that are left."""
+    watts = balance(plan).forms
+    for index, form in enumerate(plan.geometry.forms):
+        for companion, _ in form.companions:
+            if companion.rating is None:
+                continue
+            for case, left in cases(companion.count, companion.spare):
+                limit = companion.rating * left
+                yield Limit(f"rack of {form.platform}", case, watts[index] / 1e3, limit / 1e3, "kW",
+                            form_path(plan, index), f"catalog: {form.platform}, {companion.name}",
+                            f"racks of {number(limit / 1e3)} kW fit")  # fmt: skip
+
+
+def rack_rating(plan: Plan) -> Iterator[Limit]:
+    """A cap above what the platform can draw is a mistake of the declaration."""
+    watts = balance(plan).forms
+    for index, form in enumerate(plan.geometry.forms):
+        yield Limit(f"rack of {form.platform}", "N", watts[index] / 1e3, form.rated_w / 1e3, "kW",
+                    form_path(plan, index), f"catalog: {form.platform}, rack.power",
+                    f"the platform draws {number(form.rated_w / 1e3)} kW at most")  # fmt: skip

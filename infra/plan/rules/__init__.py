@@ -1,1 +1,0 @@
-"""Admission rules by subject; `infra.plan.admission` has the list of them."""

@@ -1,0 +1,1 @@
+"""Columnar facts: places, power, cooling, fabric, addresses, storage, schedulers."""

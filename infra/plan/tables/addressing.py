@@ -1,0 +1,216 @@
+"""Addresses by arithmetic: each pool gives block 0 to the site's own machines and block p to pod p."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from infra.plan.tables import positions
+from infra.spec import tiers
+
+if TYPE_CHECKING:
+    from infra.plan.plan import Plan
+    from infra.plan.tables.geometry import Geometry
+
+RESERVED = 3
+"""In each management block: network, gateway and broadcast address; hosts start after the first two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """One supernet cut into equal blocks.
+
+    Attributes:
+        base: first address as a number.
+        bits: 32 or 128.
+        shift: log2 of a block's size.
+        length: prefix length written with an address.
+    """
+
+    base: int
+    bits: int
+    shift: int
+    length: int
+
+    def text(self, block: int, offset: int) -> str:
+        """One address, without prefix length."""
+        number = self.base + (block << self.shift) + offset
+        family = socket.AF_INET if self.bits == 32 else socket.AF_INET6
+        # The C library's form is the canonical one (RFC 5952), at a tenth of what ipaddress takes.
+        return socket.inet_ntop(family, number.to_bytes(self.bits // 8, "big"))
+
+    def column(self, frame: pl.DataFrame, block: pl.Expr, offset: pl.Expr) -> pl.Series:
+        """Addresses with prefix length for the rows of a frame."""
+        if not frame.height:
+            return pl.Series([], dtype=pl.String)
+        both = frame.select(block.cast(pl.Int64).alias("block"), offset.cast(pl.Int64).alias("offset"))
+        text = self._column4() if self.bits == 32 else self._column6(both)
+        return both.select(text.alias("address"))["address"]
+
+    def _column4(self) -> pl.Expr:
+        number = pl.lit(self.base, pl.Int64) + pl.col("block") * (1 << self.shift) + pl.col("offset")
+        pairs = pl.lit(_octet_pairs())
+        return pl.format(
+            "{}.{}/" + str(self.length), pairs.gather(number // 65536), pairs.gather(number % 65536)
+        )
+
+    def _column6(self, both: pl.DataFrame) -> pl.Expr:
+        # All but the last two groups of an address follow from its block, of which there are few: they are
+        # written by Python, which also knows where `::` goes (RFC 5952), for the three forms that a tail can
+        # have: nothing, the last group alone, both groups.
+        first, last = (int(both["block"].min()), int(both["block"].max()))  # type: ignore[arg-type]
+        blocks = [self.base + (block << self.shift) for block in range(first, last + 1)]
+        forms = [(0, 0), (1, 1), (0x10001, 3)]
+        heads = [_v6((block >> 32 << 32) + tail)[: -cut or None] for block in blocks for tail, cut in forms]
+        block = pl.col("block") - first
+        low = pl.lit(pl.Series([block & 0xFFFFFFFF for block in blocks], dtype=pl.Int64)).gather(block)
+        low += pl.col("offset")
+        form = (low > 0).cast(pl.Int64) + (low >= 65536).cast(pl.Int64)
+        return pl.concat_str(
+            pl.lit(pl.Series(heads)).gather(block * len(forms) + form),
+            pl.lit(_upper_groups()).gather(low // 65536),
+            pl.lit(_last_groups(self.length)).gather(pl.when(low > 0).then(low % 65536).otherwise(65536)),
+        )
+
+
+def _v6(number: int) -> str:
+    return str(ipaddress.IPv6Address(number))
+
+
+@cache
+def _octet_pairs() -> pl.Series:
+    """Texts of two octets, by their number."""
+    return pl.Series([f"{number >> 8}.{number & 255}" for number in range(65536)])
+
+
+@cache
+def _upper_groups() -> pl.Series:
+    """Texts of the last group but one with its colon, by its number; a zero there is in the head's `::`."""
+    return pl.Series(["", *(f"{number:x}:" for number in range(1, 65536))])
+
+
+@cache
+def _last_groups(length: int) -> pl.Series:
+    """Texts of the last group with the prefix length, by its number; the last text has no group."""
+    return pl.Series([*(f"{number:x}/{length}" for number in range(65536)), f"/{length}"])
+
+
+def pools(geometry: Geometry) -> dict[str, Pool]:
+    """The site's pools by name; `link` is missing where host links are unnumbered."""
+    declared = geometry.site.addresses
+    result = {}
+    for name, text, prefix in (
+        ("management", declared.management, declared.management_pod),
+        ("loopback", declared.loopbacks, declared.loopback_pod),
+        ("link", declared.links, declared.link_pod),
+    ):
+        if text is None:
+            continue
+        network = ipaddress.ip_network(text)
+        bits = network.max_prefixlen
+        # A management address is one of its pod's network; a loopback stands alone, a link has two.
+        length = {"management": prefix, "loopback": bits, "link": bits - 1}[name]
+        result[name] = Pool(int(network.network_address), bits, bits - prefix, length)
+    return result
+
+
+def addresses(plan: Plan) -> pl.DataFrame:
+    """See `Plan.addresses`."""
+    geometry = plan.geometry
+    table = pools(geometry)
+    frames = [_management(plan, table["management"]), _loopbacks(plan, table["loopback"])]
+    frames += _switches(plan, "loopback", table["loopback"], "lo", 1)
+    frames += _switches(plan, "management", table["management"], "mgmt0", 2)
+    if "link" in table:
+        frames.append(_links(plan, table["link"]))
+    if plan.site_level:
+        frames.append(_servers(plan, table))
+    return pl.concat(frames)
+
+
+def _table(
+    plan: Plan, pool: str, frame: pl.DataFrame, interface: pl.Expr, address: pl.Series
+) -> pl.DataFrame:
+    names = pl.lit(pl.Series(plan.geometry.pod_names, dtype=pl.String))
+    return frame.select(
+        pl.lit(pool).alias("pool"), pl.col("name").alias("owner"), interface.alias("interface"),
+        address.alias("address"), names.gather(pl.col("pod").cast(pl.UInt32)).alias("pod"),
+    )  # fmt: skip
+
+
+def _management(plan: Plan, pool: Pool) -> pl.DataFrame:
+    frame, room = plan.management_frame, tiers.switch_room(plan.site)
+    address = pool.column(frame, pl.col("pod") + 1, pl.col("first_port") + pl.col("position") + room + 2)
+    return _table(plan, "management", frame, pl.col("interface"), address)
+
+
+def _loopbacks(plan: Plan, pool: Pool) -> pl.DataFrame:
+    frame = plan.node_frame
+    address = pool.column(frame, pl.col("pod") + 1, pl.col("node") + tiers.switch_room(plan.site))
+    return _table(plan, "loopback", frame, pl.lit("lo"), address)
+
+
+def _switches(plan: Plan, name: str, pool: Pool, interface: str, first: int) -> list[pl.DataFrame]:
+    """One address for each switch: those in pods before the pod's nodes, those above in the site's block."""
+    frames, offset = [], first
+    sizes = {"rack": plan.geometry.sus * plan.geometry.racks, "scalable-unit": plan.geometry.sus, "pod": 1}
+    seats, _ = tiers.site_seats(plan.site)
+    for tier in plan.tier_frames:
+        spec = tier.tier
+        if spec.per in sizes:
+            index = pl.col("block") % sizes[spec.per] * spec.per_block + pl.col("ordinal") + offset
+            address = pool.column(tier.frame, pl.col("pod") + 1, index)
+            offset += sizes[spec.per] * spec.per_block
+        elif plan.site_level:
+            seat = seats[spec.fabric, spec.level]
+            index = pl.col("block") * seat.stride + pl.col("ordinal") + seat.first
+            address = pool.column(tier.frame, pl.lit(0), index)
+        else:
+            continue
+        frames.append(_table(plan, name, tier.frame, pl.lit(interface), address))
+    return frames
+
+
+def host_link_offset(plan: Plan) -> pl.DataFrame:
+    """Numbered host ends: pod, name, interface, offset of the switch's end (the host's is one more)."""
+    platforms = set(plan.node_frame["platform"].unique())
+    interfaces = positions.nic_frame(platforms)
+    frame = plan.node_frame.select("pod", "name", "first_nic", "platform").join(
+        interfaces, on="platform", how="inner", maintain_order="left_right"
+    )
+    return frame.select(
+        "pod", "name", "interface", ((pl.col("first_nic") + pl.col("port")) * 2).alias("offset")
+    )
+
+
+def _links(plan: Plan, pool: Pool) -> pl.DataFrame:
+    frame = host_link_offset(plan)
+    address = pool.column(frame, pl.col("pod") + 1, pl.col("offset") + 1)
+    return _table(plan, "link", frame, pl.col("interface"), address)
+
+
+def _servers(plan: Plan, table: dict[str, Pool]) -> pl.DataFrame:
+    rows: list[tuple[str, str, str, str, str | None]] = []
+    for server in plan.server_frame.iter_rows(named=True):
+        index, name = server["index"], server["name"]
+        management, loopback = table["management"], table["loopback"]
+        rows.append(
+            ("management", name, "mgmt0", f"{management.text(0, index + 2)}/{management.length}", None)
+        )
+        rows.append(("loopback", name, "lo", f"{loopback.text(0, index + 1)}/{loopback.length}", None))
+        if "link" in table:
+            for nic in positions.nic_frame({server["platform"]}).iter_rows(named=True):
+                text = table["link"].text(0, server_link_offset(index, nic["port"]) + 1)
+                rows.append(("link", name, nic["interface"], f"{text}/{table['link'].length}", None))
+    schema = dict.fromkeys(("pool", "owner", "interface", "address", "pod"), pl.String)
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def server_link_offset(server: int, port: int) -> int:
+    """Offset in the site's link block of the switch's end of a server's link; a server has room for eight."""
+    return (server * 8 + port) * 2

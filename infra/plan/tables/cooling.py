@@ -1,0 +1,62 @@
+"""Heat and coolant: what liquid takes away in each rack, and the flow that it needs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from infra.plan.tables.power import rack_watts
+from infra.spec import catalog
+
+if TYPE_CHECKING:
+    from infra.plan.plan import Plan
+
+
+def cooling(plan: Plan) -> pl.DataFrame:
+    """Heat and flow of racks, scalable units, pods and (for a whole plan) the site.
+
+    Returns:
+        level, name, pod, liquid_w (heat into liquid), flow_l_min.
+    """
+    platforms = [catalog.platform(form.platform).rack for form in plan.geometry.forms]
+    form = plan.rack_frame["form"]
+    share = pl.Series([entry.liquid_share for entry in platforms], dtype=pl.Float64).gather(form)
+    flow = pl.Series([entry.flow for entry in platforms], dtype=pl.Float64).gather(form)
+    watts = rack_watts(plan)
+    racks = plan.rack_frame.select(
+        pl.lit("rack").alias("level"), "name", pl.col("pod_name").alias("pod"), "row",
+        (watts * share).alias("liquid_w"), (watts * share / 1000 * flow).alias("flow_l_min"),
+    )  # fmt: skip
+
+    def rise(level: str, name: str) -> pl.DataFrame:
+        return racks.group_by(name, maintain_order=True).agg(
+            pl.col("liquid_w").sum(), pl.col("flow_l_min").sum(), pl.col("pod").first().alias("own")
+        ).select(pl.lit(level).alias("level"), pl.col(name).alias("name"), pl.col("own").alias("pod"),
+                 "liquid_w", "flow_l_min")  # fmt: skip
+
+    frames = [rise("pod", "pod"), rise("scalable-unit", "row"), racks.drop("row")]
+    if plan.site_level:
+        total = racks.select(
+            pl.lit("site").alias("level"),
+            pl.lit(plan.site.name).alias("name"),
+            pl.lit(None, pl.String).alias("pod"),
+            pl.col("liquid_w").sum(),
+            pl.col("flow_l_min").sum(),
+        )
+        frames.insert(0, total)
+    return pl.concat(frames)
+
+
+def rise_k(liquid_w: float, flow_l_min: float, specific_heat: float, density: float) -> float:
+    """Kelvin that coolant warms up: heat over mass flow and specific heat (kJ/(kg K), kg/L)."""
+    if not flow_l_min:
+        return 0.0
+    return liquid_w / 1000 / (flow_l_min / 60 * density * specific_heat)
+
+
+def flow_m3_s_at_rise(
+    liquid_w: float, rise: float, specific_heat: float = 4.186, density: float = 1.0
+) -> float:
+    """Flow in m3/s at which coolant warms up by `rise` kelvin; water by default."""
+    return liquid_w / 1000 / (specific_heat * density * rise) / 1000

@@ -1,0 +1,177 @@
+"""How many of everything, by arithmetic on blocks: nothing is expanded to be counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from infra.spec import catalog, tiers
+
+if TYPE_CHECKING:
+    from infra.plan.plan import Plan
+    from infra.plan.tables.geometry import Geometry
+    from infra.spec.tiers import ResolvedTier
+
+LEVELS = ("leaf", "spine", "core")
+"""What the tiers of a fabric are called by level, whatever their switches' names."""
+
+
+def level_name(level: int) -> str:
+    """Name of a tier's level."""
+    return LEVELS[level] if level < len(LEVELS) else f"tier{level + 1}"
+
+
+def step_name(level: int) -> str:
+    """Name of the cables that end at a tier's lower side: `host_leaf`, `leaf_spine`, `spine_core`."""
+    return f"{level_name(level - 1) if level else 'host'}_{level_name(level)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Numbers of a scope.
+
+    Attributes:
+        racks: compute racks by form index.
+        nodes: trays by platform.
+        companions: other trays by kind.
+        switches: (fabric, level) → switches, also those above the pods where the scope is the site.
+        cables: (fabric, step) → cables.
+        watts: (fabric) → switch watts.
+    """
+
+    racks: Counter[int] = field(default_factory=Counter)
+    nodes: Counter[str] = field(default_factory=Counter)
+    companions: Counter[str] = field(default_factory=Counter)
+    switches: Counter[tuple[str, int]] = field(default_factory=Counter)
+    cables: Counter[tuple[str, str]] = field(default_factory=Counter)
+    watts: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def accelerators(self) -> int:
+        """In all nodes."""
+        return sum(catalog.platform(name).node.accelerators * count for name, count in self.nodes.items())
+
+    @property
+    def cpus(self) -> int:
+        """In all nodes."""
+        return sum(catalog.platform(name).node.cpus * count for name, count in self.nodes.items())
+
+
+def counts(plan: Plan) -> Counts:
+    """Count what is in a plan's scope."""
+    geometry = plan.geometry
+    total = Counts()
+    touched = {area.pod for area, exception, form in geometry.areas if form is not None or exception.missing}
+    plain = sum(pod not in touched for pod in plan.scope)
+    _add(total, _pod(geometry, None), plain)
+    for pod in sorted(touched & set(plan.scope)):
+        _add(total, _pod(geometry, pod), 1)
+    if plan.site_level and plan.scope:
+        blocks = len(plan.scope)
+        for tier in geometry.every_tier:
+            if tier.per in {"hall", "building", "site"}:
+                number = -(-blocks // geometry.blocks_per(tier.per)) * tier.per_block
+                total.switches[tier.fabric, tier.level] += number
+                watts = total.watts.get(tier.fabric, 0.0)
+                total.watts[tier.fabric] = watts + number * tier.model.power
+        for fabric, own in geometry.tiers.items():
+            for lower, upper in pairwise(own):
+                if lower.per in {"hall", "building", "site"}:
+                    below = -(-blocks // geometry.blocks_per(lower.per)) * lower.per_block
+                    total.cables[fabric, step_name(upper.level)] += below * lower.up
+    for fabric, number in _server_cables(plan).items():
+        total.cables[fabric, step_name(0)] += number
+    return total
+
+
+def _add(total: Counts, part: Counts, times: int) -> None:
+    for name in Counts.__dataclass_fields__:
+        target, source = getattr(total, name), getattr(part, name)
+        for key, number in source.items():
+            target[key] = target.get(key, 0) + number * times
+
+
+def _pod(geometry: Geometry, pod: int | None) -> Counts:
+    """One pod's numbers; `pod` is None for one without exceptions."""
+    key = f"counts of {pod}"
+    known = geometry.memo.get(key)
+    if not isinstance(known, Counts):
+        known = geometry.memo[key] = _count_pod(geometry, pod)
+    return known
+
+
+def _count_pod(geometry: Geometry, pod: int | None) -> Counts:
+    result = Counts()
+    hosts: Counter[str] = Counter()
+    for (form, empty), number in _rack_kinds(geometry, pod).items():
+        _count_racks(geometry, result, hosts, (form, empty, number))
+    layout = geometry.site.layout
+    for fabric, own in geometry.tiers.items():
+        result.cables[fabric, step_name(0)] = min(hosts[fabric] * own[0].planes, _capacity(geometry, own[0]))
+        inside = [tier for tier in own if tier.per in {"rack", "scalable-unit", "pod"}]
+        for tier in inside:
+            switches = tiers.blocks_within(layout, tier.per, "pod") * tier.per_block
+            result.switches[fabric, tier.level] = switches
+            result.watts[fabric] = result.watts.get(fabric, 0.0) + switches * tier.model.power
+            if tier.level + 1 < len(own):
+                result.cables[fabric, step_name(tier.level + 1)] = switches * tier.up
+    return result
+
+
+def _rack_kinds(geometry: Geometry, pod: int | None) -> Counter[tuple[int, frozenset[int]]]:
+    """Racks of a pod by form and empty slots."""
+    changed: dict[tuple[int, int, int], int] = {}
+    gone: dict[tuple[int, int, int], set[int]] = {}
+    if pod is not None:
+        changed = geometry.overrides(range(pod, pod + 1))
+        for area, exception, _ in geometry.areas:
+            if exception.missing and area.pod == pod:
+                for place in geometry.racks_of(area):
+                    gone.setdefault(place, set()).update(exception.missing)
+    result: Counter[tuple[int, frozenset[int]]] = Counter()
+    for su in range(geometry.sus):
+        for rack in range(geometry.racks):
+            place = (pod or 0, su, rack)
+            form = changed.get(place, geometry.default_form(rack))
+            result[form, frozenset(gone.get(place, ()))] += 1
+    return result
+
+
+def _count_racks(
+    geometry: Geometry, result: Counts, hosts: Counter[str], kind: tuple[int, frozenset[int], int]
+) -> None:
+    """Add equal racks (form, empty slots, how many) and their host ports by fabric."""
+    form, empty, number = kind
+    entry = geometry.forms[form]
+    result.racks[form] += number
+    ports = tiers.management_ports(entry)
+    for slot in entry.slots:
+        node = catalog.platform(slot.platform).node
+        if slot.number in empty:
+            ports -= node.management_ports
+            continue
+        result.nodes[slot.platform] += number
+        for group in node.nics:
+            hosts[group.fabric] += group.count * number
+    for companion, _ in entry.companions:
+        result.companions[companion.name] += companion.count * number
+    hosts["out-of-band"] += ports * number
+
+
+def _capacity(geometry: Geometry, tier: ResolvedTier) -> int:
+    """Host ports of a pod's first tier."""
+    return tiers.blocks_within(geometry.site.layout, tier.per, "pod") * tier.per_block * tier.down
+
+
+def _server_cables(plan: Plan) -> Counter[str]:
+    result: Counter[str] = Counter()
+    for server in plan.site.servers:
+        if server.attach and int(server.attach[4:]) - 1 in plan.scope:
+            for group in catalog.platform(server.platform).node.nics:
+                if group.fabric in plan.geometry.tiers:
+                    result[group.fabric] += (
+                        group.count * server.count * plan.geometry.tiers[group.fabric][0].planes
+                    )
+    return result

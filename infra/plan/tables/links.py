@@ -1,0 +1,172 @@
+"""Cables and the ports they end at, with names: the tables that `cabling` works out by index."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from infra.plan.tables import cabling, positions, switching
+from infra.plan.tables.counts import step_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from infra.plan.plan import Plan
+    from infra.plan.tables.switching import TierFrame
+    from infra.spec.tiers import ResolvedTier
+
+FABRICS = pl.Enum(["east-west", "north-south", "out-of-band"])
+STEPS = pl.Enum([step_name(level) for level in range(8)])
+
+LINK_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    "fabric": FABRICS,
+    "tier": STEPS,
+    "pod": pl.String,
+    "rail": pl.Int16,
+    "plane": pl.Int16,
+    "gbit": pl.Float32,
+    "a": pl.String,
+    "a_port": pl.String,
+    "a_rack": pl.String,
+    "a_unit": pl.Int16,
+    "z": pl.String,
+    "z_port": pl.String,
+    "z_rack": pl.String,
+    "z_unit": pl.Int16,
+    "length": pl.Float32,
+}
+
+
+def links(plan: Plan) -> pl.DataFrame:
+    """See `Plan.links`."""
+    if plan.template:
+        return plan.template.links(plan)
+    frames = [part for _, part in link_parts(plan)]
+    return pl.concat(frames) if frames else no_links()
+
+
+def no_links() -> pl.DataFrame:
+    """The cables of a site without fabrics."""
+    return pl.DataFrame(schema=LINK_SCHEMA)
+
+
+def link_parts(plan: Plan) -> Iterator[tuple[ResolvedTier, pl.DataFrame]]:
+    """Cables by the tier that they go up to."""
+    frames = {(frame.tier.fabric, frame.tier.level): frame for frame in plan.tier_frames}
+    for fabric in plan.geometry.tiers.values():
+        tiers = [frames[tier.fabric, tier.level] for tier in fabric]
+        host = cabling.host_links(plan.geometry, tiers[0], _ends(plan, tiers[0]), plan.scope)
+        yield fabric[0], named(plan, host, tiers[0], None)
+        for lower, upper in pairwise(tiers):
+            if plan.site_level or lower.tier.per in switching.INSIDE:
+                cables = cabling.uplinks(plan.geometry, lower, upper, plan.scope)
+                yield upper.tier, named(plan, cables, upper, lower)
+
+
+def crossing(plan: Plan) -> pl.DataFrame:
+    """Cables from the scope's pods to the switches above them."""
+    frames = {(frame.tier.fabric, frame.tier.level): frame for frame in plan.tier_frames}
+    parts = [no_links()]
+    for fabric in plan.geometry.tiers.values():
+        for below, above in pairwise(fabric):
+            if below.per in switching.INSIDE and above.per not in switching.INSIDE:
+                lower, upper = frames[below.fabric, below.level], frames[above.fabric, above.level]
+                cables = cabling.uplinks(plan.geometry, lower, upper, plan.scope)
+                parts.append(named(plan, cables, upper, lower))
+    return pl.concat(parts)
+
+
+def _ends(plan: Plan, tier: TierFrame) -> pl.DataFrame:
+    if tier.tier.fabric == "out-of-band":
+        return cabling.management_ends(tier.tier, plan.management_frame)
+    ends = cabling.nic_ends(plan.geometry, tier.tier, plan.node_frame, plan.scope)
+    servers = _server_ends(plan, tier)
+    return pl.concat([ends, servers.cast(ends.schema)]) if servers.height else ends
+
+
+def _server_ends(plan: Plan, tier: TierFrame) -> pl.DataFrame:
+    """Ports of servers follow those of all trays of the pod's first block."""
+    spec = tier.tier
+    used: dict[int, int] = {}
+    rows = []
+    first = plan.node_frame.height + plan.companion_frame.height
+    for server in plan.server_frame.iter_rows(named=True):
+        pod = server["attach"]
+        if pod is None:
+            continue
+        base = used.setdefault(pod, plan.geometry.width(spec, pod, 0))
+        mine = positions.nic_frame({server["platform"]}).filter(pl.col("fabric") == spec.fabric)
+        for nic in mine.iter_rows(named=True):
+            rail, lane = nic["nic"] % spec.sets, nic["nic"] // spec.sets
+            if pod in plan.scope:
+                rows.append((pod, 0, 0, base + lane, rail, nic["nic"], nic["gbit"],
+                             first + server["index"], nic["interface"]))  # fmt: skip
+        used[pod] += -(-mine.height // spec.sets)
+    schema = {"pod": pl.Int32, "su": pl.Int32, "rack": pl.Int32, "position": pl.Int32, "rail": pl.Int32,
+              "nic": pl.Int32, "gbit": pl.Float64, "a": pl.Int32, "a_port": pl.String}  # fmt: skip
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def named(plan: Plan, cables: pl.DataFrame, upper: TierFrame, lower: TierFrame | None) -> pl.DataFrame:
+    """Links by index → links with names, places and lengths."""
+    ends = ["name", "rack_name", "unit", "x", "y"]
+    below = plan.host_frame if lower is None else lower.frame.select(ends)
+    a = below.select(pl.all().gather(cables["a"]))
+    z = upper.frame.select(ends).select(pl.all().gather(cables["z"]))
+    a_port = cables["a_port"] if lower is None else _ports(lower, cables["a_index"])
+    pods = pl.Series(plan.geometry.pod_names, dtype=pl.String)
+    return cables.select(
+        pl.lit(upper.tier.fabric).cast(FABRICS).alias("fabric"),
+        pl.lit(step_name(upper.tier.level)).cast(STEPS).alias("tier"),
+        pods.gather(cables["pod"].cast(pl.UInt32)).alias("pod"),
+        pl.col("rail").cast(pl.Int16),
+        pl.col("plane").cast(pl.Int16),
+        "gbit",
+        a["name"].alias("a"),
+        a_port.alias("a_port"),
+        a["rack_name"].alias("a_rack"),
+        a["unit"].alias("a_unit"),
+        z["name"].alias("z"),
+        _ports(upper, cables["z_index"]).alias("z_port"),
+        z["rack_name"].alias("z_rack"),
+        z["unit"].alias("z_unit"),
+        cabling.lengths(a, z, plan.geometry).alias("length"),
+    )
+
+
+def ports(cables: pl.DataFrame) -> pl.DataFrame:
+    """See `Plan.ports`."""
+    # Both ends of a cable between switches are ports. Cables come step by step, so the parts are slices
+    # of the links' own columns: two and a half million rows cost no copy.
+    up, down = [cables.clear().select(_port("z", "a"))], []
+    start = 0
+    for run in cables.select(pl.col("tier").rle()).unnest("tier").iter_rows(named=True):
+        part = cables.slice(start, run["len"])
+        up.append(part.select(_port("z", "a")))
+        if run["value"] != "host_leaf":
+            down.append(part.select(_port("a", "z")))
+        start += run["len"]
+    return pl.concat([*up, *down], rechunk=False)
+
+
+def _port(end: str, other: str) -> list[pl.Expr]:
+    """Columns of a switch port from one end of a cable."""
+    return [
+        pl.col(end).alias("switch"), pl.col(f"{end}_port").alias("port"), pl.col("fabric"), pl.col("pod"),
+        pl.col(other).alias("peer"), pl.col(f"{other}_port").alias("peer_port"),
+    ]  # fmt: skip
+
+
+def port_names(tier: TierFrame) -> pl.Series:
+    """Names of a switch's logical ports by index."""
+    model, split = tier.tier.model, tier.tier.breakout
+    plain = [model.port_name.format(number + model.first_port) for number in range(model.ports)]
+    if split == 1:
+        return pl.Series(plain)
+    return pl.Series([f"{name}s{part}" for name in plain for part in range(split)])
+
+
+def _ports(tier: TierFrame, index: pl.Series) -> pl.Series:
+    return port_names(tier).gather(index)

@@ -1,0 +1,302 @@
+"""From tables to machines: what everything downstream of the plan sees of a pod or of the site's own."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from infra.plan.tables import addressing, positions
+from infra.plan.tables.machines import Bmc, Machine, Nic, Role, StandIn
+from infra.spec import catalog
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from infra.plan.plan import Plan
+
+_MIB, _GIB = 2**20, 2**30
+LOOPBACK = "127.0.0.1"
+
+
+def machines_of(
+    plan: Plan, pod: str | None = None, *, site_level: bool = False, cables: bool = True
+) -> tuple[Machine, ...]:
+    """Machines of a pod, of the site level, or (with neither) all of them; servers first, then pods in order.
+
+    Args:
+        plan: of a whole site.
+        pod: a pod's name.
+        site_level: the servers and switches that belong to no pod.
+        cables: their interfaces too; of these a pod of a big site has tens of thousands.
+
+    Raises:
+        UserError: the plan has no such pod.
+    """
+    parts: list[Machine] = []
+    if pod is None:
+        parts += _Members(plan.own_level(), cables).servers()
+        parts += _Members(plan.own_level(), cables).switches()
+    if pod is not None:
+        parts += _Members(plan.pod(pod), cables).all()
+    elif not site_level:
+        for name in plan.pods:
+            parts += _Members(plan.pod(name), cables).all()
+    return tuple(parts)
+
+
+class _Members:
+    """Machines of one slice."""
+
+    def __init__(self, plan: Plan, cables: bool) -> None:  # noqa: FBT001 (of one caller)
+        self.plan, self.site, self.geometry, self.cables = plan, plan.site, plan.geometry, cables
+        self.pools = addressing.pools(plan.geometry)
+        self.stand_ins = plan.site.stand_ins
+        self.rails = {name: fabric.rails for name, fabric in plan.site.fabrics.named().items()}
+        platforms = {slot.platform for form in plan.geometry.forms for slot in form.slots}
+        self.most_nics = max((positions.nic_frame({name}).height for name in platforms), default=1)
+
+    def all(self) -> list[Machine]:
+        """Switches, then trays: what must be there first comes first."""
+        return [*self.switches(), *self.trays()]
+
+    def servers(self) -> list[Machine]:
+        result = []
+        addresses = self._addresses()
+        for row in self.plan.server_frame.iter_rows(named=True):
+            name = row["name"]
+            result.append(
+                self._machine(
+                    name, Role(row["role"]), None, None, row["rack_name"], row["unit"], None, row["platform"],
+                    addresses, row["index"], tuple(self._server_nics(row)) if self.cables else (),
+                )
+            )  # fmt: skip
+        return result
+
+    def _server_nics(self, row: dict[str, object]) -> Iterator[Nic]:
+        """Interfaces of a server; the far end belongs to the pod that it is attached to."""
+        attach, index, name = row["attach"], row["index"], row["name"]
+        assert isinstance(index, int)
+        links = {}
+        if isinstance(attach, int):
+            rows = self.plan.whole().pod(f"pod-{attach + 1:02d}").links
+            links = {link["a_port"]: link for link in rows.filter(rows["a"] == name).iter_rows(named=True)}
+        platform = str(row["platform"])
+        for nic in positions.nic_frame({platform}).iter_rows(named=True):
+            link = links.get(nic["interface"])
+            offset = addressing.server_link_offset(index, nic["port"])
+            yield self._nic(nic, index, nic["port"], (link["z"], link["z_port"]) if link else None, 0, offset,
+                            self._server_cable(index, nic["port"]))  # fmt: skip
+
+    def trays(self) -> list[Machine]:
+        plan = self.plan
+        if not self.cables:
+            return self._bare_trays()
+        links = {(r["a"], r["a_port"]): (r["z"], r["z_port"]) for r in plan.links.iter_rows(named=True)}
+        addresses = self._addresses()
+        offsets = {
+            (r["name"], r["interface"]): r["offset"]
+            for r in addressing.host_link_offset(plan).iter_rows(named=True)
+        }
+        interfaces = {
+            platform: list(positions.nic_frame({platform}).iter_rows(named=True))
+            for platform in plan.node_frame["platform"].unique()
+        }
+        result = []
+        for row in plan.node_frame.iter_rows(named=True):
+            name, pod = row["name"], row["pod"]
+            index = self._tray_index(pod, row["node"])
+            nics = tuple(
+                self._nic(nic, index, nic["port"], links.get((name, nic["interface"])), pod + 1,
+                          offsets[name, nic["interface"]], self._tray_cable(pod, row["node"], nic["port"]))
+                for nic in interfaces[row["platform"]]
+            )  # fmt: skip
+            result.append(
+                self._machine(name, Role.TRAY, row["pod_name"], row["row"], row["rack_name"], row["unit"],
+                              row["slot"] + 1, row["platform"], addresses, index, nics)
+            )  # fmt: skip
+        return result
+
+    def _bare_trays(self) -> list[Machine]:
+        addresses = self._addresses()
+        return [
+            self._machine(row["name"], Role.TRAY, row["pod_name"], row["row"], row["rack_name"], row["unit"],
+                          row["slot"] + 1, row["platform"], addresses,
+                          self._tray_index(row["pod"], row["node"]), ())
+            for row in self.plan.node_frame.iter_rows(named=True)
+        ]  # fmt: skip
+
+    def switches(self) -> list[Machine]:
+        """Switches of data fabrics, each with an interface for every cable in it."""
+        plan = self.plan
+        table = plan.switches
+        if not table.height:
+            return []
+        table = table.filter(table["fabric"] != "out-of-band")
+        addresses = self._addresses()
+        cables: dict[str, list[tuple[str, str, str, float, int | None, bool, str]]] = {}
+        for r in self._cables():
+            host = str(r["tier"]).startswith("host_")
+            cables.setdefault(r["z"], []).append(
+                (r["z_port"], r["a"], r["a_port"], r["gbit"], r["rail"], host, r["fabric"])
+            )
+            if not host:
+                cables.setdefault(r["a"], []).append(
+                    (r["a_port"], r["z"], r["z_port"], r["gbit"], r["rail"], False, r["fabric"])
+                )
+        ends = self._host_ends() if self.cables and (self.stand_ins or "link" in self.pools) else {}
+        result = []
+        for position, row in enumerate(table.iter_rows(named=True)):
+            index = self._switch_index(position)
+            nics = []
+            for number, (port, peer, peer_port, gbit, rail, host, fabric) in enumerate(
+                cables.get(row["name"], [])
+            ):
+                address = far = None
+                udp = None
+                if host and (peer, peer_port) in ends:
+                    block, offset, cable = ends[peer, peer_port]
+                    address, far = self._pair(block, offset)
+                    far = far.split("/")[0] if far else None
+                    udp = (cable[1], cable[0]) if cable else None
+                own_rail = rail if fabric == "east-west" else None
+                nics.append(Nic(port, self._mac(index, number), fabric, own_rail, int(gbit), address,
+                                (peer, peer_port), far, udp))  # fmt: skip
+            result.append(
+                self._machine(row["name"], Role.SWITCH, row["pod"], row["su"], row["rack"], row["unit"], None,
+                              row["model"], addresses, index, tuple(nics))
+            )  # fmt: skip
+        return result
+
+    def _cables(self) -> Iterator[dict[str, Any]]:
+        """Rows of all links that end at a switch of the slice; none if they are not asked for."""
+        if self.cables:
+            links = self.plan.links
+            if self.plan.site_level:
+                links = pl.concat([self.plan.whole().crossing(), links])
+            yield from links.iter_rows(named=True)
+
+    def _host_ends(self) -> dict[tuple[str, str], tuple[int, int, tuple[int, int] | None]]:
+        """Numbered host interfaces → (block, offset, the host's UDP ports)."""
+        plan = self.plan
+        result = {}
+        for row in plan.node_frame.join(
+            addressing.host_link_offset(plan).drop("pod"), on="name", how="inner", maintain_order="left_right"
+        ).join(
+            positions.nic_frame(set(plan.node_frame["platform"])).select("platform", "interface", "port"),
+            on=["platform", "interface"], how="inner", maintain_order="left",
+        ).iter_rows(named=True):  # fmt: skip
+            cable = self._tray_cable(row["pod"], row["node"], row["port"])
+            result[row["name"], row["interface"]] = (row["pod"] + 1, row["offset"], cable)
+        for row in plan.server_frame.iter_rows(named=True):
+            for nic in positions.nic_frame({row["platform"]}).iter_rows(named=True):
+                offset = addressing.server_link_offset(row["index"], nic["port"])
+                cable = self._server_cable(row["index"], nic["port"])
+                result[row["name"], nic["interface"]] = (0, offset, cable)
+        return result
+
+    # Arithmetic of stand-ins: machines are counted servers first, then pod by pod (trays, then switches).
+
+    @property
+    def _first(self) -> int:
+        return self.plan.server_frame.height
+
+    @property
+    def _tray_room(self) -> int:
+        geometry = self.geometry
+        return geometry.sus * geometry.racks * max(form.capacity for form in geometry.forms)
+
+    def _tray_index(self, pod: int, node: int) -> int:
+        return self._first + pod * (self._tray_room + self.geometry.switches_per_pod) + node
+
+    def _switch_index(self, position: int) -> int:
+        if self.plan.site_level:
+            return self._tray_index(self.geometry.pods, 0) + position
+        return self._tray_index(self.plan.scope.start, self._tray_room) + position
+
+    def _server_cable(self, server: int, port: int) -> tuple[int, int] | None:
+        return self._udp(server * 8 + port)
+
+    def _tray_cable(self, pod: int, node: int, port: int) -> tuple[int, int] | None:
+        if not self.stand_ins:  # a pod of a big site has tens of thousands of cables
+            return None
+        return self._udp(self._first * 8 + (pod * self._tray_room + node) * self.most_nics + port)
+
+    def _udp(self, cable: int) -> tuple[int, int] | None:
+        """The host's (local, remote) ports of a cable."""
+        if not self.stand_ins:
+            return None
+        first = self.stand_ins.port_base + 2 * self.stand_ins.limit + 2 * cable
+        return first, first + 1
+
+    def _nic(  # noqa: PLR0917 (a line for each kind of machine calls it)
+        self, nic: dict[str, object], machine: int, number: int, peer: tuple[str, str] | None, block: int,
+        offset: int, udp: tuple[int, int] | None,
+    ) -> Nic:  # fmt: skip
+        far, address = self._pair(block, offset) if peer else (None, None)
+        fabric, index, gbit = str(nic["fabric"]), nic["nic"], nic["gbit"]
+        assert isinstance(index, int)
+        assert isinstance(gbit, float)
+        rail = index % self.rails.get(fabric, 1) if fabric == "east-west" else None
+        # Each end of a pair is written as it sees itself: own address with prefix, the peer's without.
+        return Nic(
+            str(nic["interface"]), self._mac(machine, number), fabric, rail, int(gbit), address, peer,
+            far.split("/")[0] if far else None, udp if peer else None,
+        )  # fmt: skip
+
+    def _pair(self, block: int, offset: int) -> tuple[str | None, str | None]:
+        """Addresses of a host link with prefix: the switch's (even) and the host's (odd)."""
+        pool = self.pools.get("link")
+        if pool is None:
+            return None, None
+        return f"{pool.text(block, offset)}/{pool.length}", f"{pool.text(block, offset + 1)}/{pool.length}"
+
+    def _mac(self, machine: int, number: int) -> str:
+        """Locally administered (bit 1 of the first octet); machine and interface in the rest."""
+        value = (0x02_67 << 32) | (machine << 12) | number
+        return value.to_bytes(6, "big").hex(":")
+
+    def _addresses(self) -> dict[tuple[str, str, str], str]:
+        frame = self.plan.addresses
+        frame = frame.filter(frame["pool"] != "link")
+        return {(r["owner"], r["pool"], r["interface"]): r["address"] for r in frame.iter_rows(named=True)}
+
+    def _machine(  # noqa: PLR0917 (a line for each kind of machine calls it)
+        self, name: str, role: Role, pod: str | None, su: str | None, rack: str, unit: int, slot: int | None,
+        platform: str, addresses: dict[tuple[str, str, str], str], index: int, nics: tuple[Nic, ...],
+    ) -> Machine:  # fmt: skip
+        def address(pool: str, interface: str) -> str | None:
+            found = addresses.get((name, pool, interface))
+            return found.split("/")[0] if found else None
+
+        bmc = address("management", "mgmt0") or name
+        own = address("management", "mgmt1") or bmc
+        port, stand_in = 443, None
+        if self.stand_ins:
+            size = self.stand_ins.sizes.get(role.value, self.stand_ins.default)
+            bmc = own = LOOPBACK
+            port = self.stand_ins.port_base + index
+            ssh = self.stand_ins.port_base + self.stand_ins.limit + index
+            stand_in = StandIn(
+                size.vcpus, int(size.memory // _MIB), int(size.disk // _GIB), ssh, self.stand_ins.start
+            )
+        accelerators = catalog.platform(platform).node.accelerators if role is Role.TRAY else 0
+        return Machine(
+            name=name,
+            role=role,
+            site=self.site.name,
+            pod=pod,
+            su=su,
+            rack=rack,
+            unit=unit,
+            slot=slot,
+            platform=platform,
+            uuid=str(uuid.uuid5(uuid.NAMESPACE_URL, f"gigasite:{self.site.name}/{name}")),
+            bmc=Bmc(bmc, port, name if self.stand_ins else f"bmc-{role.value}"),
+            management_address=own,
+            loopback=address("loopback", "lo"),
+            nics=nics,
+            accelerators=accelerators,
+            stand_in=stand_in,
+        )

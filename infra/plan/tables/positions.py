@@ -1,0 +1,299 @@
+"""Racks, nodes, companions, NICs and servers, as columns of indices and names."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from infra.spec import catalog, tiers
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from infra.plan.tables.geometry import Geometry, Unit
+    from infra.spec.site import Site
+
+RACK_UNIT_M = 0.04445
+"""Height of a rack unit (EIA-310): 44.45 mm."""
+
+
+def two(column: str) -> pl.Expr:
+    """An index column as a number from 1 with at least two digits."""
+    return (pl.col(column) + 1).cast(pl.String).str.zfill(2)
+
+
+def origin(geometry: Geometry) -> tuple[pl.Expr, pl.Expr]:
+    """Metres east and north of a pod's corner on the site, from its index `pod`.
+
+    Halls lie along x, their pods side by side along y, buildings further along x. Nothing here depends on how
+    many there are, so that an added pod moves no other.
+    """
+    layout, far = geometry.site.layout, geometry.site.layout.distances
+    hall = pl.col("pod") // layout.pods_per_hall
+    x = (hall // layout.halls_per_building) * far.building_pitch + (
+        hall % layout.halls_per_building
+    ) * far.hall_pitch
+    return x, (pl.col("pod") % layout.pods_per_hall) * far.pod_pitch
+
+
+def racks(geometry: Geometry, pods: range) -> pl.DataFrame:
+    """Compute racks.
+
+    Returns:
+        pod, su, rack (indices); name, row (scalable unit's name), pod_name; form; stride (slots of the
+        largest rack of its scalable unit), ports (management ports of that), nics (interfaces of its
+        largest node); first_node, first_port, first_nic (how many of each the pod has room for before this
+        rack); x, y
+        (metres); pool.
+    """
+    sus, each = geometry.sus, geometry.racks
+    index = pl.int_range(0, len(pods) * sus * each, dtype=pl.Int32, eager=True).alias("i").to_frame()
+    frame = index.select(
+        (pl.col("i") // (sus * each) + pods.start).alias("pod"),
+        (pl.col("i") // each % sus).alias("su"),
+        (pl.col("i") % each).alias("rack"),
+    )
+    last = geometry.default_form(each - 1)
+    form: pl.Expr = pl.lit(0, pl.Int16)
+    if last:
+        form = pl.when(pl.col("rack") == each - 1).then(pl.lit(last, pl.Int16)).otherwise(form)
+    unit = geometry.unit
+    before = pl.col("su") * each + pl.col("rack")
+    frame = frame.with_columns(
+        form.alias("form"),
+        pl.lit(unit.stride, pl.Int32).alias("stride"),
+        pl.lit(unit.ports, pl.Int32).alias("ports"),
+        pl.lit(unit.nics, pl.Int32).alias("nics"),
+        (before * unit.stride).cast(pl.Int32).alias("first_node"),
+        (before * unit.ports).cast(pl.Int32).alias("first_port"),
+        (before * unit.stride * unit.nics).cast(pl.Int32).alias("first_nic"),
+        pl.lit(None, pl.String).alias("pool"),
+    )
+    frame = _excepted(frame, geometry, pods)
+    east, north = origin(geometry)
+    far = geometry.site.layout.distances
+    frame = frame.with_columns(pl.format("pod-{}", two("pod")).alias("pod_name"))
+    frame = frame.with_columns(pl.format("{}-su-{}", "pod_name", two("su")).alias("row"))
+    return frame.with_columns(
+        pl.format("{}-rack-{}", "row", two("rack")).alias("name"),
+        (east + pl.col("rack") * far.rack_pitch).cast(pl.Float64).alias("x"),
+        (north + pl.col("su") * far.row_pitch).cast(pl.Float64).alias("y"),
+    )
+
+
+def _excepted(frame: pl.DataFrame, geometry: Geometry, pods: range) -> pl.DataFrame:
+    keys = ["pod", "su", "rack"]
+    types = dict.fromkeys(keys, pl.Int32)
+    changed = geometry.overrides(pods)
+    if changed:
+        rows = [(*place, form) for place, form in changed.items()]
+        other = pl.DataFrame(rows, schema={**types, "other": pl.Int16}, orient="row")
+        frame = frame.join(other, on=keys, how="left", maintain_order="left")
+        frame = frame.with_columns(pl.coalesce("other", "form").alias("form")).drop("other")
+    units = geometry.units(pods)
+    if units:
+        frame = _widened(frame, geometry, units)
+    pools = {
+        place: exception.pool
+        for area, exception, _ in geometry.areas
+        if exception.pool and area.pod in pods
+        for place in geometry.racks_of(area)
+    }
+    if pools:
+        kept = [(*place, pool) for place, pool in pools.items()]
+        other = pl.DataFrame(kept, schema={**types, "other": pl.String}, orient="row")
+        frame = frame.drop("pool").join(other, on=keys, how="left", maintain_order="left")
+        frame = frame.rename({"other": "pool"})
+    return frame
+
+
+_STRIDES = ("stride", "ports", "nics", "first_node", "first_port", "first_nic")
+
+
+def _widened(frame: pl.DataFrame, geometry: Geometry, units: dict[tuple[int, int], Unit]) -> pl.DataFrame:
+    """Strides of the pods that have scalable units of other sizes than the rule's."""
+    rows = []
+    for pod in {pod for pod, _ in units}:
+        node = port = nic = 0
+        for su in range(geometry.sus):
+            unit = units.get((pod, su), geometry.unit)
+            for rack in range(geometry.racks):
+                rows.append((pod, su, rack, unit.stride, unit.ports, unit.nics, node, port, nic))
+                node, port = node + unit.stride, port + unit.ports
+                nic += unit.stride * unit.nics
+    keys = ["pod", "su", "rack"]
+    schema = dict.fromkeys([*keys, *(f"{name}_" for name in _STRIDES)], pl.Int32)
+    other = pl.DataFrame(rows, schema=schema, orient="row")
+    frame = frame.join(other, on=keys, how="left", maintain_order="left")
+    return frame.with_columns(pl.coalesce(f"{name}_", name).alias(name) for name in _STRIDES).drop(
+        f"{name}_" for name in _STRIDES
+    )
+
+
+def nodes(geometry: Geometry, rack_frame: pl.DataFrame, pods: range) -> pl.DataFrame:
+    """Trays in slot order.
+
+    Returns:
+        pod, su, rack, slot (from 0); node (position in the pod, with room for empty slots); name,
+        rack_name, row, pod_name, platform, unit, x, y, pool.
+    """
+    rows = [
+        (form, slot.number - 1, slot.unit, slot.platform)
+        for form, entry in enumerate(geometry.forms)
+        for slot in entry.slots
+    ]
+    schema = {"form": pl.Int16, "slot": pl.Int32, "unit": pl.Int16, "platform": pl.String}
+    slots = pl.DataFrame(rows, schema=schema, orient="row")
+    frame = rack_frame.join(slots, on="form", how="inner", maintain_order="left_right")
+    missing = [
+        (*place, slot - 1)
+        for area, exception, _ in geometry.areas
+        if exception.missing and area.pod in pods
+        for place in geometry.racks_of(area)
+        for slot in exception.missing
+    ]
+    if missing:
+        keys = ["pod", "su", "rack", "slot"]
+        gone = pl.DataFrame(missing, schema=dict.fromkeys(keys, pl.Int32), orient="row")
+        frame = frame.join(gone, on=keys, how="anti", maintain_order="left")
+    return frame.select(
+        "pod", "su", "rack", "slot", "form", "first_port", "ports",
+        (pl.col("first_node") + pl.col("slot")).alias("node"),
+        (pl.col("rack") * pl.col("stride") + pl.col("slot")).alias("in_unit"),
+        (pl.col("first_nic") + pl.col("slot") * pl.col("nics")).alias("first_nic"),
+        pl.format("{}-tray-{}", "name", two("slot")).alias("name"),
+        pl.col("name").alias("rack_name"),
+        "row", "pod_name", "platform", "unit", "x", "y", "pool",
+    )  # fmt: skip
+
+
+def companions(geometry: Geometry, rack_frame: pl.DataFrame) -> pl.DataFrame:
+    """NVLink switch trays, power shelves and the like: pod, su, rack, kind, name, rack_name, unit, x, y."""
+    rows: list[tuple[int, str, str, int]] = []
+    for form, entry in enumerate(geometry.forms):
+        for companion, unit in entry.companions:
+            for index in range(companion.count):
+                text = f"{companion.name}-{index + 1:02d}"
+                rows.append((form, companion.name, text, unit + index * companion.height))
+    schema = {"form": pl.Int16, "kind": pl.String, "text": pl.String, "unit": pl.Int16}
+    parts = pl.DataFrame(rows, schema=schema, orient="row")
+    frame = rack_frame.join(parts, on="form", how="inner", maintain_order="left_right")
+    return frame.select(
+        "pod", "su", "rack", "kind", "form", "text", "first_port", "ports",
+        pl.format("{}-{}", "name", "text").alias("name"),
+        pl.col("name").alias("rack_name"),
+        "row", "pod_name", "unit", "x", "y",
+    )  # fmt: skip
+
+
+def nic_frame(platforms: Collection[str]) -> pl.DataFrame:
+    """Interfaces of each platform's node.
+
+    Returns:
+        platform, fabric, nic (index on its fabric), port (index over all), interface, gbit.
+    """
+    return _nic_frame(tuple(sorted(platforms)))
+
+
+@cache
+def _nic_frame(platforms: tuple[str, ...]) -> pl.DataFrame:
+    rows = []
+    for name in platforms:
+        seen: dict[str, int] = {}
+        port = 0
+        for group in catalog.platform(name).node.nics:
+            for index in range(group.count):
+                nic = seen.get(group.fabric, 0)
+                rows.append((name, group.fabric, nic, port, f"{group.name}{index}", group.speed))
+                seen[group.fabric] = nic + 1
+                port += 1
+    schema = {"platform": pl.String, "fabric": pl.String, "nic": pl.Int32, "port": pl.Int32,
+              "interface": pl.String, "gbit": pl.Float64}  # fmt: skip
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def management_frame(geometry: Geometry) -> pl.DataFrame:
+    """Management ports of each rack form, in order.
+
+    Returns:
+        form, slot (of a node) or text (name of a companion), interface, position (index in the rack).
+    """
+    rows: list[tuple[int, int | None, str | None, str, int]] = []
+    for form, entry in enumerate(geometry.forms):
+        position = 0
+        for slot in entry.slots:
+            for port in range(catalog.platform(slot.platform).node.management_ports):
+                rows.append((form, slot.number - 1, None, f"mgmt{port}", position))
+                position += 1
+        for companion, _ in entry.companions:
+            for index in range(companion.count):
+                for port in range(companion.management_ports):
+                    rows.append((form, None, f"{companion.name}-{index + 1:02d}", f"mgmt{port}", position))
+                    position += 1
+        assert position == tiers.management_ports(entry)
+    schema = {"form": pl.Int16, "slot": pl.Int32, "text": pl.String, "interface": pl.String,
+              "position": pl.Int32}  # fmt: skip
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def management(geometry: Geometry, nodes: pl.DataFrame, companions: pl.DataFrame) -> pl.DataFrame:
+    """Management ports of trays, then of companions.
+
+    Args:
+        geometry: of the site.
+        nodes: see `nodes`.
+        companions: see `companions`; their rows are counted after the nodes'.
+
+    Returns:
+        a (row of the device), name, pod, su, rack, position (in its rack), ports, first_port, interface.
+    """
+    ports = management_frame(geometry)
+    keys = ["a", "name", "pod", "su", "rack", "position", "ports", "first_port", "interface"]
+
+    def joined(frame: pl.DataFrame, column: str, first: int) -> pl.DataFrame:
+        frame = frame.with_columns(pl.int_range(first, first + pl.len(), dtype=pl.Int32).alias("a"))
+        own = ports.filter(pl.col(column).is_not_null()).select("form", column, "interface", "position")
+        return frame.join(own, on=["form", column], how="inner", maintain_order="left_right").select(keys)
+
+    return pl.concat([joined(nodes, "slot", 0), joined(companions, "text", nodes.height)])
+
+
+def servers(site: Site) -> pl.DataFrame:
+    """Servers: name, group, role, platform, attach (pod index), index, rack_name, unit, x, y."""
+    rows: list[tuple[Any, ...]] = []
+    unit = 1
+    for server in site.servers:
+        height = catalog.platform(server.platform).node.height
+        for index in range(server.count):
+            tail = "" if server.count == 1 else f"-{index + 1:02d}"
+            rack, free = divmod(unit - 1, site.layout.rack_height // height * height)
+            rows.append(
+                (
+                    f"{site.name}-{server.name}{tail}",
+                    server.name,
+                    server.role,
+                    server.platform,
+                    int(server.attach[4:]) - 1 if server.attach else None,
+                    len(rows),
+                    f"{site.name}-servers-{rack + 1:02d}",
+                    free + 1,
+                    rack * site.layout.distances.rack_pitch,
+                    -site.layout.distances.row_pitch,
+                )
+            )
+            unit += height
+    schema = {
+        "name": pl.String,
+        "group": pl.String,
+        "role": pl.String,
+        "platform": pl.String,
+        "attach": pl.Int32,
+        "index": pl.Int32,
+        "rack_name": pl.String,
+        "unit": pl.Int16,
+        "x": pl.Float64,
+        "y": pl.Float64,
+    }
+    return pl.DataFrame(rows, schema=schema, orient="row")

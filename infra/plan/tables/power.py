@@ -1,0 +1,209 @@
+"""Watts: the site's balance, what a rack may draw, and every place from the site down to the rack.
+
+What no rack holds alone (switches, storage, management) is spread evenly over the pods and within them over
+the scalable units and racks, so that the sums of every level agree.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from infra.plan.tables.counts import counts
+from infra.spec import catalog
+
+if TYPE_CHECKING:
+    from infra.plan.plan import Plan
+    from infra.plan.tables.geometry import Geometry
+    from infra.spec.site import Site
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """IT watts of a whole site by what takes them, and the facility's watts at its PUE.
+
+    Attributes:
+        compute, east_west, north_south, out_of_band, storage, management: watts.
+        rack: watts of a rack of the layout's form.
+        pue: facility over IT.
+        cap: watts of the grid connection; infinite where none is declared.
+        forms: watts of a full rack by form index.
+    """
+
+    compute: float
+    east_west: float
+    north_south: float
+    out_of_band: float
+    storage: float
+    management: float
+    rack: float
+    pue: float
+    cap: float
+    forms: tuple[float, ...]
+
+    @property
+    def other(self) -> float:
+        """IT watts of all that is not compute."""
+        return self.east_west + self.north_south + self.out_of_band + self.storage + self.management
+
+    @property
+    def it(self) -> float:
+        """IT watts."""
+        return self.compute + self.other
+
+    @property
+    def facility(self) -> float:
+        """Watts at the connection point."""
+        return self.it * self.pue
+
+
+def pue_of(site: Site) -> float:
+    """The declared PUE; 1 where the site declares no energy use."""
+    return site.energy.pue if site.energy else 1.0
+
+
+def balance(plan: Plan) -> Balance:
+    """The whole site's balance, whatever the plan's scope: all pods of the declaration in service."""
+    return balance_of(plan.geometry)
+
+
+def balance_of(geometry: Geometry) -> Balance:
+    """See `balance`; computed once for a site."""
+    known = geometry.memo.get("balance")
+    if not isinstance(known, Balance):
+        known = geometry.memo["balance"] = _balance(geometry)
+    return known
+
+
+def _balance(geometry: Geometry) -> Balance:
+    from infra.plan.plan import Plan  # noqa: PLC0415 (a plan's tables ask for the balance)
+
+    site = geometry.site
+    whole = Plan(site, range(geometry.pods), geometry=geometry)
+    number = counts(whole)
+    storage = site.storage.power or _servers(site, "storage")
+    management = site.services.power or _servers(site, "management")
+    switches = {name: number.watts.get(name, 0.0) for name in ("east-west", "north-south", "out-of-band")}
+    other = sum(switches.values()) + storage + management
+    pue = pue_of(site)
+    cap = site.grid.power if site.grid else math.inf
+    # Every place has its part of what the grid leaves, whatever stands in other places: an exception in one
+    # row changes that row only, and the site may then draw a little less (or more, which admission sees).
+    share = (cap / pue - other) / max(geometry.pods * geometry.sus * _racks_by_rule(geometry), 1e-9)
+    forms = tuple(
+        share if rack.power == "share" else form.rated_w if rack.power == "rated" else float(rack.power)
+        for rack, form in zip(geometry.declared, geometry.forms, strict=True)
+    )
+    if geometry.default_form(geometry.racks - 1) and geometry.site.layout.rack.power != "rated":
+        part = len(geometry.forms[1].slots) / len(geometry.forms[0].slots)
+        forms = (forms[0], forms[0] * part, *forms[2:])
+    weights = _weights(geometry)
+    compute = sum(each * weights[index] for index, each in enumerate(forms))
+    return Balance(
+        compute, switches["east-west"], switches["north-south"], switches["out-of-band"], storage, management,
+        forms[0], pue, cap, forms,
+    )  # fmt: skip
+
+
+def _servers(site: Site, role: str) -> float:
+    return sum(
+        s.count * catalog.platform(s.platform).node.power.total for s in site.servers if s.role == role
+    )
+
+
+def _racks_by_rule(geometry: Geometry) -> float:
+    """Racks in a scalable unit by the rule; the last counts for the part of it that is filled."""
+    last = len(geometry.forms[geometry.default_form(geometry.racks - 1)].slots)
+    return geometry.racks - 1 + last / max(len(geometry.forms[0].slots), 1)
+
+
+def _weights(geometry: Geometry) -> dict[int, float]:
+    """Racks of each form over the whole site; a rack with empty slots counts for its part."""
+    result = dict.fromkeys(range(len(geometry.forms)), 0.0)
+    pods = range(geometry.pods)
+    for rack in range(geometry.racks):
+        result[geometry.default_form(rack)] += geometry.pods * geometry.sus
+    for (_, _, rack), form in geometry.overrides(pods).items():
+        result[geometry.default_form(rack)] -= 1
+        result[form] += 1
+    for (_, _, rack), (form, lost) in empty_slots(geometry, pods).items():
+        del rack
+        result[form] -= lost / len(geometry.forms[form].slots)
+    return result
+
+
+def empty_slots(geometry: Geometry, pods: range) -> dict[tuple[int, int, int], tuple[int, int]]:
+    """Racks with empty slots: place → (form, number of empty slots that the form would fill)."""
+    gone: dict[tuple[int, int, int], set[int]] = {}
+    for area, exception, _ in geometry.areas:
+        if exception.missing and area.pod in pods:
+            for place in geometry.racks_of(area):
+                gone.setdefault(place, set()).update(exception.missing)
+    if not gone:
+        return {}
+    changed = geometry.overrides(pods)
+    result = {}
+    for place, slots in gone.items():
+        form = changed.get(place, geometry.default_form(place[2]))
+        result[place] = (form, len(slots & {slot.number for slot in geometry.forms[form].slots}))
+    return result
+
+
+def rack_watts(plan: Plan) -> pl.Series:
+    """Compute watts of each row of the plan's rack frame."""
+    geometry = plan.geometry
+    forms = balance(plan).forms
+    watts = pl.Series("compute_w", forms, dtype=pl.Float64).gather(plan.rack_frame["form"])
+    lost = empty_slots(geometry, plan.scope)
+    if lost:
+        values = watts.to_list()
+        for (pod, su, rack), (form, number) in lost.items():
+            row = ((pod - plan.scope.start) * geometry.sus + su) * geometry.racks + rack
+            values[row] *= 1 - number / len(geometry.forms[form].slots)
+        watts = pl.Series("compute_w", values, dtype=pl.Float64)
+    return watts
+
+
+def power(plan: Plan) -> pl.DataFrame:
+    """Watts of every place in scope.
+
+    Returns:
+        level, name, parent, pod, compute_w, other_w (its part of all that is not compute), it_w, facility_w.
+    """
+    totals = balance(plan)
+    geometry = plan.geometry
+    per_rack = totals.other / max(geometry.pods * geometry.sus * geometry.racks, 1)
+    racks = plan.rack_frame.select(
+        pl.lit("rack").alias("level"), "name", pl.col("row").alias("parent"), pl.col("pod_name").alias("pod"),
+        rack_watts(plan), pl.lit(per_rack).alias("other_w"), pl.col("pod").alias("index"),
+    )  # fmt: skip
+    layout = plan.site.layout
+
+    def rise(frame: pl.DataFrame, level: str, parent: pl.Expr, pod: pl.Expr) -> pl.DataFrame:
+        grouped = frame.group_by("parent", maintain_order=True).agg(
+            pl.col("compute_w").sum(), pl.col("other_w").sum(), pl.col("index").first(), pl.col("pod").first()
+        )
+        return grouped.select(
+            pl.lit(level).alias("level"), pl.col("parent").alias("name"), parent.alias("parent"),
+            pod.alias("pod"), "compute_w", "other_w", "index",
+        )  # fmt: skip
+
+    def numbered(word: str, size: int) -> pl.Expr:
+        return pl.format(word + "-{}", (pl.col("index") // size + 1).cast(pl.String).str.zfill(2))
+
+    halls, none = layout.pods_per_hall, pl.lit(None, pl.String)
+    units = rise(racks, "scalable-unit", pl.col("pod"), pl.col("pod"))
+    pods = rise(units, "pod", numbered("hall", halls), pl.col("pod"))
+    frames = [racks, units, pods]
+    if plan.site_level:
+        frames.append(rise(pods, "hall", numbered("building", halls * layout.halls_per_building), none))
+        frames.append(rise(frames[-1], "building", pl.lit(plan.site.name), none))
+        frames.append(rise(frames[-1], "site", none, none))
+    it = pl.col("compute_w") + pl.col("other_w")
+    return pl.concat(reversed(frames)).select(
+        "level", "name", "parent", "pod", "compute_w", "other_w", it.alias("it_w"),
+        (it * totals.pue).alias("facility_w"),
+    )  # fmt: skip

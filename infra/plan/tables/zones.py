@@ -1,0 +1,46 @@
+"""Which loopback addresses machines of a role have on the whole site, as ranges: what a firewall lets in.
+
+A pod's block begins with its switches' addresses, the rest is its trays'; the site's own block begins with
+its servers', and its switches' follow (see `addressing`). So a few ranges say it for any number of machines.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+
+from infra.plan.tables.addressing import pools
+from infra.plan.tables.geometry import Geometry
+from infra.plan.tables.machines import Role
+from infra.spec import tiers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from infra.spec.site import Site
+
+
+def loopback_ranges(site: Site) -> dict[Role, tuple[str, ...]]:
+    """Ranges `first-last` by role, in ascending order; IPv4 or IPv6, as the site's loopbacks are."""
+    pool = pools(Geometry(site))["loopback"]
+    kind = ipaddress.IPv4Address if pool.bits == 32 else ipaddress.IPv6Address
+    found: dict[Role, list[str]] = {role: [] for role in Role}
+    for role, block, first, last in _spans(site, 1 << pool.shift):
+        base = pool.base + (block << pool.shift)
+        found[role].append(f"{kind(base + first)}-{kind(base + last)}")
+    return {role: tuple(ranges) for role, ranges in found.items()}
+
+
+def _spans(site: Site, size: int) -> Iterator[tuple[Role, int, int, int]]:
+    """Role, block, first and last offset."""
+    offset = 1
+    for server in site.servers:
+        yield Role(server.role), 0, offset, offset + server.count - 1
+        offset += server.count
+    seats, _ = tiers.site_seats(site)
+    if seats:
+        yield Role.SWITCH, 0, min(seat.first for seat in seats.values()), size - 1
+    room = tiers.switch_room(site)
+    for pod in range(site.layout.pods):
+        yield Role.SWITCH, pod + 1, 1, room - 1
+        yield Role.TRAY, pod + 1, room, size - 1

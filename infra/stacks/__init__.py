@@ -1,0 +1,1 @@
+"""Operations on stacks, on the embedded engine or on the Pulumi CLI."""
