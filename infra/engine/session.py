@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, NoReturn
 import grpc
 from pulumi.runtime.proto import engine_pb2_grpc, resource_pb2_grpc
 
-from infra.engine import Operation, Options, Result
 from infra.engine.backend.backend import FileBackend
 from infra.engine.backend.journal import Journal
 from infra.engine.backend.secrets import crypter_for
@@ -26,6 +25,7 @@ from infra.engine.deploy.pending import settle_pending
 from infra.engine.deploy.policy import Policy
 from infra.engine.deploy.preflight import protected, providers_of, refuse_delete_hooks
 from infra.engine.deploy.registration import Finished
+from infra.engine.deploy.run_info import RunInfo
 from infra.engine.deploy.snapshot import SnapshotManager
 from infra.engine.errors import EngineError
 from infra.engine.events import (
@@ -37,11 +37,12 @@ from infra.engine.events import (
     StdoutEvent,
     SummaryEvent,
 )
+from infra.engine.options import Operation, Options, Result
 from infra.engine.plugin.finder import Finder, is_ours
 from infra.engine.plugin.plugins import CHANNEL_OPTIONS, PluginHost
 from infra.engine.program.engine_service import EngineService
 from infra.engine.program.interrupts import Interrupts
-from infra.engine.program.monitor import Monitor, MonitorService, RunInfo
+from infra.engine.program.monitor import Monitor, MonitorService
 from infra.engine.program.program import ProgramProcess, interpreter
 from infra.engine.resource import integrity
 from infra.engine.resource.stack_ref import ORGANIZATION, StackRef

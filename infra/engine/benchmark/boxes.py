@@ -20,7 +20,9 @@ REF: Final = StackRef("boxes", "dev")
 _RUN: Final = """
 import sys
 from pathlib import Path
-from infra.engine import EngineError, Options, run
+from infra.engine import run
+from infra.engine.errors import EngineError
+from infra.engine.options import Options
 from infra.engine.events import DiagnosticEvent
 def show(event):
     if isinstance(event, DiagnosticEvent) and event.severity in ("error", "warning"):

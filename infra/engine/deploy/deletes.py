@@ -14,21 +14,26 @@ from infra.engine.resource.urn import ProviderReference
 from infra.engine.resource.values import UNKNOWN
 
 if TYPE_CHECKING:
+    from infra.engine.deploy.context import PlanContext
+    from infra.engine.deploy.generator_progress import GeneratorProgress
     from infra.engine.deploy.step import Step
-    from infra.engine.deploy.step_generator import StepGenerator
     from infra.engine.resource.state import ResourceState
     from infra.engine.resource.targets import Targets
 
 
 class DeletePlanner:
-    """Plans deletes for a step generator.
+    """Plans deletes for a step progress.
+
+    Args:
+        progress: what the generator has decided so far.
+        deployment: whose old state and options count.
 
     Attributes:
         replace_keys: for resources deleted early, the properties that will replace them.
     """
 
-    def __init__(self, generator: StepGenerator) -> None:
-        self._generator = generator
+    def __init__(self, progress: GeneratorProgress, deployment: PlanContext) -> None:
+        self._progress, self._deployment = progress, deployment
         self.replace_keys: dict[str, tuple[str, ...]] = {}
         self._deleted_early: set[ResourceState] = set()
 
@@ -40,7 +45,7 @@ class DeletePlanner:
         Raises:
             BailError: one of them is protected.
         """
-        generator, deployment = self._generator, self._generator.deployment
+        progress, deployment = self._progress, self._deployment
         found: list[tuple[ResourceState, tuple[str, ...]]] = []
         if not deployment.preview or old in deployment.graph:
             found += await self.dependent_replacements(old)
@@ -51,10 +56,10 @@ class DeletePlanner:
                 continue
             self.replace_keys[state.urn] = keys
             if state.delete:
-                steps.append(DeleteStep(state, generator.deletes))
+                steps.append(DeleteStep(state, progress.deletes))
             else:
                 if state.protect and not deployment.options.ignore_protect:
-                    generator.saw_error = True
+                    progress.saw_error = True
                     text = (
                         f'unable to replace resource "{state.urn}" as part of replacing "{urn}" as it is '
                         "currently marked for protection. To unprotect the resource, remove the `protect` "
@@ -63,8 +68,8 @@ class DeletePlanner:
                         f"`pulumi state unprotect '{state.urn}'`"
                     )
                     raise BailError(deployment.error(text, urn))
-                steps.append(DeleteStep(state, generator.deletes, replacing=True, pending_replacement=True))
-            generator.deletes.add(state.urn)
+                steps.append(DeleteStep(state, progress.deletes, replacing=True, pending_replacement=True))
+            progress.deletes.add(state.urn)
             self._deleted_early.add(state)
         return steps
 
@@ -72,14 +77,14 @@ class DeletePlanner:
         self, root: ResourceState
     ) -> list[tuple[ResourceState, tuple[str, ...]]]:
         """The dependents that would be replaced if what they take from a resource became unknown."""
-        generator = self._generator
+        progress = self._progress
         replaced = {root.urn}
         found = []
 
         def settled(urn: str) -> bool:
-            return generator.has_step(urn)
+            return progress.has_step(urn)
 
-        for state in generator.deployment.graph.depending_on(root, ignore=settled):
+        for state in self._deployment.graph.depending_on(root, ignore=settled):
             keys = await self._replaced_by(state, replaced)
             if keys is not None:
                 found.append((state, keys))
@@ -88,7 +93,7 @@ class DeletePlanner:
 
     async def _replaced_by(self, state: ResourceState, replaced: set[str]) -> tuple[str, ...] | None:
         """The properties that replace a dependent; None if nothing does."""
-        deployment = self._generator.deployment
+        deployment = self._deployment
         if not state.custom or state.external:
             return None
         if state.provider and ProviderReference.parse(state.provider).urn in replaced:
@@ -115,7 +120,7 @@ class DeletePlanner:
 
     def cascades(self, urn: str) -> list[ResourceState]:
         """Those that say themselves that they go when a resource goes: replaceWith and deletedWith."""
-        deployment = self._generator.deployment
+        deployment = self._deployment
         found: dict[str, ResourceState] = {}
         for states in (deployment.news, deployment.olds):
             for state in states.values():
@@ -131,7 +136,7 @@ class DeletePlanner:
         Raises:
             BailError: a delete would hit what was not targeted.
         """
-        generator, deployment = self._generator, self._generator.deployment
+        progress, deployment = self._progress, self._deployment
         allowed, forbidden = await self._limits()
 
         def deletable(state: ResourceState) -> bool:
@@ -143,30 +148,30 @@ class DeletePlanner:
             if original.view_of:
                 continue
             if not deletable(original):
-                if not generator.operated_on(original.urn):
+                if not progress.operated_on(original.urn):
                     sames.append(SameStep(original, original.copy(), untargeted=True))
                 continue
-            state = generator.refreshed.get(original, original)
+            state = progress.refreshed.get(original, original)
             if state.delete:
                 if state in self._deleted_early:
                     continue
-                generator.deletes.add(state.urn)
-                deletes.append(DeleteStep(state, generator.deletes, replacing=True))
-            elif not generator.operated_on(state.urn):
-                generator.deletes.add(state.urn)
+                progress.deletes.add(state.urn)
+                deletes.append(DeleteStep(state, progress.deletes, replacing=True))
+            elif not progress.operated_on(state.urn):
+                progress.deletes.add(state.urn)
                 removed = RemovePendingReplaceStep(state) if state.pending_replacement else None
-                deletes.append(removed or DeleteStep(state, generator.deletes))
-            if state.urn in generator.deletes:
+                deletes.append(removed or DeleteStep(state, progress.deletes))
+            if state.urn in progress.deletes:
                 await deployment.ensure_provider(state)
-        for state in generator.to_delete:
+        for state in progress.to_delete:
             if deletable(state):
-                generator.deletes.add(state.urn)
-                deletes.append(DeleteStep(state, generator.deletes))
+                progress.deletes.add(state.urn)
+                deletes.append(DeleteStep(state, progress.deletes))
         self._refuse_untargeted(deletes)
         return sames, deletes
 
     def _refuse_untargeted(self, deletes: list[Step]) -> None:
-        generator, deployment = self._generator, self._generator.deployment
+        progress, deployment = self._progress, self._deployment
         targets = deployment.options.targets
         if not targets or deployment.options.target_dependents:
             return
@@ -177,13 +182,13 @@ class DeletePlanner:
                 "Either include resource in --target list or pass --target-dependents to proceed."
             )
             deployment.error(text, urn)
-            generator.saw_error = True
+            progress.saw_error = True
         if untargeted and not deployment.preview:
             raise BailError("delete untargeted resource")
 
     async def _limits(self) -> tuple[set[str] | None, set[str]]:
         """With --target, the only URNs that may be deleted; with --exclude, those that may not."""
-        deployment = self._generator.deployment
+        deployment = self._deployment
         options = deployment.options
         if options.targets:
             allowed = self._closure(options.targets, dependents=True)
@@ -200,7 +205,7 @@ class DeletePlanner:
     def _closure(self, roots: Targets, *, dependents: bool = False, dependencies: bool = False) -> set[str]:
         graph = self._graph()
         found: set[str] = set()
-        frontier = [state for state in self._generator.deployment.resources if state.urn in roots]
+        frontier = [state for state in self._deployment.resources if state.urn in roots]
         while frontier:
             state = frontier.pop()
             if state.urn in found:
@@ -214,11 +219,11 @@ class DeletePlanner:
 
     def _graph(self) -> DependencyGraph:
         """The old state's graph, with what a run of the program for its destruction has added."""
-        generator, deployment = self._generator, self._generator.deployment
-        if not generator.to_delete and not generator.refreshed:
+        progress, deployment = self._progress, self._deployment
+        if not progress.to_delete and not progress.refreshed:
             return deployment.graph
-        graph = DependencyGraph([*generator.to_delete, *deployment.resources])
-        for old, new in generator.refreshed.items():
+        graph = DependencyGraph([*progress.to_delete, *deployment.resources])
+        for old, new in progress.refreshed.items():
             if new not in graph:
                 graph.alias(new, old)
         return graph
@@ -240,16 +245,16 @@ class DeletePlanner:
 
     async def refreshes(self) -> list[RefreshStep]:
         """Reads of what a program that was run for a refresh did not register."""
-        generator, deployment = self._generator, self._generator.deployment
+        progress, deployment = self._progress, self._deployment
         options = deployment.options
         steps = []
         targets, excludes = options.targets.copy(), options.excludes.copy()
         for state in deployment.resources:
-            if state.view_of or generator.operated_on(state.urn):
+            if state.view_of or progress.operated_on(state.urn):
                 continue
             wanted = state.urn not in excludes if excludes else not targets or state.urn in targets
             if wanted:
-                generator.refreshes.add(state.urn)
+                progress.refreshes.add(state.urn)
                 steps.append(RefreshStep(state))
                 await deployment.ensure_provider(state)
         return steps

@@ -7,12 +7,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from infra.engine.deploy.bail import BailError
+from infra.engine.deploy.continuation import Continue
 from infra.engine.deploy.deployment_options import Mode
 from infra.engine.deploy.executor import StepExecutor
 from infra.engine.deploy.hooks import Hooks
 from infra.engine.deploy.pending import pending_warning
 from infra.engine.deploy.refresh import rebuild, refresh
-from infra.engine.deploy.registration import Continue, Finished, Outputs, Registration, Stopping, Woken
+from infra.engine.deploy.registration import Finished, Outputs, Registration, Stopping, Woken
 from infra.engine.deploy.reporter import Reporter
 from infra.engine.deploy.step_generator import StepGenerator
 from infra.engine.errors import EngineError
@@ -27,9 +28,9 @@ from infra.engine.resource.urn import ProviderReference
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
 
+    from infra.engine.deploy.continuation import SourceEvent
     from infra.engine.deploy.deployment_options import DeploymentOptions
     from infra.engine.deploy.policy import Policy
-    from infra.engine.deploy.registration import SourceEvent
     from infra.engine.deploy.snapshot import SnapshotManager
     from infra.engine.deploy.step import Step
     from infra.engine.events import Event
@@ -209,7 +210,9 @@ class Deployment:
         start()
         bailed = not await self._loop(generator, executor)
         await executor.wait()
-        bad = bailed or executor.failure is not None or generator.saw_error or self.hooks.failed_after
+        bad = (
+            bailed or executor.failure is not None or generator.progress.saw_error or self.hooks.failed_after
+        )
         try:
             await executor.finish_stack(failed=bad)
         except EngineError as error:
@@ -220,8 +223,8 @@ class Deployment:
         if self.policy is not None:
             if executor.failure is None:
                 await self.policy.check_stack(self)
-            generator.saw_error = generator.saw_error or self.policy.saw_error
-        if executor.failure is not None or generator.saw_error or self.hooks.failed_after:
+            generator.progress.saw_error = generator.progress.saw_error or self.policy.saw_error
+        if executor.failure is not None or generator.progress.saw_error or self.hooks.failed_after:
             self.report_result("failed")
             return False
         if self.cancelled:
@@ -318,7 +321,7 @@ class Deployment:
 
     async def _finish(self, generator: StepGenerator, executor: StepExecutor) -> None:
         """What comes after the program: delete what it did not ask for, or read it."""
-        unknown = self.tell_unknown(self.options.targets, generator.urns)
+        unknown = self.tell_unknown(self.options.targets, generator.progress.urns)
         self._idle.set()
         await executor.wait()
         if self.resources:

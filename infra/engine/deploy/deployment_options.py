@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Self
 
-from infra.engine import Operation, Options
+from infra.engine.options import Operation, Options
 from infra.engine.resource.targets import Targets
 
 

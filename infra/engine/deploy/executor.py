@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from infra.engine.deploy.context import StepContext
 from infra.engine.deploy.hooks import Hook
 from infra.engine.deploy.step import Applied, Status, Step
 from infra.engine.deploy.steps import CreateStep, DeleteProtectedError, SameStep, UpdateStep
@@ -17,10 +18,36 @@ from infra.engine.resource.urn import STACK_TYPE, type_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from infra.engine.deploy.deployment import Deployment
     from infra.engine.deploy.registration import Outputs
+    from infra.engine.deploy.reporter import Reporter
+    from infra.engine.deploy.snapshot import SnapshotManager
+    from infra.engine.resource.state import ResourceState
 
 _FEW = 8  # chains, among which the order of what goes wrong is worth a little time
+
+
+class ExecutorContext(StepContext, Protocol):
+    """What the executor needs beyond what its steps do.
+
+    Attributes:
+        reads: states that the program read, by URN.
+    """
+
+    @property
+    def snapshot(self) -> SnapshotManager: ...  # noqa: D102 (see StepContext)
+    @property
+    def reporter(self) -> Reporter: ...  # noqa: D102
+    @property
+    def reads(self) -> dict[str, ResourceState]: ...  # noqa: D102
+
+    def wake(self) -> None:
+        """Let the deployment's loop see that it was cancelled."""
+
+    def stop_soon(self) -> None:
+        """Stop after a failed step, but start what the program has asked for already."""
+
+    async def settle(self) -> None:
+        """Let the decision that is under way end before a chain goes on."""
 
 
 class StepExecutor:
@@ -32,7 +59,7 @@ class StepExecutor:
         ignore_errors: go on after a failure (a refresh, an import).
     """
 
-    def __init__(self, deployment: Deployment, parallel: int, *, ignore_errors: bool = False) -> None:
+    def __init__(self, deployment: ExecutorContext, parallel: int, *, ignore_errors: bool = False) -> None:
         self._deployment, self._ignore_errors = deployment, ignore_errors
         self._slots = asyncio.Semaphore(parallel) if parallel else None
         self._tasks: set[asyncio.Task[None]] = set()

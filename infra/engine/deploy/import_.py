@@ -18,8 +18,8 @@ from infra.engine.resource.urn import PROVIDER_TYPE, STACK_TYPE
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from infra.engine import ImportSpec
     from infra.engine.deploy.deployment import Deployment
+    from infra.engine.options import ImportSpec
     from infra.engine.resource.values import Properties
 
 

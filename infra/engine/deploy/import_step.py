@@ -14,7 +14,7 @@ from infra.engine.resource.urn import STACK_TYPE, package_of, type_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from infra.engine.deploy.deployment import Deployment
+    from infra.engine.deploy.context import StepContext
     from infra.engine.deploy.registration import Registration
     from infra.engine.resource.state import ResourceState
     from infra.engine.resource.values import Properties
@@ -53,7 +53,7 @@ class ImportStep(Step):
     def _by_command(self) -> bool:
         return self._on_done is None
 
-    async def apply(self, deployment: Deployment) -> Applied:
+    async def apply(self, deployment: StepContext) -> Applied:
         """Read it."""
         try:
             return await self._apply(deployment)
@@ -62,7 +62,7 @@ class ImportStep(Step):
                 self._on_done(None, error)
             return Applied(Status.UNKNOWN if error.uncertain else Status.OK, error)
 
-    async def _apply(self, deployment: Deployment) -> Applied:
+    async def _apply(self, deployment: StepContext) -> Applied:
         new = self.res
         if self._by_command:
             if new.urn in deployment.olds:
@@ -97,7 +97,7 @@ class ImportStep(Step):
             self.replaced.delete = True
         return WELL
 
-    async def _keep_inputs(self, deployment: Deployment, inputs: Properties) -> None:
+    async def _keep_inputs(self, deployment: StepContext, inputs: Properties) -> None:
         """Let the provider see the inputs; what it does not like is only said."""
         new = self.res
         new.import_id = ""

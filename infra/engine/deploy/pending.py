@@ -9,8 +9,8 @@ from infra.engine.resource.state import PendingKind
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from infra.engine import Options
     from infra.engine.deploy.snapshot import SnapshotManager
+    from infra.engine.options import Options
     from infra.engine.resource.state import PendingOperation
 
 

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from infra.engine.deploy.deployment import Deployment
+    from infra.engine.deploy.context import PlanContext
+    from infra.engine.deploy.run_info import RunInfo
     from infra.engine.events import Event
     from infra.engine.plugin.plugins import Plugin, PluginHost
-    from infra.engine.program.monitor import RunInfo
     from infra.engine.resource.goal import Goal
     from infra.engine.resource.state import ResourceState
 
@@ -155,7 +155,7 @@ class Policy:
             raise EngineError(f"the policy pack {about.name} takes no settings")
         return Pack(about.name, version or about.version, str(folder), plugin, policies)
 
-    async def check(self, deployment: Deployment, new: ResourceState, goal: Goal) -> bool:
+    async def check(self, deployment: PlanContext, new: ResourceState, goal: Goal) -> bool:
         """Let the packs change a resource's inputs, then judge them; whether it must not go on."""
         for pack in self.packs:
             await self._remediate(pack, deployment, new, goal)
@@ -167,7 +167,7 @@ class Policy:
             self.emit(pack.summary(PolicyAnalyzeSummaryEvent, reply, new.urn))
         return invalid and not self.preview
 
-    async def _remediate(self, pack: Pack, deployment: Deployment, new: ResourceState, goal: Goal) -> None:
+    async def _remediate(self, pack: Pack, deployment: PlanContext, new: ResourceState, goal: Goal) -> None:
         request = analyzer_pb2.AnalyzeRequest(**_about(deployment, new, goal, new.inputs))
         reply = await _optional(pack.plugin, pack.plugin.analyzer_stub.Remediate, request)
         if reply is None:
@@ -187,7 +187,7 @@ class Policy:
             new.inputs = after
         self.emit(pack.summary(PolicyRemediateSummaryEvent, reply, new.urn))
 
-    async def check_stack(self, deployment: Deployment) -> bool:
+    async def check_stack(self, deployment: PlanContext) -> bool:
         """Judge the stack as it is now; whether a mandatory policy is violated."""
         resources = []
         for state in deployment.news.values():
@@ -250,7 +250,7 @@ class Policy:
 
 
 def _about(
-    deployment: Deployment, state: ResourceState, goal: Goal | None, properties: values.Properties
+    deployment: PlanContext, state: ResourceState, goal: Goal | None, properties: values.Properties
 ) -> dict[str, Any]:
     """What a policy may know of a resource."""
     options = analyzer_pb2.AnalyzerResourceOptions(

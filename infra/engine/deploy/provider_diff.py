@@ -11,7 +11,7 @@ from infra.engine.plugin.provider import Request
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from infra.engine.deploy.deployment import Deployment
+    from infra.engine.deploy.context import StepContext
     from infra.engine.plugin.provider import Provider
     from infra.engine.resource.state import ResourceState
     from infra.engine.resource.values import Properties
@@ -22,7 +22,7 @@ async def compared(  # noqa: PLR0917 (whom, about what, against what)
     urn_state: ResourceState,
     old: ResourceState,
     news: Properties,
-    deployment: Deployment,
+    deployment: StepContext,
     ignore: Sequence[str],
     *,
     unknowns: bool | None = None,

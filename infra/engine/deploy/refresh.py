@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from infra.engine.deploy.executor import StepExecutor
+from infra.engine.deploy.context import PlanContext
+from infra.engine.deploy.executor import ExecutorContext, StepExecutor
 from infra.engine.deploy.refresh_step import RefreshStep
 from infra.engine.deploy.snapshot import undangled
 from infra.engine.errors import EngineError
@@ -12,11 +13,28 @@ from infra.engine.errors import EngineError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from infra.engine.deploy.deployment import Deployment
     from infra.engine.resource.state import ResourceState
 
 
-async def refresh(deployment: Deployment, *, asked_for: bool = False) -> bool:
+class RefreshContext(PlanContext, ExecutorContext, Protocol):
+    """What a refresh needs of a deployment.
+
+    Attributes:
+        executor: what runs its steps, for whoever cancels the run.
+        cancelled: whether somebody did.
+    """
+
+    executor: StepExecutor | None
+    cancelled: bool
+
+    def index(self, resources: list[ResourceState]) -> None:
+        """Make these the old state."""
+
+    def report_result(self, message: str) -> None:
+        """Report how the run ended, if not well."""
+
+
+async def refresh(deployment: RefreshContext, *, asked_for: bool = False) -> bool:
     """Read the old state again.
 
     Args:
@@ -52,7 +70,7 @@ async def refresh(deployment: Deployment, *, asked_for: bool = False) -> bool:
     return True
 
 
-def _wanted(deployment: Deployment, *, asked_for: bool) -> Iterable[ResourceState]:
+def _wanted(deployment: RefreshContext, *, asked_for: bool) -> Iterable[ResourceState]:
     options = deployment.options
     targets, excludes = options.targets.copy(), options.excludes.copy()
     for state in list(deployment.resources):
@@ -71,7 +89,7 @@ def _wanted(deployment: Deployment, *, asked_for: bool) -> Iterable[ResourceStat
         yield state
 
 
-def rebuild(deployment: Deployment, steps: Iterable[RefreshStep]) -> None:
+def rebuild(deployment: RefreshContext, steps: Iterable[RefreshStep]) -> None:
     """Make what refreshes found the old state."""
     found: dict[ResourceState, ResourceState | None] = {step.res: step.new for step in steps}
     resources = [found.get(state, state) for state in deployment.resources]

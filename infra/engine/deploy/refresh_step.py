@@ -14,7 +14,7 @@ from infra.engine.resource import values
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from infra.engine.deploy.deployment import Deployment
+    from infra.engine.deploy.context import StepContext
     from infra.engine.resource.state import ResourceState
 
 
@@ -69,7 +69,7 @@ class RefreshStep(Step):
             same = self._diff.changes is Changes.NONE
         return Op.SAME if same else Op.UPDATE
 
-    async def apply(self, deployment: Deployment) -> Applied:
+    async def apply(self, deployment: StepContext) -> Applied:
         """Read it and compare."""
         try:
             return await self._apply(deployment)
@@ -78,7 +78,7 @@ class RefreshStep(Step):
                 self._on_done(None, error)
             return Applied(status_of(error), error)
 
-    async def _apply(self, deployment: Deployment) -> Applied:
+    async def _apply(self, deployment: StepContext) -> Applied:
         old = self.res
         assert self.new is not None
         if not old.custom or old.is_provider or old.pending_replacement:

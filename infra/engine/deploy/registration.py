@@ -8,9 +8,6 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from infra.engine.deploy.step import Step
     from infra.engine.resource.goal import Goal, ReadGoal
     from infra.engine.resource.state import ResourceState
     from infra.engine.resource.values import Properties
@@ -76,14 +73,6 @@ class Outputs:
 
 
 @dataclass(slots=True, eq=False)
-class Continue:
-    """The rest of a decision that had to wait for a step (a refresh or an import)."""
-
-    decide: Callable[[], Awaitable[list[Step]]]
-    urn: str
-
-
-@dataclass(slots=True, eq=False)
 class Finished:
     """The program has ended. `error`: why it failed; empty if it said so itself. None if it did not fail."""
 
@@ -101,6 +90,3 @@ class Stopping:
 
     until: float
     """When to stop in any case, by the loop's clock."""
-
-
-SourceEvent = Registration | Outputs | Continue | Finished | Woken | Stopping

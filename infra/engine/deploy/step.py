@@ -12,7 +12,7 @@ from infra.engine.plugin.diff import NO_CHANGES, Diff
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from infra.engine.deploy.deployment import Deployment
+    from infra.engine.deploy.context import StepContext
     from infra.engine.deploy.registration import Registration
     from infra.engine.events import Op, PropertyDiff
     from infra.engine.plugin.provider import ProviderError
@@ -95,7 +95,7 @@ class Step:
         """What it turned out to be; only a refresh does not know before."""
         return self.op
 
-    async def apply(self, deployment: Deployment) -> Applied:
+    async def apply(self, deployment: StepContext) -> Applied:
         """Do it, or foretell it in a preview."""
         raise NotImplementedError
 

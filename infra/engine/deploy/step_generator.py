@@ -2,34 +2,51 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from infra.engine.deploy.aliases import AliasBook
 from infra.engine.deploy.bail import BailError
+from infra.engine.deploy.context import PlanContext
+from infra.engine.deploy.continuation import Continue
 from infra.engine.deploy.decision import Decision
 from infra.engine.deploy.deletes import DeletePlanner
 from infra.engine.deploy.deployment_options import Mode
+from infra.engine.deploy.generator_progress import GeneratorProgress, report_check_failures
 from infra.engine.deploy.import_step import ImportStep
 from infra.engine.deploy.refresh_step import RefreshStep
-from infra.engine.deploy.registration import Continue
 from infra.engine.deploy.steps import CreateStep, ReadStep, ReplaceStep, SameStep
 from infra.engine.deploy.targeting import Targeting
 from infra.engine.deploy.update_planner import UpdatePlanner
 from infra.engine.errors import EngineError
 from infra.engine.plugin.diff import Diff, ignoring
-from infra.engine.plugin.go_text import go_text
 from infra.engine.plugin.provider import Request
 from infra.engine.resource import urn as urns
 from infra.engine.resource.goal import Goal, ReadGoal
 from infra.engine.resource.urn import STACK_TYPE, ProviderReference
 
 if TYPE_CHECKING:
-    from infra.engine.deploy.deployment import Deployment
+    from infra.engine.deploy.continuation import SourceEvent
+    from infra.engine.deploy.policy import Policy
     from infra.engine.deploy.registration import Registration
     from infra.engine.deploy.step import Step
-    from infra.engine.plugin.provider import CheckFailure, Provider
+    from infra.engine.plugin.provider import Provider
     from infra.engine.resource.state import ResourceState
     from infra.engine.resource.values import Properties
+
+
+class GeneratorContext(PlanContext, Protocol):
+    """What the generator needs beyond what its planners do.
+
+    Attributes:
+        expected: decisions that wait for a step.
+        policy: the stack's policy packs, if any.
+    """
+
+    expected: int
+    policy: Policy | None
+
+    def push(self, event: SourceEvent) -> None:
+        """Put something in the deployment's queue."""
 
 
 class StepGenerator:
@@ -41,26 +58,14 @@ class StepGenerator:
         refresh: read each resource before deciding about it.
     """
 
-    def __init__(self, deployment: Deployment, mode: Mode = Mode.UPDATE, *, refresh: bool = False) -> None:
+    def __init__(
+        self, deployment: GeneratorContext, mode: Mode = Mode.UPDATE, *, refresh: bool = False
+    ) -> None:
         self.deployment, self.mode, self._refresh = deployment, mode, refresh
-        self.saw_error = False
-        self.urns: set[str] = set()
-        self.reads: set[str] = set()
-        self.creates: set[str] = set()
-        self.sames: set[str] = set()
-        self.updated: set[str] = set()
-        self.replaces: set[str] = set()
-        self.deletes: set[str] = set()
-        self.refreshes: set[str] = set()
-        self.imports: set[str] = set()
-        self.skipped_creates: set[str] = set()
-        self.to_delete: list[ResourceState] = []
-        self.refreshed: dict[ResourceState, ResourceState] = {}
-        self.providers: dict[str, ResourceState] = {}
-        self.aliases = AliasBook(deployment.stack, deployment.project)
-        self.planner = DeletePlanner(self)
-        self.targeting = Targeting(self)
-        self.updates = UpdatePlanner(self)
+        self.progress = progress = GeneratorProgress(AliasBook(deployment.stack, deployment.project))
+        self.planner = DeletePlanner(progress, deployment)
+        self.targeting = Targeting(progress, deployment)
+        self.updates = UpdatePlanner(progress, deployment, self.targeting, self.planner)
 
     # ------------------------------------------------------------ registrations
 
@@ -82,30 +87,30 @@ class StepGenerator:
             new.created, new.modified = old.created, old.modified
             new.refresh_before_update = old.refresh_before_update
         if new.is_provider:
-            self.providers[urn] = new
+            self.progress.providers[urn] = new
             if alias:
-                self.providers[alias] = new
+                self.progress.providers[alias] = new
         decision = Decision(registration, goal, old, new, invalid)
         if old is not None and self._refresh and self.targeting.includes(old):
             return [self._refresh_first(decision, old)]
         return await self._after_refresh(decision)
 
     def _new_urn(self, goal: Goal | ReadGoal) -> str:
-        if goal.parent and goal.parent not in self.urns:
+        if goal.parent and goal.parent not in self.progress.urns:
             raise EngineError(f"could not find parent resource {goal.parent}")
         urn = urns.make(self.deployment.stack, self.deployment.project, goal.parent, goal.type, goal.name)
-        if urn in self.urns:
+        if urn in self.progress.urns:
             text = f"Duplicate resource URN '{urn}'; try giving it a unique name"
             raise BailError(self.deployment.error(text, urn))
-        self.urns.add(urn)
+        self.progress.urns.add(urn)
         return urn
 
     def _find_old(self, urn: str, goal: Goal | ReadGoal) -> tuple[ResourceState | None, bool, str]:
         """The old state of a resource, whether its aliases conflict, and the alias it was found under."""
         invalid = False
         given = goal.aliases if isinstance(goal, Goal) else ()
-        candidates = self.aliases.candidates(goal.name, goal.type, goal.parent, given)
-        taker = self.aliases.new_of.get(urn)
+        candidates = self.progress.aliases.candidates(goal.name, goal.type, goal.parent, given)
+        taker = self.progress.aliases.new_of.get(urn)
         if taker is not None:
             invalid = True
             text = f"Duplicate resource URN '{urn}' conflicting with alias on resource with URN '{taker}'"
@@ -116,9 +121,9 @@ class StepGenerator:
                 continue
             if candidate == urn:
                 return old, invalid, ""
-            others = [urn] if candidate in self.urns else []
-            if candidate in self.aliases.new_of:
-                others.append(self.aliases.new_of[candidate])
+            others = [urn] if candidate in self.progress.urns else []
+            if candidate in self.progress.aliases.new_of:
+                others.append(self.progress.aliases.new_of[candidate])
             for other in others:
                 invalid = True
                 self.deployment.error(
@@ -126,8 +131,8 @@ class StepGenerator:
                     f"conflicting with resource with URN '{other}'",
                     urn,
                 )
-            self.aliases.new_of[candidate] = urn
-            self.aliases.old_of[urn] = candidate
+            self.progress.aliases.new_of[candidate] = urn
+            self.progress.aliases.old_of[urn] = candidate
             self.deployment.registry.register_alias(urn, candidate)
             return old, invalid, candidate
         return None, invalid, ""
@@ -140,24 +145,24 @@ class StepGenerator:
             raise EngineError(f"Expected an ID for {urn}")
         if old is not None and not old.external and old.id != new.id:
             # What we own is let go of, and what was read takes its place.
-            self.replaces.add(urn)
+            self.progress.replaces.add(urn)
             return [ReadStep(registration, old, new, replacing=True), ReplaceStep(old, new)]
         if self.mode is Mode.DESTROY:
-            self.to_delete.append(new)
-        self.reads.add(urn)
+            self.progress.to_delete.append(new)
+        self.progress.reads.add(urn)
         return [ReadStep(registration, old, new)]
 
     def _refresh_first(self, decision: Decision, old: ResourceState) -> Step:
         """Read the old state first; the rest of the decision follows when that is done."""
         new = decision.new
-        self.refreshes.add(new.urn)
+        self.progress.refreshes.add(new.urn)
         self.deployment.expected += 1
 
         def done(state: ResourceState | None, error: Exception | None) -> None:
             decision.old = state
             if state is not None:
                 self.deployment.graph.alias(state, old)
-                self.refreshed[old] = state
+                self.progress.refreshed[old] = state
 
             async def decide() -> list[Step]:
                 self.deployment.expected -= 1
@@ -186,13 +191,13 @@ class StepGenerator:
             if managed:
                 if old is None:
                     return [self._left_out(registration, new)]
-                self.sames.add(new.urn)
-                self.to_delete.append(new)
+                self.progress.sames.add(new.urn)
+                self.progress.to_delete.append(new)
                 new.inputs = old.inputs
                 return [SameStep(old, new, registration)]
-            self.to_delete.append(new)
+            self.progress.to_delete.append(new)
         decision.provider = await self._provider_for(new)
-        decision.recreating = new.urn in self.deletes
+        decision.recreating = new.urn in self.progress.deletes
         if goal.custom and goal.import_id:
             known = (old.import_id or old.id) if old is not None and not old.external else None
             if known != goal.import_id:
@@ -200,14 +205,13 @@ class StepGenerator:
         return self.targeting.validated(await self._decide(decision))
 
     def _left_out(self, registration: Registration, new: ResourceState) -> Step:
-        self.sames.add(new.urn)
-        self.skipped_creates.add(new.urn)
+        self.progress.leave_out(new.urn)
         return SameStep(None, new, registration, skipped_create=True)
 
     def _import_first(self, decision: Decision) -> list[Step]:
         """Read what is to be imported first; then decide as if it had been in the state all along."""
         goal, new = decision.goal, decision.new
-        self.imports.add(new.urn)
+        self.progress.imports.add(new.urn)
         self.deployment.expected += 1
 
         def done(read: ResourceState | None, error: Exception | None) -> None:
@@ -258,19 +262,19 @@ class StepGenerator:
             raise BailError(f"resource {urn} is invalid")
         if decision.recreating:
             assert old is not None
-            self.deletes.discard(urn)
-            self.replaces.add(urn)
+            self.progress.deletes.discard(urn)
+            self.progress.replaces.add(urn)
             diff = Diff(replace_keys=self.planner.replace_keys.get(urn, ()))
             return [ReplaceStep(old, new), CreateStep(registration, new, replaced=old, diff=diff)]
         if old is not None and old.external:
-            self.creates.add(urn)
+            self.progress.creates.add(urn)
             create = CreateStep(registration, new, replaced=old, pending_delete=True)
             return [create, ReplaceStep(old, new)]
         self.targeting.grow(new, targeted=targeted)
         if old is None:
             if not targeted:
                 return [self._left_out(registration, new)]
-            self.creates.add(urn)
+            self.progress.creates.add(urn)
             return [CreateStep(registration, new)]
         if not targeted:
             return self.targeting.untargeted_same(registration, old, new)
@@ -290,7 +294,7 @@ class StepGenerator:
             preview=self.deployment.preview,
         )
         checked = await provider.check(request)
-        decision.invalid = self.report_failures(new, checked.failures) or decision.invalid
+        decision.invalid = report_check_failures(self.deployment, new, checked.failures) or decision.invalid
         return checked.inputs
 
     # ------------------------------------------------------------ helpers
@@ -316,27 +320,3 @@ class StepGenerator:
         await self.deployment.ensure_provider(new)
         self.targeting.queue_same(old)
         return self.deployment.provider_of(new)
-
-    def report_failures(self, new: ResourceState, failures: tuple[CheckFailure, ...]) -> bool:
-        """Tell people what a provider does not allow; whether there was anything."""
-        for failure in failures:
-            subject = f"{new.type} resource '{new.name}'"
-            if failure.property:
-                shown = go_text(new.inputs.get(failure.property))
-                text = f"{subject}: property {failure.property} value {shown} has a problem: {failure.reason}"
-            else:
-                text = f"{subject} has a problem: {failure.reason}"
-            self.deployment.error(text, new.urn)
-        return bool(failures)
-
-    def operated_on(self, urn: str) -> bool:
-        """Whether a resource of the old state, perhaps under another URN now, is still wanted."""
-        urn = self.aliases.new_of.get(urn, urn)
-        return any(
-            urn in some for some in (self.sames, self.updated, self.replaces, self.reads, self.refreshes)
-        )
-
-    def has_step(self, urn: str) -> bool:
-        """Whether a step was generated for a URN."""
-        done = (self.creates, self.sames, self.updated, self.deletes, self.replaces, self.reads)
-        return any(urn in some for some in done)

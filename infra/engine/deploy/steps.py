@@ -14,7 +14,7 @@ from infra.engine.resource import values
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from infra.engine.deploy.deployment import Deployment
+    from infra.engine.deploy.context import StepContext
     from infra.engine.deploy.registration import Registration
     from infra.engine.resource.state import ResourceState
 
@@ -48,7 +48,7 @@ class SameStep(Step):
         super().__init__(old or new.copy(), new, registration)
         self.untargeted, self.skipped_create = untargeted, skipped_create
 
-    async def apply(self, deployment: Deployment) -> Applied:
+    async def apply(self, deployment: StepContext) -> Applied:
         """Carry over what only the provider knows."""
         assert self.old is not None
         assert self.new is not None
@@ -84,7 +84,7 @@ class CreateStep(Step):
         if replaced is not None:
             self.op, self.logical = Op.CREATE_REPLACEMENT, False
 
-    async def apply(self, deployment: Deployment) -> Applied:
+    async def apply(self, deployment: StepContext) -> Applied:
         """Make it."""
         new = self.res
         await deployment.hooks.run(Hook.BEFORE_CREATE, new, None)
@@ -131,7 +131,7 @@ class UpdateStep(Step):
         super().__init__(old, new, registration, diff=diff)
         self.ignore = ignore
 
-    async def apply(self, deployment: Deployment) -> Applied:
+    async def apply(self, deployment: StepContext) -> Applied:
         """Change it."""
         old, new = self.old, self.new
         assert old is not None
@@ -190,7 +190,7 @@ class DeleteStep(Step):
         elif old.external:
             self.op = Op.READ_DISCARD
 
-    async def apply(self, deployment: Deployment) -> Applied:
+    async def apply(self, deployment: StepContext) -> Applied:
         """Remove it."""
         old = self.res
         await deployment.hooks.run(Hook.BEFORE_DELETE, None, old)
@@ -230,7 +230,7 @@ class RemovePendingReplaceStep(Step):
     def __init__(self, old: ResourceState) -> None:
         super().__init__(old, None)
 
-    async def apply(self, deployment: Deployment) -> Applied:  # noqa: ARG002 (there is nothing outside)
+    async def apply(self, deployment: StepContext) -> Applied:  # noqa: ARG002 (there is nothing outside)
         """Nothing but the record of it."""
         return WELL
 
@@ -240,7 +240,7 @@ class ReplaceStep(Step):
 
     op = Op.REPLACE
 
-    async def apply(self, deployment: Deployment) -> Applied:  # noqa: ARG002
+    async def apply(self, deployment: StepContext) -> Applied:  # noqa: ARG002
         """Nothing but the record of it."""
         return WELL
 
@@ -266,7 +266,7 @@ class ReadStep(Step):
         if replacing:
             self.op, self.logical = Op.READ_REPLACEMENT, False
 
-    async def apply(self, deployment: Deployment) -> Applied:
+    async def apply(self, deployment: StepContext) -> Applied:
         """Read it."""
         new = self.res
         applied = WELL
@@ -290,7 +290,7 @@ class ReadStep(Step):
 
 
 async def _tried(
-    deployment: Deployment,
+    deployment: StepContext,
     state: ResourceState,
     operation: str,
     attempt: Callable[[], object],

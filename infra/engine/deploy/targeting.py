@@ -12,18 +12,24 @@ from infra.engine.resource.urn import ProviderReference
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from infra.engine.deploy.context import PlanContext
+    from infra.engine.deploy.generator_progress import GeneratorProgress
     from infra.engine.deploy.registration import Registration
     from infra.engine.deploy.step import Step
-    from infra.engine.deploy.step_generator import StepGenerator
     from infra.engine.resource.state import ResourceState
 
 
 class Targeting:
-    """Answers for a step generator; the sets grow with dependents as the program goes on."""
+    """Answers for a step generator; the sets grow with dependents as the program goes on.
 
-    def __init__(self, generator: StepGenerator) -> None:
-        self._generator = generator
-        self._options = generator.deployment.options
+    Args:
+        progress: what the generator has decided so far.
+        deployment: whose old state and options count.
+    """
+
+    def __init__(self, progress: GeneratorProgress, deployment: PlanContext) -> None:
+        self._progress, self._deployment = progress, deployment
+        self._options = deployment.options
         self._targets, self._excludes = self._options.targets.copy(), self._options.excludes.copy()
         self._pending: list[SameStep] = []
         self._queued: set[str] = set()
@@ -57,16 +63,16 @@ class Targeting:
 
     def rests_on_skipped(self, new: ResourceState) -> bool:
         """Whether it depends on something that was left out."""
-        skipped = self._generator.skipped_creates
+        skipped = self._progress.skipped_creates
         return bool(skipped) and any(urn in skipped for urn in new.edges())
 
     def queue_untargeted(self, new: ResourceState) -> None:
         """See to it that what a targeted resource depends on stands before it in the snapshot."""
-        olds, generator = self._generator.deployment.olds, self._generator
+        olds, progress = self._deployment.olds, self._progress
 
         def waiting(urns: Iterable[str]) -> Iterator[str]:
             for urn in urns:
-                if urn in olds and urn not in self._queued and not generator.has_step(urn):
+                if urn in olds and urn not in self._queued and not progress.has_step(urn):
                     yield urn
 
         if self._options.targets:
@@ -85,13 +91,12 @@ class Targeting:
         Raises:
             BailError: one depends on a resource that was left out.
         """
-        generator = self._generator
+        progress = self._progress
         if self._pending and steps:
             before: list[Step] = []
             for same in self._pending:
-                if not generator.has_step(same.urn) and not generator.operated_on(same.urn):
-                    generator.urns.add(same.urn)
-                    generator.sames.add(same.urn)
+                if not progress.has_step(same.urn) and not progress.operated_on(same.urn):
+                    progress.keep(same.urn)
                     before.append(same)
             self._pending = []
             steps = before + steps
@@ -101,16 +106,16 @@ class Targeting:
             if step.new is None or (isinstance(step, SameStep) and step.skipped_create):
                 continue
             for urn in step.new.edges():
-                if urn in generator.skipped_creates:
+                if urn in progress.skipped_creates:
                     text = (
                         f"Resource '{step.urn}' depends on '{urn}' "
                         "which was was not specified in --target list."
                     )
-                    generator.deployment.error(text, step.urn)
-                    generator.saw_error = True
-                    if not generator.deployment.preview:
+                    self._deployment.error(text, step.urn)
+                    progress.saw_error = True
+                    if not self._deployment.preview:
                         raise BailError("untargeted create")
-                    generator.skipped_creates.discard(urn)
+                    progress.skipped_creates.discard(urn)
         return steps
 
     def untargeted_same(
@@ -121,7 +126,7 @@ class Targeting:
         Raises:
             BailError: its provider is not of this run, or something it depends on is nowhere.
         """
-        deployment = self._generator.deployment
+        deployment = self._deployment
         if old.provider and deployment.registry.get(old.provider) is None:
             reference = ProviderReference.parse(old.provider)
             found = deployment.olds.get(reference.urn)
@@ -145,17 +150,17 @@ class Targeting:
         Raises:
             BailError: something is nowhere.
         """
-        generator, olds = self._generator, self._generator.deployment.olds
-        generator.urns.add(old.urn)
-        generator.sames |= {urn, old.urn}
+        progress, olds = self._progress, self._deployment.olds
+        progress.keep(old.urn)
+        progress.sames.add(urn)
         if old.provider:
             reference = ProviderReference.parse(old.provider)
             provider = olds.get(reference.urn)
-            missing = not generator.has_step(reference.urn) and not generator.operated_on(reference.urn)
+            missing = not progress.has_step(reference.urn) and not progress.operated_on(reference.urn)
             if missing and provider is not None and provider.id == reference.id:
                 yield provider
         for needed in old.dependency_urns():
-            if not generator.has_step(needed):
+            if not progress.has_step(needed):
                 found = olds.get(needed)
                 if found is None:
                     raise BailError(f"dependency {needed} of untargeted resource {urn} has no old state")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from infra.engine.deploy.bail import BailError
+from infra.engine.deploy.generator_progress import report_check_failures
 from infra.engine.deploy.provider_diff import compared
 from infra.engine.deploy.steps import CreateStep, DeleteStep, ReplaceStep, SameStep, UpdateStep
 from infra.engine.errors import EngineError
@@ -16,26 +17,43 @@ from infra.engine.resource import values
 from infra.engine.resource.urn import ProviderReference
 
 if TYPE_CHECKING:
+    from infra.engine.deploy.context import PlanContext
     from infra.engine.deploy.decision import Decision
+    from infra.engine.deploy.deletes import DeletePlanner
+    from infra.engine.deploy.generator_progress import GeneratorProgress
     from infra.engine.deploy.step import Step
-    from infra.engine.deploy.step_generator import StepGenerator
+    from infra.engine.deploy.targeting import Targeting
     from infra.engine.resource.state import ResourceState
     from infra.engine.resource.values import Value
 
 
 class UpdatePlanner:
-    """Decides for a step generator."""
+    """Decides for a step progress.
 
-    def __init__(self, generator: StepGenerator) -> None:
-        self._generator = generator
+    Args:
+        progress: what the generator has decided so far.
+        deployment: whose old state and options count.
+        targeting: which resources take part.
+        deletes: plans what must be deleted before a replacement.
+    """
+
+    def __init__(
+        self,
+        progress: GeneratorProgress,
+        deployment: PlanContext,
+        targeting: Targeting,
+        deletes: DeletePlanner,
+    ) -> None:
+        self._progress, self._deployment = progress, deployment
+        self._targeting, self._deletes = targeting, deletes
 
     async def plan(self, decision: Decision, old: ResourceState) -> list[Step]:
         """What to do about a resource that is there: nothing, update or replace."""
-        generator, deployment = self._generator, self._generator.deployment
+        progress, deployment = self._progress, self._deployment
         registration, goal, new = decision.registration, decision.goal, decision.new
         if not deployment.preview and values.has_unknown(new.replacement_trigger):
             text = f"replacement trigger contains unknowns for {new.urn}"
-            generator.saw_error = True
+            progress.saw_error = True
             raise BailError(deployment.error(text, new.urn))
         triggered = _triggers(old.replacement_trigger, new.replacement_trigger)
         if triggered:
@@ -51,28 +69,28 @@ class UpdatePlanner:
         if changed and (diff.replaces or triggered or old.pending_replacement):
             return await self._replace(decision, old, diff)
         if changed or old.init_errors:
-            generator.updated.add(new.urn)
+            progress.updated.add(new.urn)
             return [UpdateStep(registration, old, new, diff=diff, ignore=goal.ignore_changes)]
-        if new.urn in generator.imports:
+        if new.urn in progress.imports:
             registration.succeed(old)
             return []
-        generator.sames.add(new.urn)
+        progress.sames.add(new.urn)
         return [SameStep(old, new, registration)]
 
     async def _diff(self, decision: Decision, old: ResourceState) -> Diff:
-        generator, new, provider = self._generator, decision.new, decision.provider
-        if generator.targeting.replaces(new.urn, old):
+        progress, new, provider = self._progress, decision.new, decision.provider
+        if self._targeting.replaces(new.urn, old):
             return replacing("id")
-        if any(urn in generator.replaces for urn in new.replace_with):
+        if any(urn in progress.replaces for urn in new.replace_with):
             return replacing("replaceWith")
-        if new.deleted_with in generator.replaces:
+        if new.deleted_with in progress.replaces:
             return replacing("deletedWith")
         if await self._provider_changed(old, new):
             return replacing("provider")
         if provider is None:
             return Diff(Changes.NONE if values.equal(old.inputs, new.inputs) else Changes.SOME)
         ignore = decision.goal.ignore_changes
-        return await compared(provider, new, old, new.inputs, generator.deployment, ignore)
+        return await compared(provider, new, old, new.inputs, self._deployment, ignore)
 
     async def _provider_changed(self, old: ResourceState, new: ResourceState) -> bool:
         """Whether the change of a resource's provider forces a replacement: the new provider says so."""
@@ -81,11 +99,11 @@ class UpdatePlanner:
         if not old.provider or not new.provider:
             return True
         before, after = ProviderReference.parse(old.provider), ProviderReference.parse(new.provider)
-        if self._generator.aliases.new_of.get(before.urn) == after.urn:
+        if self._progress.aliases.new_of.get(before.urn) == after.urn:
             return False
-        deployment = self._generator.deployment
+        deployment = self._deployment
         provider = deployment.registry.get(new.provider)
-        old_state, new_state = deployment.olds.get(before.urn), self._generator.providers.get(after.urn)
+        old_state, new_state = deployment.olds.get(before.urn), self._progress.providers.get(after.urn)
         if provider is None or old_state is None or new_state is None:
             raise EngineError(f'failed to resolve provider reference: "{old.provider}"')
         request = Request(
@@ -97,14 +115,14 @@ class UpdatePlanner:
         return (await provider.diff_config(request)).replaces
 
     async def _replace(self, decision: Decision, old: ResourceState, diff: Diff) -> list[Step]:
-        generator, deployment = self._generator, self._generator.deployment
+        progress, deployment = self._progress, self._deployment
         registration, goal, new, urn = decision.registration, decision.goal, decision.new, decision.urn
         self._refuse(decision, old, diff)
-        generator.replaces.add(urn)
-        if decision.provider is not None and not generator.targeting.replaces(urn, old):
+        progress.replaces.add(urn)
+        if decision.provider is not None and not self._targeting.replaces(urn, old):
             request = Request(urn, inputs=goal.properties, seed=decision.seed, preview=deployment.preview)
             checked = await decision.provider.check(request)
-            if generator.report_failures(new, checked.failures):
+            if report_check_failures(deployment, new, checked.failures):
                 raise BailError(f"resource {urn} has check errors")
             new.inputs = checked.inputs
         first = diff.delete_before_replace
@@ -113,11 +131,11 @@ class UpdatePlanner:
         if not first:
             create = CreateStep(registration, new, replaced=old, diff=diff, pending_delete=True)
             return [create, ReplaceStep(old, new, diff=diff)]
-        steps = await generator.planner.delete_dependents_first(old, urn)
+        steps = await self._deletes.delete_dependents_first(old, urn)
         await deployment.ensure_provider(old)
         if not old.pending_replacement:
-            generator.deletes.add(old.urn)
-            steps.append(DeleteStep(old, generator.deletes, replacing=True, pending_replacement=True))
+            progress.deletes.add(old.urn)
+            steps.append(DeleteStep(old, progress.deletes, replacing=True, pending_replacement=True))
         create = CreateStep(registration, new, replaced=old, diff=diff)
         return [*steps, ReplaceStep(old, new, diff=diff), create]
 
@@ -127,9 +145,9 @@ class UpdatePlanner:
         Raises:
             BailError, EngineError: it is not, and this is no preview.
         """
-        deployment, new = self._generator.deployment, decision.new
+        deployment, new = self._deployment, decision.new
         if old.protect and new.protect and not deployment.options.ignore_protect:
-            self._generator.saw_error = True
+            self._progress.saw_error = True
             text = deployment.error(
                 f'unable to replace resource "{new.urn}"\n'
                 "as it is currently marked for protection. To unprotect the resource, "

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from infra.engine import Operation
 from infra.engine.events import Op
+from infra.engine.options import Operation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from infra.engine import Result
+    from infra.engine.options import Result
 
 
 @dataclass(frozen=True, slots=True)

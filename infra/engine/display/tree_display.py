@@ -19,16 +19,16 @@ from rich.text import Text
 
 from infra.engine import events
 from infra.engine.display.differences import brief, differences
-from infra.engine.display.display import Display
 from infra.engine.display.display_words import HEADINGS, WORDS
 from infra.engine.display.event_json import plain_text
+from infra.engine.display.line_display import Display
 from infra.engine.resource import urn as urns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from infra.engine import Result
     from infra.engine.events import Event
+    from infra.engine.options import Result
 
 ALIKE = 5
 """From so many resources on, those that change alike share a line."""

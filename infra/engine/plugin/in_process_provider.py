@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 
-from infra.engine.plugin.plugins import OPERATION_ID
-from infra.engine.program.program_link import CallError
+from infra.engine.plugin.provider import OPERATION_ID
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,20 +35,32 @@ class _Call:
 
     def abort(self, code: grpc.StatusCode, details: str = "", trailing_metadata: Any = ()) -> Any:
         """End the call with an error."""
-        raise _AbortedError(code, details, (*self.trailing, *trailing_metadata))
+        raise _CallError(code, details, (*self.trailing, *trailing_metadata))
 
     def is_active(self) -> bool:
         """Whether anybody still waits."""
         return True
 
 
-class _AbortedError(CallError):
-    def __init__(self, code: grpc.StatusCode, details: str, trailing: tuple[tuple[str, Any], ...]) -> None:
-        super().__init__(code, details)
-        self._trailing = trailing
+class _CallError(grpc.RpcError):
+    """A call that failed, as gRPC's own client raises it."""
+
+    def __init__(
+        self, code: grpc.StatusCode, details: str, trailing: tuple[tuple[str, Any], ...] = ()
+    ) -> None:
+        super().__init__(details)
+        self._code, self._details, self._trailing = code, details, trailing
+
+    def code(self) -> grpc.StatusCode:
+        """Return the status."""
+        return self._code
+
+    def details(self) -> str:
+        """Return the message."""
+        return self._details
 
     def trailing_metadata(self) -> tuple[tuple[str, Any], ...]:
-        """What came beside the error."""
+        """Return what came beside the error."""
         return self._trailing
 
 
@@ -76,10 +87,10 @@ class InProcessPlugin:
         except grpc.RpcError:
             raise
         except NotImplementedError:
-            raise CallError(grpc.StatusCode.UNIMPLEMENTED, "not implemented") from None
+            raise _CallError(grpc.StatusCode.UNIMPLEMENTED, "not implemented") from None
         except Exception as error:
             text = f"Exception calling application: {error}"  # what gRPC's servers answer
-            raise CallError(grpc.StatusCode.UNKNOWN, text) from error
+            raise _CallError(grpc.StatusCode.UNKNOWN, text) from error
         return reply, any(key == OPERATION_ID for key, _ in context.trailing)
 
     async def cancel(self) -> None:

@@ -13,6 +13,7 @@ from pulumi.runtime.proto import analyzer_pb2_grpc, provider_pb2, provider_pb2_g
 
 from infra.engine.errors import EngineError
 from infra.engine.plugin.process import Process
+from infra.engine.plugin.provider import OPERATION_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,10 +35,6 @@ START_LIMIT: Final = 60.0
 """Seconds that a plugin may take until it says its port; the imports of large ones take tens."""
 _END_LIMIT: Final = 1.0
 """Seconds in which a plugin that hung up must have ended to count as dead."""
-OPERATION_ID: Final = "x-pulumi-operation-id"
-"""gRPC metadata key of Create, Update and Delete: an id of the operation that stays the same when it is tried
-again after a crash, so that a provider that knows it can answer with what it did the first time. Such a
-provider says so by the same key and value in its reply's trailing metadata; others do not see it."""
 
 
 class Plugin:
@@ -194,7 +191,7 @@ class PluginHost:
         """The provider in this process, if it can be had so."""
         if not self.in_process or command.folder is None:
             return None
-        from infra.engine.plugin.in_process_provider import (  # noqa: PLC0415 (each needs the other)
+        from infra.engine.plugin.in_process_provider import (  # noqa: PLC0415 (most providers are processes)
             InProcessPlugin,
             load_servicer,
         )

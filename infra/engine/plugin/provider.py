@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -12,6 +12,11 @@ if TYPE_CHECKING:
 
     from infra.engine.plugin.diff import Diff
     from infra.engine.resource.values import Properties
+
+OPERATION_ID: Final = "x-pulumi-operation-id"
+"""gRPC metadata key of Create, Update and Delete: an id of the operation that stays the same when it is tried
+again after a crash, so that a provider that knows it can answer with what it did the first time. Such a
+provider says so by the same key and value in its reply's trailing metadata; others do not see it."""
 
 
 class ProviderError(Exception):
@@ -95,7 +100,7 @@ class Request:
         ignore: property paths of ignoreChanges.
         seconds: how long it may take; 0 means the provider's own limit.
         seed: random bytes for names, the same in preview and update of a plan.
-        operation_id: see `plugins.OPERATION_ID`.
+        operation_id: see `OPERATION_ID`.
         preview: nothing may be changed; values may be unknown.
     """
 

@@ -20,7 +20,7 @@ from infra.engine.resource.urn import ProviderReference, is_provider_type, packa
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from infra.engine.program.monitor import Monitor
+    from infra.engine.program.monitor_context import MonitorContext
     from infra.engine.resource.values import Properties
 
 _UNITS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -44,7 +44,7 @@ class GoalReader:
         providers: package to provider reference, which the children of a component get too.
     """
 
-    def __init__(self, monitor: Monitor, request: resource_pb2.RegisterResourceRequest) -> None:
+    def __init__(self, monitor: MonitorContext, request: resource_pb2.RegisterResourceRequest) -> None:
         self._monitor, self._request = monitor, request
         # Those of a remote component are the component's again when its provider registers it.
         key = (request.parent, request.type, request.name)

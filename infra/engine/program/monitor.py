@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import uuid
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,20 +24,21 @@ from infra.engine.plugin.provider import ProviderError
 from infra.engine.program import remote_components
 from infra.engine.program.callbacks import Callbacks
 from infra.engine.program.goals import GoalReader
+from infra.engine.program.monitor_context import KnownResource
 from infra.engine.program.request_queue import Turns
 from infra.engine.program.rpc_errors import Refused, check_token, shut_down
 from infra.engine.resource import assets, values
-from infra.engine.resource.goal import Goal, ReadGoal
+from infra.engine.resource.goal import ReadGoal
 from infra.engine.resource.source_positions import positions, trace
 from infra.engine.resource.urn import is_provider_type, package_of
 from infra.engine.resource.wire import Wire, from_struct
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from infra.engine.deploy.deployment import Deployment
     from infra.engine.deploy.registration import Registered
+    from infra.engine.deploy.run_info import RunInfo
     from infra.engine.plugin.provider import Provider
     from infra.engine.resource.state import ResourceState
     from infra.engine.resource.values import Properties
@@ -63,38 +63,6 @@ _FEATURES: Final = (
 (invokes that wait for resources), byte strings, state migrations."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunInfo:
-    """What a program may know of the run.
-
-    Attributes:
-        config: `namespace:name` to text, secrets in the clear.
-        secret_keys: which of those are secrets.
-        project_dir: the folder of Pulumi.yaml, which source positions are relative to.
-        program_dir: where relative paths of assets start.
-    """
-
-    project: str
-    stack: str
-    organization: str
-    preview: bool
-    parallel: int
-    config: dict[str, str]
-    secret_keys: list[str]
-    project_dir: Path
-    program_dir: Path
-
-
-@dataclass(slots=True)
-class _Known:
-    """What was registered, as later registrations need it."""
-
-    goal: Goal | None
-    parent: str
-    transforms: list[Any] = field(default_factory=list)
-    providers: dict[str, str] = field(default_factory=dict)
-
-
 class Monitor:
     """Answers the program.
 
@@ -112,7 +80,7 @@ class Monitor:
         self.callbacks = Callbacks()
         self.turns = Turns()
         self.address = ""
-        self.known: dict[str, _Known] = {}
+        self.known: dict[str, KnownResource] = {}
         self.packages: dict[str, ProviderRequest] = {}
         self.defaults = DefaultProviders(config, self._register, known_versions(deployment.resources))
         self.stack_transforms: list[Any] = []
@@ -276,13 +244,13 @@ class Monitor:
         goal = await reader.read()
         if request.remote:
             reply = await remote_components.construct(self, request, goal, reader.providers)
-            self.known[reply.urn] = _Known(None, goal.parent, reader.transforms, reader.providers)
+            self.known[reply.urn] = KnownResource(None, goal.parent, reader.transforms, reader.providers)
             return reply
         answer = await self._register(Registration(goal))
         if answer.kind is not ResultKind.SUCCESS and not request.supportsResultReporting:
             raise Refused(grpc.StatusCode.INTERNAL, "resource registration failed")
         state = answer.state
-        self.known[state.urn] = _Known(goal, goal.parent, reader.transforms, reader.providers)
+        self.known[state.urn] = KnownResource(goal, goal.parent, reader.transforms, reader.providers)
         return self._registered(request, state, state.outputs if request.custom else {}, answer)
 
     def _registered(
@@ -334,7 +302,7 @@ class Monitor:
         )
         answer = await self._register(Registration(goal))
         state = answer.state
-        self.known[state.urn] = _Known(None, goal.parent)
+        self.known[state.urn] = KnownResource(None, goal.parent)
         wire = Wire(secrets=request.acceptSecrets, references=request.acceptResources)
         return resource_pb2.ReadResourceResponse(urn=state.urn, properties=wire.struct(state.outputs))
 

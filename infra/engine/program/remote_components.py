@@ -15,7 +15,7 @@ from infra.engine.resource.wire import Wire, from_struct
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from infra.engine.program.monitor import Monitor
+    from infra.engine.program.monitor_context import MonitorContext
     from infra.engine.resource.goal import Alias, Goal
     from infra.engine.resource.values import Properties, Value
 
@@ -27,7 +27,7 @@ _FLAGS: Final = {
 
 
 async def construct(
-    monitor: Monitor,
+    monitor: MonitorContext,
     request: resource_pb2.RegisterResourceRequest,
     goal: Goal,
     providers: Mapping[str, str],
@@ -50,7 +50,7 @@ async def construct(
     return reply
 
 
-async def call(monitor: Monitor, request: resource_pb2.ResourceCallRequest) -> Any:
+async def call(monitor: MonitorContext, request: resource_pb2.ResourceCallRequest) -> Any:
     """Let a resource's provider run a method of it.
 
     Raises:
@@ -90,7 +90,7 @@ def _depend(field: Any, properties: Properties, given: Mapping[str, Any]) -> Non
         field[key].urns.extend(dict.fromkeys([*given.get(key, ()), *values.dependencies_of(value)]))
 
 
-def _method_provider(monitor: Monitor, request: resource_pb2.ResourceCallRequest) -> str:
+def _method_provider(monitor: MonitorContext, request: resource_pb2.ResourceCallRequest) -> str:
     """The provider of the resource whose method is called."""
     if request.provider or "__self__" not in request.args.fields:
         return request.provider
@@ -103,7 +103,7 @@ def _method_provider(monitor: Monitor, request: resource_pb2.ResourceCallRequest
 
 
 def _construct_request(
-    monitor: Monitor,
+    monitor: MonitorContext,
     request: resource_pb2.RegisterResourceRequest,
     goal: Goal,
     providers: Mapping[str, str],

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
-from infra.engine import ImportSpec
 from infra.engine.backend import files
 from infra.engine.errors import EngineError
+from infra.engine.options import ImportSpec
 from infra.engine.resource import urn as urns
 from infra.engine.workspace import yamlfile
 
