@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class Part(BaseModel):
     """A part of a declaration; unknown keys are mistakes, and nothing changes after loading."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 Name = Annotated[
@@ -18,11 +18,17 @@ Name = Annotated[
 ]
 """Lower-case letters, digits and hyphens: it becomes part of host names (RFC 1123)."""
 
-Count = Annotated[int, Field(ge=1, strict=True, examples=[1])]
+MOST = 1_000_000
+"""More of one thing at one place than any site has: a slip of the keyboard, not a plan."""
+
+Count = Annotated[int, Field(ge=1, le=MOST, strict=True, examples=[1])]
 """A number of things, at least one."""
 
-Whole = Annotated[int, Field(ge=0, strict=True, examples=[0])]
+Whole = Annotated[int, Field(ge=0, le=MOST, strict=True, examples=[0])]
 """A number of things, perhaps none."""
 
 Share = Annotated[float, Field(ge=0, le=1, examples=[0.87])]
 """A part of one."""
+
+Factor = Annotated[float, Field(gt=0, le=1, examples=[0.95])]
+"""A part of one, and not nothing."""

@@ -9,7 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from infra.spec import units
 from infra.spec.base import Count, Name, Part, Share, Whole
@@ -55,7 +56,7 @@ class Node(Part):
     cpus: Count
     height: Count
     """Rack units."""
-    memory: units.Data
+    memory: units.Size
     local_storage: units.Data
     """NVMe for scratch and caches, in all drives together."""
     management_ports: Whole
@@ -73,10 +74,20 @@ class Companion(Part):
     management_ports: Whole
     power: units.Power = 0.0
     """Watts that each takes itself."""
-    rating: units.Power | None = None
+    rating: units.Load | None = None
     """Watts that each can deliver, for power shelves."""
     spare: Whole = 0
     """How many of them may fail (N+spare), for power shelves."""
+
+    @model_validator(mode="after")
+    def _some_left(self) -> Companion:
+        if self.spare >= self.count:
+            raise PydanticCustomError(
+                "spare", "{message}|{hint}",
+                {"message": f"{self.spare} of {self.count} are spare, so none is left to carry the load",
+                 "hint": f"at most {self.count - 1}"},
+            )  # fmt: skip
+        return self
 
 
 class RackForm(Part):
@@ -86,7 +97,7 @@ class RackForm(Part):
     first_unit: Count
     """Rack unit of slot 1's lower edge."""
     companions: tuple[Companion, ...] = ()
-    power: units.Power
+    power: units.Load
     """Rated watts of the whole rack."""
     height: Count
     """Rack units."""
@@ -133,7 +144,7 @@ class Cable(Part):
     name: Name
     title: str
     speed: units.Speed
-    reach: units.Length
+    reach: units.Pitch
     rank: Count
     """Order of preference among those that reach: 1 is the cheapest."""
     optic: Name | None = None
@@ -159,7 +170,7 @@ class Cooler(Part):
     name: Name
     title: str
     vendor: str
-    capacity: units.Power
+    capacity: units.Load
     """Heat that it can move."""
     flow: units.Flow
     power: units.Power

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import difflib
-import ipaddress
 import re
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from infra.spec import catalog, forms, tiers
+from infra.spec import catalog, forms
+from infra.spec.address_checks import address_mistakes
 from infra.spec.energy_checks import energy_mistakes
+from infra.spec.mistake import Mistake
+from infra.spec.range_checks import range_mistakes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,22 +21,6 @@ if TYPE_CHECKING:
     from infra.spec.site import Site
 
 LAST_PORT = 65535
-
-
-class Mistake(NamedTuple):
-    """One mistake.
-
-    Attributes:
-        loc: where.
-        message: what is wrong.
-        hint: what to do.
-        depends: places that it also follows from; when one of them is wrong itself, this is not told.
-    """
-
-    loc: Loc
-    message: str
-    hint: str | None
-    depends: tuple[Loc, ...] = ()
 
 
 def mistakes(site: Site) -> Iterator[Mistake]:
@@ -74,7 +60,9 @@ def mistakes(site: Site) -> Iterator[Mistake]:
             "declare `grid`, or watts",
             (("grid",),),
         )
-    yield from _addresses(_with_known_platforms(site))
+    known = _with_known_platforms(site)
+    yield from address_mistakes(known)
+    yield from range_mistakes(known)
 
 
 def _known(
@@ -109,7 +97,7 @@ def _rack(loc: Loc, rack: Rack) -> Iterator[Mistake]:
             yield Mistake(loc, message, "take trays out")
 
 
-_PLACE = re.compile(r"^pod-(\d+)(?:-su-(\d+)(?:-rack-(\d+))?)?$")
+_PLACE = re.compile(r"^pod-([0-9]+)(?:-su-([0-9]+)(?:-rack-([0-9]+))?)?$")
 
 
 def _place(loc: Loc, name: str, site: Site) -> Iterator[Mistake]:
@@ -213,64 +201,3 @@ def _with_known_platforms(site: Site) -> Site:
     )
     servers = tuple(entry.model_copy(update={"platform": nearest(entry.platform)}) for entry in site.servers)
     return site.model_copy(update={"layout": layout, "exceptions": exceptions, "servers": servers})
-
-
-def _addresses(site: Site) -> Iterator[Mistake]:
-    """Whether each pod's block holds what the pod needs, and the supernet all pods and the site's own."""
-    needs = pod_needs(site)
-    for pool, key, need in (
-        ("management", "management_pod", needs["management"]),
-        ("loopbacks", "loopback_pod", needs["loopbacks"]),
-        ("links", "link_pod", needs["links"]),
-    ):
-        text = getattr(site.addresses, pool)
-        if text is None:
-            continue
-        network, prefix = ipaddress.ip_network(text), getattr(site.addresses, key)
-        if prefix < network.prefixlen or prefix > network.max_prefixlen:
-            message = f"/{prefix} for each pod does not lie in {network}"
-            hint = f"give one from /{network.prefixlen + 1} to /{network.max_prefixlen}"
-            yield Mistake(("addresses", key), message, hint)
-            continue
-        size, blocks = 2 ** (network.max_prefixlen - prefix), 2 ** (prefix - network.prefixlen)
-        own = 0 if pool == "links" else tiers.site_seats(site)[1] + 1
-        if own > size:
-            fits = network.max_prefixlen - (own - 1).bit_length()
-            message = f"address range too small: the site's own block needs {own:,} addresses,"
-            message += f" /{prefix} has {size:,}"
-            yield Mistake(("addresses", key), message, f"/{fits} fits")
-        elif need > size:
-            fits = network.max_prefixlen - (need - 1).bit_length()
-            message = f"address range too small: a pod needs {need:,} addresses, /{prefix} has {size:,}"
-            yield Mistake(("addresses", key), message, f"/{fits} fits")
-        elif site.layout.pods + 1 > blocks:
-            wanted = prefix - site.layout.pods.bit_length()
-            message = (
-                f"address range too small: {network} has {blocks:,} blocks of /{prefix},"
-                f" {site.layout.pods} pods and the site need {site.layout.pods + 1:,}"
-            )
-            yield Mistake(
-                ("addresses", pool),
-                message,
-                f"a /{wanted} fits" if wanted >= 0 else "make the pods' blocks smaller",
-            )
-
-
-def pod_needs(site: Site) -> dict[str, int]:
-    """Addresses that one pod's block must hold, by pool, by the layout's rule (exceptions are no larger)."""
-    layout = site.layout
-    racks, _ = forms.racks_per_unit(layout)
-    rack_forms = [forms.form_of(layout.rack)] + [forms.form_of(e.rack) for e in site.exceptions if e.rack]
-    capacity = max(form.capacity for form in rack_forms)
-    nodes = layout.scalable_units_per_pod * racks * capacity
-    nics = max(
-        (sum(group.count for group in catalog.platform(slot.platform).node.nics)
-         for form in rack_forms for slot in form.slots), default=0,
-    )  # fmt: skip
-    management = max(tiers.management_ports(form) for form in rack_forms)
-    return {
-        # The network's, the gateway's and the broadcast address besides the hosts'.
-        "management": layout.scalable_units_per_pod * racks * management + tiers.switch_room(site) + 3,
-        "loopbacks": nodes + tiers.switch_room(site),
-        "links": 2 * nodes * nics + 2 * sum(server.count for server in site.servers),
-    }

@@ -131,5 +131,6 @@ def _scalar(node: ScalarNode) -> Any:
         except ValueError:
             return text
     if tag.endswith(":float"):
-        return float(text.replace("_", ""))
+        plain = text.replace("_", "").lower()
+        return float(plain.replace(".inf", "inf").replace(".nan", "nan"))
     return text  # dates too: pydantic reads them from text

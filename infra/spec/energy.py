@@ -13,8 +13,11 @@ from pydantic import Field
 from infra.spec import units
 from infra.spec.base import Part, Share
 
-Level = Annotated[str, Field(pattern=r"^(\d*N(\+\d+)?|\d+N/\d+)$", examples=["N+1"])]
+Level = Annotated[str, Field(pattern=r"^([0-9]*N(\+[0-9]+)?|[0-9]+N/[0-9]+)$", examples=["N+1"])]
 """Redundancy compared to N, the number that normal operation needs: N, N+1, 2N, 2N+1, 3N/2."""
+
+Month = Annotated[str, Field(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$", examples=["2026-12"])]
+"""Year and month."""
 
 
 class Redundancy(Part):
@@ -41,9 +44,7 @@ class Reporting(Part):
     type: Literal["enterprise", "colocation", "co-hosting"] | None = None
     also_offers: Literal["colocation", "co-hosting"] | None = None
     structure: Literal["structure", "group of structures"] | None = None
-    in_operation: Annotated[str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])$", examples=["2026-12"])] | None = (
-        None
-    )
+    in_operation: Month | None = None
     """Year and month of entry into operation; without it, the first phase's."""
     redundancy: Redundancy = Redundancy()
     total_floor: units.Area | None = None
@@ -58,7 +59,7 @@ class Reporting(Part):
     """WUE category (EN 50600-4-9) of the declared water use."""
     potable_water: units.Water | None = None
     """Potable water for each kilowatt-hour of IT energy."""
-    intake_temperature: units.Temperature | None = None
+    intake_temperature: units.AirTemperature | None = None
     """Set point of the air that enters IT equipment."""
     refrigerants: tuple[str, ...] | None = None
     """Common names, such as `R-1234ze(E)`; an empty list means none."""

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from infra.spec.document import Loc
     from infra.spec.site import Site
 
+FIRST_YEAR, LAST_YEAR = 1990, 2200
+"""Between which every date of a site lies."""
+
 
 def energy_mistakes(site: Site) -> Iterator[tuple[Loc, str, str | None]]:
     """Location, message and hint of each."""
@@ -46,6 +49,10 @@ def _days(site: Site) -> Iterator[tuple[Loc, str, str | None]]:
         except ValueError:
             wrong.add(loc[:-1])
             yield loc, f"there is no day {day}", "write it like `2026-12-31`"
+            continue
+        if not FIRST_YEAR <= int(day[:4]) <= LAST_YEAR:
+            wrong.add(loc[:-1])
+            yield loc, f"the year of {day} is not from {FIRST_YEAR} to {LAST_YEAR}", "check the year"
     for index, contract in enumerate(contracts):
         here: Loc = ("grid", "contracts", index)
         if here not in wrong and contract.end < contract.start:

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from infra.spec import units
-from infra.spec.base import Count, Name, Part, Share, Whole
+from infra.spec.base import Count, Factor, Name, Part, Share, Whole
 
-Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$", examples=["2026-12-31"])]
+Day = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", examples=["2026-12-31"])]
 """A date, year first."""
 
 
@@ -18,7 +18,7 @@ class Circuit(Part):
 
     name: Name
     voltage: units.Voltage
-    capacity: units.Power
+    capacity: units.Load
     """What it may carry for long."""
     current_limit: units.Current
 
@@ -49,10 +49,10 @@ class Grid(Part):
     """The grid connection."""
 
     operator: str
-    power: units.Power
+    power: units.Load
     """The most that the site may draw at the connection point."""
-    power_factor: Share = 0.95
-    frequency: Annotated[int, Field(examples=[50])] = 50
+    power_factor: Factor = 0.95
+    frequency: Literal[50, 60] = 50
     """Hertz."""
     circuits: tuple[Circuit, ...] = Field(min_length=1, examples=[[]])
     spare_circuits: Whole = 0
@@ -72,9 +72,9 @@ class GridGuard(Part):
     """Grid intensity above which the gate is closed."""
     unknown: Literal["hold", "open"] = "hold"
     """What a gate does when its data is missing or stale."""
-    ecowatt_max_age: units.Duration = 48 * 3600.0
+    ecowatt_max_age: units.Span = 48 * 3600.0
     """From which age on EcoWatt's signals, made daily, are stale."""
-    intensity_max_age: units.Duration = 2 * 3600.0
+    intensity_max_age: units.Span = 2 * 3600.0
     """From which age on éCO2mix's newest step, made every quarter of an hour, is stale."""
 
 
@@ -83,7 +83,7 @@ class EnergyUse(Part):
 
     pue: Annotated[float, Field(ge=1, le=3, examples=[1.1])]
     """Power usage effectiveness at design: facility over IT energy."""
-    load: Share = 1.0
+    load: Factor = 1.0
     """Mean facility power over the connection's."""
     location_intensity: units.Intensity
     """Location-based grams CO2e of the grid's energy."""
@@ -100,13 +100,13 @@ class EnergyUse(Part):
 class Feeds(Part):
     """Power distribution below the grid, for admission; each limit is for N with the spares out."""
 
-    hall: units.Power | None = None
+    hall: units.Load | None = None
     """Usable power of a hall's transformers."""
-    busway: units.Power | None = None
+    busway: units.Load | None = None
     """Usable power of one busway; it serves a row (scalable unit) with `busways_per_row` of them."""
     busways_per_row: Count = 2
     spare_busways: Whole = 0
-    rack: units.Power | None = None
+    rack: units.Load | None = None
     """Usable power of one rack feed."""
     feeds_per_rack: Count = 2
     spare_feeds: Whole = 0
@@ -116,7 +116,7 @@ class Feeds(Part):
 class Cooling(Part):
     """The technical loop of the liquid-cooled racks."""
 
-    supply: units.Temperature
+    supply: units.CoolantTemperature
     """Coolant into the racks."""
     rack_flow: units.Flow | None = None
     """The most a rack's manifold passes."""
@@ -126,9 +126,9 @@ class Cooling(Part):
     """CDU model."""
     coolers_per_row: Count = 1
     spare_coolers: Whole = 0
-    specific_heat: Annotated[float, Field(gt=0, examples=[4.186])] = 4.186
+    specific_heat: Annotated[float, Field(ge=0.5, le=10, examples=[4.186])] = 4.186
     """Coolant, kJ/(kg K); water."""
-    density: Annotated[float, Field(gt=0, examples=[1.0])] = 1.0
+    density: Annotated[float, Field(ge=0.5, le=3, examples=[1.0])] = 1.0
     """Coolant, kg/L; water."""
 
 
@@ -136,9 +136,9 @@ class HeatCommitment(Part):
     """Heat sold to a buyer."""
 
     buyer: str
-    power: units.Power
+    power: units.Load
     """Thermal."""
-    temperature: units.Temperature
+    temperature: units.HeatTemperature
     hours: Annotated[int, Field(ge=0, le=8784, examples=[8760])]
     """Hours a year."""
     months: tuple[Annotated[int, Field(ge=1, le=12)], ...] = tuple(range(1, 13))
@@ -149,13 +149,13 @@ class HeatCommitment(Part):
 class Announcement(Part):
     """What was announced; the plan compares it with what follows from the declaration."""
 
-    accelerators: Count
-    power: units.Power
+    accelerators: Annotated[int, Field(ge=1, le=10**9, strict=True, examples=[1])]
+    power: units.Load
     in_service: Day
     cost: units.Money | None = None
     rack_cost: units.Money | None = None
     """Of a compute rack, an estimate."""
-    first_tranche: Count | None = None
+    first_tranche: Annotated[int, Field(ge=1, le=10**9, strict=True, examples=[1])] | None = None
     """Accelerators whose funding is settled."""
     carbon_free: bool = False
     source: str

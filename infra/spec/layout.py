@@ -10,19 +10,25 @@ from pydantic_core import PydanticCustomError
 from infra.spec import units
 from infra.spec.base import Count, Name, Part, Whole
 
+MOST_SLOTS = 200
+"""More nodes than any rack holds (four half-width nodes in each of 48 units)."""
+
+Slot = Annotated[int, Field(ge=1, le=MOST_SLOTS, strict=True, examples=[1])]
+"""A position in a rack, from 1."""
+
 
 class Trays(Part):
     """Nodes of one platform in some slots of a rack."""
 
     platform: Name
     slots: Annotated[
-        tuple[Count, ...],
+        tuple[Slot, ...],
         WithJsonSchema(
             {
                 "anyOf": [
                     {"type": "array", "items": {"type": "integer", "minimum": 1}},
                     {"type": "integer", "minimum": 1},
-                    {"type": "string", "pattern": r"^\d+ *- *\d+$"},
+                    {"type": "string", "pattern": r"^[0-9]+ *- *[0-9]+$"},
                 ],
                 "examples": [[1, 2], "1-18"],
             }
@@ -37,8 +43,17 @@ class Trays(Part):
             return [value]
         if isinstance(value, str):
             first, dash, last = value.partition("-")
-            if dash and first.strip().isdigit() and last.strip().isdigit() and int(first) <= int(last):
-                return list(range(int(first), int(last) + 1))
+            ends = [end.strip() for end in (first, last)]
+            if dash and all(end.isascii() and end.isdigit() and len(end) < 20 for end in ends):
+                low, high = map(int, ends)
+                if high > MOST_SLOTS:
+                    raise PydanticCustomError(
+                        "slots", "{message}|{hint}",
+                        {"message": f"{value!r} goes beyond slot {MOST_SLOTS}, the most that a rack can have",
+                         "hint": "a slot is one node"},
+                    )  # fmt: skip
+                if low <= high:
+                    return list(range(low, high + 1))
             raise PydanticCustomError(
                 "slots", "{message}|{hint}",
                 {"message": f"{value!r} is not a range of slots", "hint": "write it like `1-18`"},
@@ -53,9 +68,9 @@ class Rack(Part):
     """A full rack of this platform."""
     trays: tuple[Trays, ...] = ()
     """A mix of trays, instead of `platform`; the first one's platform gives the rack's form."""
-    nodes: Count | None = None
+    nodes: Slot | None = None
     """With `platform`: fewer (or more) nodes than its full rack holds."""
-    power: units.Power | Literal["rated", "share"] = "rated"
+    power: units.Load | Literal["rated", "share"] = "rated"
     """Watts of each rack: a quantity; `rated` is the platform's; `share` is an equal part of what the grid
     leaves for compute after everything else (power capping)."""
 
@@ -72,15 +87,15 @@ class Rack(Part):
 class Distances(Part):
     """Lengths from which cable lengths follow."""
 
-    rack_pitch: units.Length = 0.6
+    rack_pitch: units.Pitch = 0.6
     """From one rack to the next in a row."""
-    row_pitch: units.Length = 3.6
+    row_pitch: units.Pitch = 3.6
     """From one row to the next in a pod."""
-    pod_pitch: units.Length = 40.0
+    pod_pitch: units.Pitch = 40.0
     """From one pod's network row to the next in a hall."""
-    hall_pitch: units.Length = 60.0
+    hall_pitch: units.Pitch = 60.0
     """From one hall's middle to the next."""
-    building_pitch: units.Length = 120.0
+    building_pitch: units.Pitch = 120.0
     """From one building's middle to the next."""
     overhead: units.Length = 2.5
     """Up from a rack to the tray above it; counted at both ends."""
@@ -117,9 +132,9 @@ class Layout(Part):
 class Exception_(Part):  # noqa: N801 (the field's word; `Exception` is Python's)
     """What differs from the rule at one place."""
 
-    at: Annotated[str, Field(pattern=r"^pod-\d+(-su-\d+(-rack-\d+)?)?$", examples=["pod-01-su-01"])]
+    at: Annotated[str, Field(pattern=r"^pod-[0-9]+(-su-[0-9]+(-rack-[0-9]+)?)?$", examples=["pod-01-su-01"])]
     """A pod, scalable unit (row) or rack by name."""
-    missing: tuple[Count, ...] = ()
+    missing: tuple[Slot, ...] = ()
     """Slots that stay empty (a rack only)."""
     rack: Rack | None = None
     """Racks of another form here."""
@@ -133,7 +148,7 @@ class Phase(Part):
     """What is in service by a date."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9-]+$", examples=["2026"])]
-    date: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$", examples=["2026-12-31"])
+    date: str = Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", examples=["2026-12-31"])
     pods: Whole
     """Pods in service, counted from the first."""
 

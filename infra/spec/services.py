@@ -53,7 +53,7 @@ class Server(Part):
     role: Literal["storage", "management"]
     platform: Name
     count: Count = 1
-    attach: Annotated[str, Field(pattern=r"^pod-\d+$", examples=["pod-01"])] | None = None
+    attach: Annotated[str, Field(pattern=r"^pod-[0-9]+$", examples=["pod-01"])] | None = None
     """The pod whose first north-south tier they are cabled to; None if they have no data cables planned."""
 
 
@@ -63,7 +63,7 @@ class Export(Part):
     path: Annotated[str, Field(pattern=r"^/", examples=["/srv/shared"])]
     mount: Annotated[str, Field(pattern=r"^/", examples=["/shared"])]
     """Where trays mount it."""
-    size: units.Data
+    size: units.Size
 
 
 class StorageTier(Part):
@@ -74,7 +74,7 @@ class StorageTier(Part):
     """`local` is the nodes' own NVMe: its capacity follows from the platforms."""
     servers: Name | None = None
     """Name of the servers (under `servers`) that hold it."""
-    capacity: units.Data | None = None
+    capacity: units.Size | None = None
     """Usable, over the whole site."""
     read_per_scalable_unit: units.Bandwidth = 0.0
     write_per_scalable_unit: units.Bandwidth = 0.0
@@ -84,14 +84,14 @@ class StorageTier(Part):
 class CheckpointNeed(Part):
     """The job that sizes storage."""
 
-    parameters: Annotated[float, Field(gt=0, examples=[1e12])]
-    bytes_per_parameter: Annotated[float, Field(gt=0, examples=[14])] = 14.0
+    parameters: Annotated[float, Field(gt=0, le=1e18, examples=[1e12])]
+    bytes_per_parameter: Annotated[float, Field(gt=0, le=1000, examples=[14])] = 14.0
     """Weights, gradients' master copy and optimizer state (mixed-precision Adam: 2 + 4 + 4 + 4)."""
-    accelerators: Count
+    accelerators: Annotated[int, Field(ge=1, le=10**9, strict=True, examples=[1])]
     """That the job runs on."""
     interruption_per: units.AcceleratorHours
     """Accelerator-hours between interruptions."""
-    pause: units.Duration
+    pause: units.Span
     """That the job stands still for one checkpoint."""
     source: str
 
@@ -179,7 +179,7 @@ class Allow(Part):
 
     source: Name
     target: Name
-    ports: tuple[Annotated[str, Field(pattern=r"^(tcp|udp)/\d+(-\d+)?$", examples=["tcp/6817"])], ...]
+    ports: tuple[Annotated[str, Field(pattern=r"^(tcp|udp)/[0-9]+(-[0-9]+)?$", examples=["tcp/6817"])], ...]
     """One port or a range each; ICMP is let in from everywhere."""
     reason: str
 
@@ -209,8 +209,8 @@ class StandIn(Part):
     """Size of a VM."""
 
     vcpus: Count = 1
-    memory: units.Data = 640 * 2.0**20
-    disk: units.Data = 4 * 2.0**30
+    memory: units.Size = 640 * 2.0**20
+    disk: units.Size = 4 * 2.0**30
 
 
 class StandIns(Part):

@@ -31,6 +31,7 @@ _MESSAGES = {
     "model_attributes_type": ("is not a mapping", "write `key: value` lines"),
     "dataclass_type": ("is not a mapping", "write `key: value` lines"),
     "too_short": ("is empty", "give at least one"),
+    "finite_number": ("is not a finite number", "infinities and NaN are no quantities"),
 }
 
 

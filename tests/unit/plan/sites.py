@@ -45,6 +45,30 @@ def tiers(draw, name, switch, breakout):
     return result
 
 
+def exceptions_in(draw, layout):
+    """Exceptions, one for each place, whose empty slots the layout's rack has."""
+    pods, units = layout["pods"], layout["scalable_units_per_pod"]
+    exceptions = []
+    own = layout["rack"]
+    there = [slot for part in own.get("trays", ()) for slot in part["slots"]]
+    there = there or list(range(1, SLOTS[own["platform"]] + 1))
+    for _ in range(draw(st.integers(0, 3))):
+        pod, unit = draw(st.integers(1, pods)), draw(st.integers(1, units))
+        kind = draw(st.sampled_from(["rack", "missing", "pool"]))
+        place = f"pod-{pod:02d}-su-{unit:02d}"
+        at = f"{place}-rack-01" if kind == "missing" else place
+        if any(entry["at"] == at for entry in exceptions):
+            continue
+        if kind == "rack":
+            exceptions.append({"at": place, "rack": draw(racks()), "reason": "drawn"})
+        elif kind == "missing":
+            slots = draw(st.lists(st.sampled_from(there), min_size=1, max_size=3, unique=True))
+            exceptions.append({"at": at, "missing": slots, "reason": "drawn"})
+        else:
+            exceptions.append({"at": place, "pool": "spare", "reason": "drawn"})
+    return exceptions
+
+
 @st.composite
 def sites(draw):
     pods = draw(st.integers(1, 4))
@@ -75,18 +99,7 @@ def sites(draw):
     if draw(st.booleans()):
         per = draw(st.sampled_from(["rack", "scalable-unit"]))
         fabrics["out_of_band"] = {"tiers": [{"name": "oob", "switch": "oob-48x1g", "per": per}]}
-    exceptions = []
-    for _ in range(draw(st.integers(0, 3))):
-        pod, unit = draw(st.integers(1, pods)), draw(st.integers(1, units))
-        kind = draw(st.sampled_from(["rack", "missing", "pool"]))
-        place = f"pod-{pod:02d}-su-{unit:02d}"
-        if kind == "rack":
-            exceptions.append({"at": place, "rack": draw(racks()), "reason": "drawn"})
-        elif kind == "missing":
-            slots = draw(st.lists(st.integers(1, 18), min_size=1, max_size=3, unique=True))
-            exceptions.append({"at": f"{place}-rack-01", "missing": slots, "reason": "drawn"})
-        else:
-            exceptions.append({"at": place, "pool": "spare", "reason": "drawn"})
+    exceptions = exceptions_in(draw, layout)
     servers = [
         {
             "name": f"server{index}",

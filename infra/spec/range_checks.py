@@ -1,0 +1,93 @@
+"""Numbers that contradict each other: spares without what they spare, dates and phases out of order."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from infra.spec import forms
+from infra.spec.mistake import Mistake
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from infra.spec.document import Loc
+    from infra.spec.site import Site
+
+
+def range_mistakes(site: Site) -> Iterator[Mistake]:
+    """All of them; the site's platforms are known."""
+    yield from _spares(site)
+    yield from _phases(site)
+    yield from _exceptions(site)
+
+
+def _spares(site: Site) -> Iterator[Mistake]:
+    """Spares are some of what is there, never all of it."""
+    places: list[tuple[Loc, str, int, int]] = []
+    if site.grid:
+        places.append(
+            (("grid", "spare_circuits"), "circuits", site.grid.spare_circuits, len(site.grid.circuits))
+        )
+    feeds, loop = site.feeds, site.cooling
+    if feeds:
+        places += [
+            (("feeds", "spare_busways"), "busways in a row", feeds.spare_busways, feeds.busways_per_row),
+            (("feeds", "spare_feeds"), "feeds of a rack", feeds.spare_feeds, feeds.feeds_per_rack),
+        ]
+    if loop:
+        places.append(
+            (("cooling", "spare_coolers"), "CDUs in a row", loop.spare_coolers, loop.coolers_per_row)
+        )
+    for loc, word, spare, count in places:
+        if spare >= count:
+            message = f"{spare} of {count} {word} are spare, so none is left to carry the load"
+            yield Mistake(loc, message, f"at most {count - 1}", (loc[:-1],))
+
+
+def _phases(site: Site) -> Iterator[Mistake]:
+    """Phases come in order and take nothing back."""
+    for index, (before, phase) in enumerate(pairwise(site.phases), 1):
+        loc: Loc = ("phases", index)
+        if phase.date < before.date:
+            message = f"{phase.date} is before {before.date} of the phase before it"
+            yield Mistake((*loc, "date"), message, "write phases in the order of their dates", (("phases",),))
+        if phase.pods < before.pods:
+            message = f"{phase.pods} pods in service, fewer than the {before.pods} of the phase before it"
+            yield Mistake((*loc, "pods"), message, "a phase counts all pods in service", (("phases",),))
+    if not site.grid:
+        return
+    for index, (earlier, later) in enumerate(pairwise(site.grid.phases), 1):
+        loc = ("grid", "phases", index)
+        above: tuple[Loc, ...] = (("grid", "phases"),)
+        if later.date < earlier.date:
+            message = f"{later.date} is before {earlier.date} of the phase before it"
+            yield Mistake((*loc, "date"), message, "write phases in the order of their dates", above)
+        if later.power < earlier.power:
+            message = "grants less power than the phase before it"
+            yield Mistake((*loc, "power"), message, "a phase counts all power that is granted", above)
+
+
+def _exceptions(site: Site) -> Iterator[Mistake]:
+    """Each place has one exception, is written in full, and its empty slots are there."""
+    first: dict[str, int] = {}
+    rule = {slot.number for slot in forms.form_of(site.layout.rack).slots}
+    for index, exception in enumerate(site.exceptions):
+        loc: Loc = ("exceptions", index)
+        words = exception.at.split("-")
+        name = "-".join(f"{int(word):02d}" if word.isdigit() else word for word in words)
+        if name != exception.at:
+            message = f"`{exception.at}` is not how the plan names this place"
+            yield Mistake((*loc, "at"), message, f"write `{name}`")
+        elif name in first:
+            message = f"exceptions[{first[name]}] speaks of `{name}` already"
+            yield Mistake((*loc, "at"), message, "make them one", (("exceptions",),))
+        first.setdefault(name, index)
+        slots = {slot.number for slot in forms.form_of(exception.rack).slots} if exception.rack else rule
+        for entry in site.exceptions if not exception.rack else ():
+            if entry.rack and (exception.at + "-").startswith(entry.at + "-"):
+                slots |= {slot.number for slot in forms.form_of(entry.rack).slots}
+        for number, slot in enumerate(exception.missing):
+            if slot not in slots:
+                message = f"there is no slot {slot}: the rack has slots 1 to {max(slots)}"
+                yield Mistake((*loc, "missing", number), message, None, (("layout", "rack"),))
