@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from infra.cli import available
+from infra.cli.verbs import available
 from infra.errors import UserError
 
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from infra.energy.bind import Bound
     from infra.energy.eco2mix import Eco2mix
     from infra.energy.ecowatt import EcoWatt
+    from infra.energy.figures import Year
     from infra.energy.guard import Gate
-    from infra.energy.year import Year
 
 
 class Report(StrEnum):

@@ -14,7 +14,7 @@ from infra.errors import UserError
 
 if TYPE_CHECKING:
     from infra.plan import Plan
-    from infra.plan.views.fit import Fit
+    from infra.plan.admission.fit import Fit
 
 
 def command(
@@ -34,7 +34,7 @@ def command(
 ) -> None:
     """How many pods fit the grid connection, by rack power; without options, as declared and as rated."""
     from infra.plan import plan as make  # noqa: PLC0415 (polars is slow to import)
-    from infra.plan.views.fit import fit  # noqa: PLC0415
+    from infra.plan.admission.fit import fit  # noqa: PLC0415
     from infra.spec import load_site  # noqa: PLC0415
 
     plan = make(load_site(site))

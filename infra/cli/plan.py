@@ -12,11 +12,12 @@ import typer
 from infra.cli import arguments
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from rich.table import Table
 
     from infra.plan import Plan
+    from infra.plan.admission.findings import Finding
 
 
 def command(
@@ -35,7 +36,9 @@ def command(
 
     Exit code 1 if a finding is an error: the declaration asks for what cannot work.
     """
+    from infra.plan import findings as judge  # noqa: PLC0415 (polars is slow to import)
     from infra.plan import plan as make  # noqa: PLC0415
+    from infra.plan import summary  # noqa: PLC0415
     from infra.plan.views import export as exports  # noqa: PLC0415 (polars is slow to import)
     from infra.spec import load_site  # noqa: PLC0415
 
@@ -48,16 +51,16 @@ def command(
         for path in exports.write(scope, export):
             print(f"wrote {path}")
         return
-    figures = whole.summary()
+    figures, found = summary(whole), judge(whole)
     if as_json:
         print(json.dumps(figures, indent=1, ensure_ascii=False))
     else:
-        _show(whole, figures, limits=limits)
-    if any(finding.severity == "error" for finding in whole.findings):
+        _show(whole, figures, found, limits=limits)
+    if any(finding.severity == "error" for finding in found):
         raise typer.Exit(1)
 
 
-def _show(plan: Plan, figures: dict[str, Any], *, limits: bool) -> None:
+def _show(plan: Plan, figures: dict[str, Any], found: Sequence[Finding], *, limits: bool) -> None:
     from rich.console import Console  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
@@ -68,11 +71,11 @@ def _show(plan: Plan, figures: dict[str, Any], *, limits: bool) -> None:
     if limits:
         console.print(_limits(plan))
     colours = {"error": "red", "warning": "yellow", "info": "cyan"}
-    for finding in plan.findings:
+    for finding in found:
         line = Text(f"{finding.severity}", style=colours[finding.severity])
         line.append(f" {finding.id}: {finding.message} [{finding.path}]", style="default")
         console.print(line, soft_wrap=True)
-    if not plan.findings:
+    if not found:
         console.print("No findings: every limit is kept.")
 
 

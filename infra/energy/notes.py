@@ -10,8 +10,8 @@ from infra.energy.inputs import Instrument, Technology
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from infra.energy.figures import Year
     from infra.energy.inputs import SiteEnergy
-    from infra.energy.year import Year
 
 
 def notes(year: Year, site: SiteEnergy) -> tuple[str, ...]:

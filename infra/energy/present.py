@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from infra.energy.figures import Year
     from infra.energy.findings import Finding
     from infra.energy.guard import Gate
     from infra.energy.inputs import SiteEnergy
-    from infra.energy.year import Year
 
 FIDELITY = "simulated (numbers): computed from the plan, nothing metered"
 

@@ -25,7 +25,7 @@ def declare(run: Run) -> Done:
         run.declared = spec.load_site(run.site)
     with run.part("plan"):
         run.planned = plan.plan(run.declared)
-        findings = tuple(run.planned.findings)
+        findings = plan.findings(run.planned)
     if strange := [pod for pod in run.pods if pod not in run.planned.pods]:
         raise UserError(f"site {run.site} has no pod {strange[0]}", hint=f"it has {_range(run.planned.pods)}")
     refused = [finding for finding in findings if finding.severity == "error"]

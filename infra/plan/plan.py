@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -14,7 +14,6 @@ from infra.plan.tables.template import Template, template_for
 from infra.spec import catalog
 
 if TYPE_CHECKING:
-    from infra.plan.admission.findings import Finding
     from infra.plan.tables.switching import TierFrame
     from infra.spec.site import Site
 
@@ -308,19 +307,6 @@ class Plan:
         from infra.plan.tables.storage import storage  # noqa: PLC0415
 
         return storage(self)
-
-    @cached_property
-    def findings(self) -> tuple[Finding, ...]:
-        """What admission and the announcement's comparison found, errors first."""
-        from infra.plan.admission.findings import findings  # noqa: PLC0415
-
-        return findings(self)
-
-    def summary(self) -> dict[str, Any]:
-        """The plan's figures as one JSON object."""
-        from infra.plan.views.summary import summary  # noqa: PLC0415
-
-        return summary(self)
 
 
 def _pod_name() -> pl.Expr:

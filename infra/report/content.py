@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict
 
 from infra import paths
-from infra.plan import machines_of
+from infra.plan import findings, machines_of, summary
 from infra.report import fidelity
 from infra.report.checks import Check, ProvedOn
 from infra.report.record import Outcome, RunRecord
@@ -128,8 +128,8 @@ def build(record: RunRecord, plan: Plan, checks: Checks | None) -> Report:
     return Report(
         title=plan.site.title or record.site,
         record=record,
-        declared=tuple(_flat(plan.summary())),
-        findings=tuple((str(finding.severity), finding.message) for finding in plan.findings),
+        declared=tuple(_flat(summary(plan))),
+        findings=tuple((str(finding.severity), finding.message) for finding in findings(plan)),
         machines=tuple(_machine(machine, outputs.get(machine.name, {})) for machine in machines),
         resources=tuple(_resources(record.site)),
         checks=_check_rows(found),

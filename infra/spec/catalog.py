@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from infra.spec import units
 from infra.spec.base import Count, Name, Part, Share, Whole
+from infra.spec.parts import load_part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -196,9 +197,7 @@ def names(kind: str) -> tuple[str, ...]:
 
 @cache
 def _entry(kind: str, name: str) -> Part:
-    from infra.spec.load import validated  # noqa: PLC0415 (the loader checks a site's names against this module)
-
-    return validated(CATALOG / kind / f"{name}.yaml", _KINDS[kind])
+    return load_part(CATALOG / kind / f"{name}.yaml", _KINDS[kind])
 
 
 def platform(name: str) -> Platform:

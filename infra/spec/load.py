@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from infra import paths
 from infra.errors import Problems, UserError
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from infra.spec.document import Document, Loc
-
-Model = TypeVar("Model", bound=BaseModel)
 
 
 def load_site(name: str) -> Site:
@@ -77,19 +75,3 @@ def _touch(one: Loc, other: Loc) -> bool:
     """Whether one location lies in the other."""
     shorter = min(len(one), len(other))
     return one[:shorter] == other[:shorter]
-
-
-def validated(path: Path, model: type[Model]) -> Model:
-    """Load a file of one type, such as a catalog entry.
-
-    Raises:
-        Problems: with all mistakes.
-    """
-    source = document.read(path)
-    try:
-        part = model.model_validate(source.value)
-    except ValidationError as error:
-        raise Problems(source.problems + wording.problems(error, source, model)) from error
-    if source.problems:
-        raise Problems(source.problems)
-    return part

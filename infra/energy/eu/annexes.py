@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from infra.energy.eu.facts import Facts
+    from infra.energy.figures import Year
     from infra.energy.inputs import SiteEnergy
-    from infra.energy.year import Year
 
 DUTY_KW = 500.0
 """Installed IT power from which on a data centre must report (article 1)."""

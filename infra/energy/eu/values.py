@@ -10,8 +10,8 @@ from infra.energy.inputs import Instrument
 
 if TYPE_CHECKING:
     from infra.energy.eu.facts import Facts
+    from infra.energy.figures import Year
     from infra.energy.inputs import SiteEnergy
-    from infra.energy.year import Year
 
 PLAN = "plan of the site, expanded from its declaration"
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from infra.plan.admission.findings import Finding, Severity
+from infra.plan.admission.announcement import contradictions
+from infra.plan.admission.findings import ORDER, Finding, Severity
 from infra.plan.admission.limits import Limit, apart
 from infra.plan.admission.rules import cooling, fabric, power, services
 
@@ -101,3 +102,9 @@ RULES: tuple[Rule, ...] = (
     Rule("stand-in-ports", "stand-ins on this host", fabric.stand_in_ports),
 )
 """All rules, in the order in which they are told."""
+
+
+def findings(plan: Plan) -> tuple[Finding, ...]:
+    """Return all findings of a plan, errors first, in the order of the rules."""
+    found = [*breaches(plan), *contradictions(plan)]
+    return tuple(sorted(found, key=lambda finding: ORDER[finding.severity]))

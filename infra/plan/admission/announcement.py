@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from infra.plan.admission.findings import Finding, Severity
+from infra.plan.admission.fit import accelerators_per_pod, fit
 from infra.plan.admission.limits import number
 from infra.plan.tables.counts import counts
 from infra.plan.tables.power import balance
-from infra.plan.views.fit import accelerators_per_pod, fit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
-
-if TYPE_CHECKING:
-    from infra.plan.plan import Plan
+from typing import Any, Literal
 
 Severity = Literal["info", "warning", "error"]
 
@@ -36,12 +33,3 @@ class Finding:
     def data(self) -> dict[str, Any]:
         """As plain values, for JSON."""
         return asdict(self)
-
-
-def findings(plan: Plan) -> tuple[Finding, ...]:
-    """All findings of a plan, errors first, in the order of the rules."""
-    from infra.plan.admission.admission import breaches  # noqa: PLC0415 (they make findings)
-    from infra.plan.admission.announcement import contradictions  # noqa: PLC0415
-
-    found = [*breaches(plan), *contradictions(plan)]
-    return tuple(sorted(found, key=lambda finding: ORDER[finding.severity]))

@@ -14,8 +14,8 @@ from infra.plan.tables import positions
 from infra.spec import tiers
 
 if TYPE_CHECKING:
-    from infra.plan.plan import Plan
     from infra.plan.tables.geometry import Geometry
+    from infra.plan.tables.tables import Tables
 
 RESERVED = 3
 """In each management block: network, gateway and broadcast address; hosts start after the first two."""
@@ -119,7 +119,7 @@ def pools(geometry: Geometry) -> dict[str, Pool]:
     return result
 
 
-def addresses(plan: Plan) -> pl.DataFrame:
+def addresses(plan: Tables) -> pl.DataFrame:
     """See `Plan.addresses`."""
     geometry = plan.geometry
     table = pools(geometry)
@@ -134,7 +134,7 @@ def addresses(plan: Plan) -> pl.DataFrame:
 
 
 def _table(
-    plan: Plan, pool: str, frame: pl.DataFrame, interface: pl.Expr, address: pl.Series
+    plan: Tables, pool: str, frame: pl.DataFrame, interface: pl.Expr, address: pl.Series
 ) -> pl.DataFrame:
     names = pl.lit(pl.Series(plan.geometry.pod_names, dtype=pl.String))
     return frame.select(
@@ -143,19 +143,19 @@ def _table(
     )  # fmt: skip
 
 
-def _management(plan: Plan, pool: Pool) -> pl.DataFrame:
+def _management(plan: Tables, pool: Pool) -> pl.DataFrame:
     frame, room = plan.management_frame, tiers.switch_room(plan.site)
     address = pool.column(frame, pl.col("pod") + 1, pl.col("first_port") + pl.col("position") + room + 2)
     return _table(plan, "management", frame, pl.col("interface"), address)
 
 
-def _loopbacks(plan: Plan, pool: Pool) -> pl.DataFrame:
+def _loopbacks(plan: Tables, pool: Pool) -> pl.DataFrame:
     frame = plan.node_frame
     address = pool.column(frame, pl.col("pod") + 1, pl.col("node") + tiers.switch_room(plan.site))
     return _table(plan, "loopback", frame, pl.lit("lo"), address)
 
 
-def _switches(plan: Plan, name: str, pool: Pool, interface: str, first: int) -> list[pl.DataFrame]:
+def _switches(plan: Tables, name: str, pool: Pool, interface: str, first: int) -> list[pl.DataFrame]:
     """One address for each switch: those in pods before the pod's nodes, those above in the site's block."""
     frames, offset = [], first
     sizes = {"rack": plan.geometry.sus * plan.geometry.racks, "scalable-unit": plan.geometry.sus, "pod": 1}
@@ -176,7 +176,7 @@ def _switches(plan: Plan, name: str, pool: Pool, interface: str, first: int) -> 
     return frames
 
 
-def host_link_offset(plan: Plan) -> pl.DataFrame:
+def host_link_offset(plan: Tables) -> pl.DataFrame:
     """Numbered host ends: pod, name, interface, offset of the switch's end (the host's is one more)."""
     platforms = set(plan.node_frame["platform"].unique())
     interfaces = positions.nic_frame(platforms)
@@ -188,13 +188,13 @@ def host_link_offset(plan: Plan) -> pl.DataFrame:
     )
 
 
-def _links(plan: Plan, pool: Pool) -> pl.DataFrame:
+def _links(plan: Tables, pool: Pool) -> pl.DataFrame:
     frame = host_link_offset(plan)
     address = pool.column(frame, pl.col("pod") + 1, pl.col("offset") + 1)
     return _table(plan, "link", frame, pl.col("interface"), address)
 
 
-def _servers(plan: Plan, table: dict[str, Pool]) -> pl.DataFrame:
+def _servers(plan: Tables, table: dict[str, Pool]) -> pl.DataFrame:
     rows: list[tuple[str, str, str, str, str | None]] = []
     for server in plan.server_frame.iter_rows(named=True):
         index, name = server["index"], server["name"]

@@ -10,10 +10,10 @@ from infra.plan.tables.power import rack_watts
 from infra.spec import catalog
 
 if TYPE_CHECKING:
-    from infra.plan.plan import Plan
+    from infra.plan.tables.tables import Tables
 
 
-def cooling(plan: Plan) -> pl.DataFrame:
+def cooling(plan: Tables) -> pl.DataFrame:
     """Heat and flow of racks, scalable units, pods and (for a whole plan) the site.
 
     Returns:

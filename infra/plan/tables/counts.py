@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from infra.spec import catalog, tiers
 
 if TYPE_CHECKING:
-    from infra.plan.plan import Plan
     from infra.plan.tables.geometry import Geometry
+    from infra.plan.tables.tables import Tables
     from infra.spec.tiers import ResolvedTier
 
 LEVELS = ("leaf", "spine", "core")
@@ -59,7 +59,7 @@ class Counts:
         return sum(catalog.platform(name).node.cpus * count for name, count in self.nodes.items())
 
 
-def counts(plan: Plan) -> Counts:
+def counts(plan: Tables) -> Counts:
     """Count what is in a plan's scope."""
     geometry = plan.geometry
     total = Counts()
@@ -165,7 +165,7 @@ def _capacity(geometry: Geometry, tier: ResolvedTier) -> int:
     return tiers.blocks_within(geometry.site.layout, tier.per, "pod") * tier.per_block * tier.down
 
 
-def _server_cables(plan: Plan) -> Counter[str]:
+def _server_cables(plan: Tables) -> Counter[str]:
     result: Counter[str] = Counter()
     for server in plan.site.servers:
         if server.attach and int(server.attach[4:]) - 1 in plan.scope:

@@ -13,8 +13,8 @@ from infra.plan.tables.counts import step_name
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from infra.plan.plan import Plan
     from infra.plan.tables.switching import TierFrame
+    from infra.plan.tables.tables import Tables
     from infra.spec.tiers import ResolvedTier
 
 FABRICS = pl.Enum(["east-west", "north-south", "out-of-band"])
@@ -39,7 +39,7 @@ LINK_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
 }
 
 
-def links(plan: Plan) -> pl.DataFrame:
+def links(plan: Tables) -> pl.DataFrame:
     """See `Plan.links`."""
     if plan.template:
         return plan.template.links(plan)
@@ -52,7 +52,7 @@ def no_links() -> pl.DataFrame:
     return pl.DataFrame(schema=LINK_SCHEMA)
 
 
-def link_parts(plan: Plan) -> Iterator[tuple[ResolvedTier, pl.DataFrame]]:
+def link_parts(plan: Tables) -> Iterator[tuple[ResolvedTier, pl.DataFrame]]:
     """Cables by the tier that they go up to."""
     frames = {(frame.tier.fabric, frame.tier.level): frame for frame in plan.tier_frames}
     for fabric in plan.geometry.tiers.values():
@@ -65,7 +65,7 @@ def link_parts(plan: Plan) -> Iterator[tuple[ResolvedTier, pl.DataFrame]]:
                 yield upper.tier, named(plan, cables, upper, lower)
 
 
-def crossing(plan: Plan) -> pl.DataFrame:
+def crossing(plan: Tables) -> pl.DataFrame:
     """Cables from the scope's pods to the switches above them."""
     frames = {(frame.tier.fabric, frame.tier.level): frame for frame in plan.tier_frames}
     parts = [no_links()]
@@ -78,7 +78,7 @@ def crossing(plan: Plan) -> pl.DataFrame:
     return pl.concat(parts)
 
 
-def _ends(plan: Plan, tier: TierFrame) -> pl.DataFrame:
+def _ends(plan: Tables, tier: TierFrame) -> pl.DataFrame:
     if tier.tier.fabric == "out-of-band":
         return cabling.management_ends(tier.tier, plan.management_frame)
     ends = cabling.nic_ends(plan.geometry, tier.tier, plan.node_frame, plan.scope)
@@ -86,7 +86,7 @@ def _ends(plan: Plan, tier: TierFrame) -> pl.DataFrame:
     return pl.concat([ends, servers.cast(ends.schema)]) if servers.height else ends
 
 
-def _server_ends(plan: Plan, tier: TierFrame) -> pl.DataFrame:
+def _server_ends(plan: Tables, tier: TierFrame) -> pl.DataFrame:
     """Ports of servers follow those of all trays of the pod's first block."""
     spec = tier.tier
     used: dict[int, int] = {}
@@ -109,7 +109,7 @@ def _server_ends(plan: Plan, tier: TierFrame) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def named(plan: Plan, cables: pl.DataFrame, upper: TierFrame, lower: TierFrame | None) -> pl.DataFrame:
+def named(plan: Tables, cables: pl.DataFrame, upper: TierFrame, lower: TierFrame | None) -> pl.DataFrame:
     """Links by index → links with names, places and lengths."""
     ends = ["name", "rack_name", "unit", "x", "y"]
     below = plan.host_frame if lower is None else lower.frame.select(ends)

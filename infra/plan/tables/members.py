@@ -14,14 +14,14 @@ from infra.spec import catalog
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from infra.plan.plan import Plan
+    from infra.plan.tables.tables import Tables
 
 _MIB, _GIB = 2**20, 2**30
 LOOPBACK = "127.0.0.1"
 
 
 def machines_of(
-    plan: Plan, pod: str | None = None, *, site_level: bool = False, cables: bool = True
+    plan: Tables, pod: str | None = None, *, site_level: bool = False, cables: bool = True
 ) -> tuple[Machine, ...]:
     """Machines of a pod, of the site level, or (with neither) all of them; servers first, then pods in order.
 
@@ -49,7 +49,7 @@ def machines_of(
 class _Members:
     """Machines of one slice."""
 
-    def __init__(self, plan: Plan, cables: bool) -> None:  # noqa: FBT001 (of one caller)
+    def __init__(self, plan: Tables, cables: bool) -> None:  # noqa: FBT001 (of one caller)
         self.plan, self.site, self.geometry, self.cables = plan, plan.site, plan.geometry, cables
         self.pools = addressing.pools(plan.geometry)
         self.stand_ins = plan.site.stand_ins

@@ -10,10 +10,10 @@ from infra.plan.tables.power import power
 from infra.spec import catalog
 
 if TYPE_CHECKING:
-    from infra.plan.plan import Plan
+    from infra.plan.tables.tables import Tables
 
 
-def places(plan: Plan) -> pl.DataFrame:
+def places(plan: Tables) -> pl.DataFrame:
     """Places of the scope.
 
     Returns:

@@ -16,8 +16,8 @@ from infra.plan.tables.counts import counts
 from infra.spec import catalog
 
 if TYPE_CHECKING:
-    from infra.plan.plan import Plan
     from infra.plan.tables.geometry import Geometry
+    from infra.plan.tables.tables import Tables
     from infra.spec.site import Site
 
 
@@ -65,24 +65,17 @@ def pue_of(site: Site) -> float:
     return site.energy.pue if site.energy else 1.0
 
 
-def balance(plan: Plan) -> Balance:
+def balance(plan: Tables) -> Balance:
     """The whole site's balance, whatever the plan's scope: all pods of the declaration in service."""
-    return balance_of(plan.geometry)
-
-
-def balance_of(geometry: Geometry) -> Balance:
-    """See `balance`; computed once for a site."""
-    known = geometry.memo.get("balance")
+    known = plan.geometry.memo.get("balance")
     if not isinstance(known, Balance):
-        known = geometry.memo["balance"] = _balance(geometry)
+        known = plan.geometry.memo["balance"] = _balance(plan.whole())
     return known
 
 
-def _balance(geometry: Geometry) -> Balance:
-    from infra.plan.plan import Plan  # noqa: PLC0415 (a plan's tables ask for the balance)
-
+def _balance(whole: Tables) -> Balance:
+    geometry = whole.geometry
     site = geometry.site
-    whole = Plan(site, range(geometry.pods), geometry=geometry)
     number = counts(whole)
     storage = site.storage.power or _servers(site, "storage")
     management = site.services.power or _servers(site, "management")
@@ -152,7 +145,7 @@ def empty_slots(geometry: Geometry, pods: range) -> dict[tuple[int, int, int], t
     return result
 
 
-def rack_watts(plan: Plan) -> pl.Series:
+def rack_watts(plan: Tables) -> pl.Series:
     """Compute watts of each row of the plan's rack frame."""
     geometry = plan.geometry
     forms = balance(plan).forms
@@ -167,7 +160,7 @@ def rack_watts(plan: Plan) -> pl.Series:
     return watts
 
 
-def power(plan: Plan) -> pl.DataFrame:
+def power(plan: Tables) -> pl.DataFrame:
     """Watts of every place in scope.
 
     Returns:

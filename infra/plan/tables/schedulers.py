@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from infra.plan.tables.counts import counts
 
 if TYPE_CHECKING:
-    from infra.plan.plan import Plan
     from infra.plan.tables.geometry import Geometry
+    from infra.plan.tables.tables import Tables
 
 
 def nodes_per(geometry: Geometry, level: str) -> int:
@@ -29,7 +29,7 @@ def nodes_per(geometry: Geometry, level: str) -> int:
     }[level]
 
 
-def clusters(plan: Plan, per: str) -> int:
+def clusters(plan: Tables, per: str) -> int:
     """Clusters if there is one for each block of a level."""
     layout = plan.site.layout
     size = {
@@ -41,12 +41,12 @@ def clusters(plan: Plan, per: str) -> int:
     return math.ceil(len(plan.scope) / size)
 
 
-def fewest(plan: Plan, limit: int) -> int:
+def fewest(plan: Tables, limit: int) -> int:
     """The fewest clusters that can hold all nodes."""
     return math.ceil(sum(counts(plan).nodes.values()) / limit)
 
 
-def block_sizes(plan: Plan) -> tuple[int, ...]:
+def block_sizes(plan: Tables) -> tuple[int, ...]:
     """Slurm `topology/block` sizes: nodes in a block of each declared level."""
     slurm = plan.site.schedulers.slurm
     if slurm is None:

@@ -12,11 +12,11 @@ from infra.plan.tables.counts import counts
 from infra.spec import catalog
 
 if TYPE_CHECKING:
-    from infra.plan.plan import Plan
+    from infra.plan.tables.tables import Tables
     from infra.spec.services import CheckpointNeed
 
 
-def storage(plan: Plan) -> pl.DataFrame:
+def storage(plan: Tables) -> pl.DataFrame:
     """Tiers in scope; a pod has its part of what is declared for the site.
 
     Returns:

@@ -15,8 +15,8 @@ import polars as pl
 from infra.plan.tables import cabling, links, positions, switching
 
 if TYPE_CHECKING:
-    from infra.plan.plan import Plan
     from infra.plan.tables.geometry import Geometry
+    from infra.plan.tables.tables import Tables
     from infra.spec.tiers import ResolvedTier
 
 NAMED = {
@@ -40,7 +40,7 @@ class Part:
 class Template:
     """Tables of a pod without exceptions."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Tables) -> None:
         self.pod = plan.scope.start
         self.prefix = plan.pods[0]
         self.tables: dict[str, pl.DataFrame] = {name: getattr(plan, name) for name in NAMED}
@@ -61,7 +61,7 @@ class Template:
             for upper, frame in parts
         ]
 
-    def table(self, plan: Plan, name: str) -> pl.DataFrame:
+    def table(self, plan: Tables, name: str) -> pl.DataFrame:
         """A table of another pod."""
         columns = [self._renamed(plan, column) for column in NAMED[name]]
         frame = self.tables[name].with_columns(columns)
@@ -69,10 +69,10 @@ class Template:
             frame = frame.with_columns(*self._moved(plan))
         return frame
 
-    def _renamed(self, plan: Plan, column: str) -> pl.Expr:
+    def _renamed(self, plan: Tables, column: str) -> pl.Expr:
         return (pl.lit(plan.pods[0]) + pl.col(column).str.slice(len(self.prefix))).alias(column)
 
-    def _moved(self, plan: Plan) -> tuple[pl.Expr, pl.Expr]:
+    def _moved(self, plan: Tables) -> tuple[pl.Expr, pl.Expr]:
         """Places of another pod's racks; computed from the corner as the whole plan does, to the last bit."""
         corners = pl.DataFrame({"pod": [self.pod, plan.scope.start]}).select(*_corner(plan.geometry))
         (old_x, old_y), (new_x, new_y) = corners.rows()
@@ -81,7 +81,7 @@ class Template:
             (pl.col("y") - old_y + new_y).round(6),
         )
 
-    def links(self, plan: Plan) -> pl.DataFrame:
+    def links(self, plan: Tables) -> pl.DataFrame:
         """Cables of another pod."""
         names = pl.lit(plan.pods[0]) + self.names.str.slice(len(self.prefix))
         renamed = pl.select(names).to_series() if isinstance(names, pl.Expr) else names
@@ -99,7 +99,7 @@ class Template:
         ]
         return pl.concat(frames) if frames else links.no_links()
 
-    def _upward(self, plan: Plan, upper: ResolvedTier) -> pl.DataFrame:
+    def _upward(self, plan: Tables, upper: ResolvedTier) -> pl.DataFrame:
         """Cables that leave the pod."""
         fabric = plan.geometry.tiers[upper.fabric]
         below = fabric[upper.level - 1]
@@ -134,7 +134,7 @@ def _rows(frame: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     return frame
 
 
-def template_for(plan: Plan) -> Template | None:
+def template_for(plan: Tables) -> Template | None:
     """What a slice is a copy of; None for a whole plan and for pods that are not like the others."""
     geometry = plan.geometry
     if plan.site_level or len(plan.scope) != 1 or plan.scope.start in touched(geometry):

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from infra.plan.admission.admission import findings
 from infra.plan.tables.power import empty_slots, rack_watts
 from infra.plan.views.materials import cable_kinds, chosen
+from infra.plan.views.summary import summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,7 +117,7 @@ _FIGURES: tuple[tuple[str, str, str, str], ...] = (
 
 
 def _figures(before: Plan, after: Plan) -> Iterator[Change]:
-    one, two = before.summary(), after.summary()
+    one, two = summary(before), summary(after)
     for layer, item, key, unit in _FIGURES:
         yield from _changed(layer, item, _at(one, key), _at(two, key), unit=unit)
     for layer, part in (("nodes", "platforms"), ("nodes", "companions")):
@@ -365,8 +367,8 @@ def _addresses(one: pl.DataFrame, two: pl.DataFrame) -> Iterator[Change]:
 
 
 def _findings(before: Plan, after: Plan) -> Iterator[Change]:
-    one = {(f.id, f.path): f for f in before.findings}
-    two = {(f.id, f.path): f for f in after.findings}
+    one = {(f.id, f.path): f for f in findings(before)}
+    two = {(f.id, f.path): f for f in findings(after)}
     for key in {**one, **two}:
         old, new = one.get(key), two.get(key)
         if old is None or new is None or old.message != new.message or old.severity != new.severity:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from infra.plan.admission.admission import findings
 from infra.plan.tables import schedulers
 from infra.plan.tables.cooling import rise_k
 from infra.plan.tables.counts import Counts, counts, level_name
@@ -45,7 +46,7 @@ def summary(plan: Plan) -> dict[str, Any]:
         "storage": _storage(plan),
         "schedulers": _schedulers(plan),
         "energy": _energy(plan),
-        "findings": [finding.data() for finding in plan.findings],
+        "findings": [finding.data() for finding in findings(plan)],
     }
     rounded: dict[str, Any] = _rounded(result)
     return rounded

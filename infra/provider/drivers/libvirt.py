@@ -16,7 +16,7 @@ from infra.provider.shape import bare
 
 if TYPE_CHECKING:
     from infra.lab.machines import MachineSpec
-    from infra.provider.resources.standin import MachineInputs
+    from infra.provider.resources.standin_inputs import MachineInputs
 
 
 @dataclass(frozen=True, slots=True)

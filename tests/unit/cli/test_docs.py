@@ -11,7 +11,8 @@ import subprocess
 
 import pytest
 
-from infra import cli, paths
+from infra import paths
+from infra.cli import verbs
 from infra.cli.test import BIN
 from infra.report import fidelity
 
@@ -36,9 +37,9 @@ def test_every_page_is_listed():
 
 @pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
 def test_every_verb_that_is_named_exists(page):
-    verbs = re.findall(r"(?:^|[`/\s])gigasite ([a-z]+)\b(?=[ `\n])", page.read_text(), re.MULTILINE)
+    named = re.findall(r"(?:^|[`/\s])gigasite ([a-z]+)\b(?=[ `\n])", page.read_text(), re.MULTILINE)
     prose = {"joins", "works", "makes", "therefore", "does", "says", "is"}
-    assert {verb for verb in verbs if verb not in prose} <= set(cli.available())
+    assert {verb for verb in named if verb not in prose} <= set(verbs.available())
 
 
 BLOCK = re.compile(r"^```\n\$ (gigasite .*?)\n(.*?)^```", re.MULTILINE | re.DOTALL)

@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from infra import cli
-from infra.cli import app
+from infra.cli import app, verbs
 
 pytestmark = pytest.mark.unit
 
@@ -32,12 +32,12 @@ def test_help_names_every_verb_and_imports_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.rstrip().endswith("loaded: []"), done.stdout[-200:]
-    for name, verb in cli.available().items():
+    for name, verb in verbs.available().items():
         assert f" {name} " in done.stdout
         assert verb.help.split()[0] in done.stdout
 
 
-@pytest.mark.parametrize("name", cli.available())
+@pytest.mark.parametrize("name", verbs.available())
 def test_every_verb_has_help(name, capsys):
     assert cli.main([name, "--help"]) == 0
     said = capsys.readouterr().out
@@ -46,11 +46,11 @@ def test_every_verb_has_help(name, capsys):
 
 @pytest.mark.parametrize("name", ["up", "down", "configure", "verify", "report", "doctor", "test"])
 def test_the_main_verbs_are_there(name):
-    assert name in cli.available()
+    assert name in verbs.available()
 
 
 def test_a_verb_whose_module_is_missing_is_not_offered(monkeypatch, capsys):
-    monkeypatch.setitem(cli.VERBS, "absent", cli.Verb("infra.cli.absent", cli.MAIN, "Is not there."))
+    monkeypatch.setitem(verbs.VERBS, "absent", verbs.Verb("infra.cli.absent", verbs.MAIN, "Is not there."))
     assert cli.main(["--help"]) == 0
     assert "absent" not in capsys.readouterr().out
     assert cli.main(["absent"]) == 2

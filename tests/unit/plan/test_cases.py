@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from infra.plan import plan
+from infra.plan import findings, plan, summary
 from infra.plan.views.export import table
 from infra.spec import load
 
@@ -44,15 +44,15 @@ def part_of(whole, part):
 def test_published_counts(planned, name):
     published = json.loads((CASES / name / "expected" / "published.json").read_text(encoding="utf-8"))
     assert published["source"]
-    assert part_of(planned(name).summary(), published["figures"]) == published["figures"]
-    assert not [f for f in planned(name).findings if f.id in {"down-ports", "switch-ports"}]
+    assert part_of(summary(planned(name)), published["figures"]) == published["figures"]
+    assert not [f for f in findings(planned(name)) if f.id in {"down-ports", "switch-ports"}]
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_cables_are_made(planned, name):
     """The counts are those of cables with two ends each, not of a formula."""
     links = planned(name).links
-    figures = planned(name).summary()["cables"]["east_west"]
+    figures = summary(planned(name))["cables"]["east_west"]
     rows = dict(links.filter(pl.col("fabric") == "east-west").group_by("tier").len().rows())
     assert {str(step): count for step, count in rows.items()} == {
         k: v for k, v in figures.items() if k != "total"
@@ -66,7 +66,7 @@ def test_published_cables_are_made(planned, name):
 def test_other_rows_of_the_same_table(planned, units, leaf, spine, core):
     site = planned("dgx-b200-64-su").site
     layout = site.layout.model_copy(update={"pods": units // 16})
-    figures = plan(site.model_copy(update={"layout": layout})).summary()
+    figures = summary(plan(site.model_copy(update={"layout": layout})))
     assert figures["switches"]["east_west"] == {
         "leaf": leaf, "spine": spine, "core": core, "total": leaf + spine + core,
     }  # fmt: skip
@@ -80,7 +80,7 @@ def test_other_rows_of_the_xdr_table(planned, units, leaf, spine):
     """Of 4 and 8 units too: 18 and 36 spines, where 16 and 32 have the ports but 72 uplinks do not divide."""
     site = planned("dgx-b300-xdr-18-su").site
     layout = site.layout.model_copy(update={"scalable_units_per_pod": units})
-    figures = plan(site.model_copy(update={"layout": layout})).summary()["switches"]["east_west"]
+    figures = summary(plan(site.model_copy(update={"layout": layout})))["switches"]["east_west"]
     assert (figures["leaf"], figures["spine"]) == (leaf, spine)
 
 
@@ -90,7 +90,7 @@ GOLDEN = {"small": ["power", "cooling"], "exceptions": ["racks", "power", "mater
 @pytest.mark.parametrize("name", sorted(GOLDEN))
 def test_golden_tables(planned, name):
     expected = CASES / name / "expected"
-    texts = {"summary.json": json.dumps(planned(name).summary(), indent=1, ensure_ascii=False) + "\n"}
+    texts = {"summary.json": json.dumps(summary(planned(name)), indent=1, ensure_ascii=False) + "\n"}
     for entry in GOLDEN[name]:
         frame = table(planned(name), entry)
         floats = [c for c, kind in frame.schema.items() if kind.is_float()]

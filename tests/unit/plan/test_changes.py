@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from infra.errors import UserError
-from infra.plan import plan
+from infra.plan import plan, summary
 from infra.plan.views.diff import Change, changed_pods, diff
 from infra.plan.views.export import TABLES, cabling_sheet, csv, write
 from infra.plan.views.materials import bill, chosen
@@ -39,11 +39,11 @@ def with_exception(site, **exception):
 
 
 def test_a_phase_plans_what_is_in_service_by_then(reference):
-    figures = plan(reference, "2026").summary()
+    figures = summary(plan(reference, "2026"))
     assert (figures["pods"], figures["accelerators"]) == (13, 119_808)
     assert figures["power"]["facility_mw"] == pytest.approx(13 / 54 * 1000)
-    assert figures["power"]["rack_kw"] == pytest.approx(plan(reference).summary()["power"]["rack_kw"])
-    assert plan(reference, "2028").summary()["accelerators"] == 497_664
+    assert figures["power"]["rack_kw"] == pytest.approx(summary(plan(reference))["power"]["rack_kw"])
+    assert summary(plan(reference, "2028"))["accelerators"] == 497_664
 
 
 def test_a_phase_has_the_same_names_and_ports(reference):

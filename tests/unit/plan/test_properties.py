@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from polars.testing import assert_frame_equal
 
-from infra.plan import machines_of, plan
+from infra.plan import findings, machines_of, plan, summary
 from infra.plan.tables.counts import counts
 from infra.plan.tables.zones import loopback_ranges
 from infra.spec import checks
@@ -92,7 +92,7 @@ def test_each_loopback_is_in_the_ranges_of_its_role_alone(site):
 @given(_sites.sites())
 def test_every_nic_is_cabled_where_ports_are_enough(site):
     whole = plan(site)
-    short = {finding.id for finding in whole.findings} & {"down-ports", "switch-ports"}
+    short = {finding.id for finding in findings(whole)} & {"down-ports", "switch-ports"}
     cables = counts(whole).cables
     for fabric, tiers in whole.geometry.tiers.items():
         if short or fabric == "out-of-band":
@@ -126,7 +126,7 @@ def test_sums_of_watts_agree_at_every_level(site):
         assert row == pytest.approx(totals["rack"])
     for parent, watts in power.group_by("parent").agg(pl.col("it_w").sum()).drop_nulls("parent").rows():
         assert watts == pytest.approx(power.filter(pl.col("name") == parent)["it_w"].item())
-    figures = whole.summary()["power"]
+    figures = summary(whole)["power"]
     assert figures["facility_mw"] * 1e6 == pytest.approx(totals["site"][2])
 
 

@@ -7,11 +7,11 @@ import math
 import polars as pl
 import pytest
 
-from infra.plan import plan
+from infra.plan import findings, plan, summary
+from infra.plan.admission.fit import fit
 from infra.plan.admission.rules.power import current
 from infra.plan.tables.cooling import flow_m3_s_at_rise
 from infra.plan.tables.storage import mtbf_s
-from infra.plan.views.fit import fit
 from infra.spec import load_site
 
 pytestmark = pytest.mark.unit
@@ -24,7 +24,7 @@ def reference():
 
 @pytest.fixture(scope="module")
 def figures(reference):
-    return reference.summary()
+    return summary(reference)
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +169,7 @@ def test_out_of_band(reference, figures):
 
 
 def test_hgx_form(hgx):
-    figures = hgx.summary()
+    figures = summary(hgx)
     assert (figures["nodes"], figures["racks"], figures["accelerators"]) == (62_208, 15_552, 497_664)
     units = hgx.places.filter(pl.col("level") == "scalable-unit")
     assert (set(units["nodes"]), set(units["racks"])) == ({72}, {18})
@@ -180,7 +180,7 @@ def test_hgx_form(hgx):
     assert (answer.pods, answer.accelerators) == (45, 414_720)
     answer = fit(hgx, pue=1.12)
     assert (answer.pods, answer.accelerators) == (50, 460_800)
-    [grid] = [finding for finding in hgx.findings if finding.id == "grid-power"]
+    [grid] = [finding for finding in findings(hgx) if finding.id == "grid-power"]
     assert "45 pods fit" in grid.message
 
 
@@ -227,7 +227,7 @@ def test_enhanced_storage(reference):
         update={"read_per_scalable_unit": 125e9, "write_per_scalable_unit": 62e9}
     )
     storage = site.storage.model_copy(update={"tiers": (site.storage.tiers[0], tier, site.storage.tiers[2])})
-    figures = plan(site.model_copy(update={"storage": storage})).summary()["storage"]
+    figures = summary(plan(site.model_copy(update={"storage": storage})))["storage"]
     assert (round(figures["read_tb_s"]), to(figures["write_tb_s"], 1)) == (108, 53.6)
 
 
@@ -278,7 +278,7 @@ def test_schedulers(figures):
 
 
 def test_contradictions_are_shown(reference):
-    found = {finding.id: finding for finding in reference.findings}
+    found = {finding.id: finding for finding in findings(reference)}
     assert set(found) == {
         "announced-accelerators",
         "announced-compute",
@@ -296,8 +296,8 @@ def test_contradictions_are_shown(reference):
 
 def test_declared_severity_counts(reference):
     site = reference.site.model_copy(update={"findings": {"announced-date": "error"}})
-    assert plan(site).findings[0].id == "announced-date"
-    assert plan(site).findings[0].severity == "error"
+    assert findings(plan(site))[0].id == "announced-date"
+    assert findings(plan(site))[0].severity == "error"
 
 
 # Counting without expanding agrees with the expanded tables
@@ -305,7 +305,7 @@ def test_declared_severity_counts(reference):
 
 def test_counts_agree_with_tables(reference, hgx):
     for whole in (reference, hgx):
-        figures = whole.summary()
+        figures = summary(whole)
         for fabric in ("east-west", "north-south", "out-of-band"):
             cables = dict(figures["cables"][fabric.replace("-", "_")])
             del cables["total"]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from infra.errors import Problems
-from infra.plan import plan
+from infra.plan import findings, plan
 from infra.plan.admission.admission import RULES
 from infra.spec import load
 
@@ -27,7 +27,7 @@ def outcome(name: str) -> str:
         site = load(ERRORS / name / "site.yaml")
     except Problems as problems:
         return f"{problems}\n"
-    found = [finding for finding in plan(site).findings if finding.severity != "info"]
+    found = [finding for finding in findings(plan(site)) if finding.severity != "info"]
     return "".join(f"{f.severity} {f.id}: {f.message} [{f.path}]\n" for f in found)
 
 

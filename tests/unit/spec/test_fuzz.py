@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from infra import paths
 from infra.errors import Problems
-from infra.plan import machines_of, plan
+from infra.plan import machines_of, plan, summary
 from infra.spec import load_text
 
 pytestmark = pytest.mark.unit
@@ -79,7 +79,7 @@ def test_loads_or_says_where_and_why(text):
     else:
         told = []
         whole = plan(site)
-        assert whole.summary()["pods"] == site.layout.pods
+        assert summary(whole)["pods"] == site.layout.pods
         assert len(machines_of(whole)) >= whole.nodes.height
         assert whole.links.width
         assert whole.addresses.width
