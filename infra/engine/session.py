@@ -180,6 +180,7 @@ class Session:
         journal: Journal | None = None
         if not self._dry:
             journal = Journal(self._backend.files(self._ref).journal, checkpoint.content, begun)
+            _note_salt(journal, checkpoint, crypter)
         manager = SnapshotManager(snapshot, journal, crypter, begun)
         self._emit(PreludeEvent(config.shown()))
         failure = ""
@@ -385,3 +386,11 @@ class Session:
         other = crypter if ref == self._ref else crypter_for(deployment.get("secrets_providers"))
         found = Snapshot.from_json(deployment, other).stack_resource
         return found.outputs if found else {}
+
+
+def _note_salt(journal: Journal, checkpoint: Checkpoint, crypter: PassphraseCrypter) -> None:
+    """Record the salt before any ciphertext: what a killed run leaves can be read by it alone."""
+    if crypter.is_new:
+        crypter.on_new_salt = lambda state: journal.note(secrets_providers=state)
+    elif not checkpoint.deployment.get("secrets_providers"):
+        journal.note(secrets_providers=crypter.state)

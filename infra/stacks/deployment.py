@@ -26,7 +26,7 @@ def exported(ref: StackRef, *, show_secrets: bool = False) -> dict[str, Any]:
     deployment = operations.backend().read(ref).deployment
     if show_secrets:
         with operations.environment(operations.site_of(ref.stack)):
-            crypter = crypter_for(deployment.get("secrets_providers"))
+            crypter = crypter_for(deployment.get("secrets_providers"), operations.settings_salt(ref))
             deployment = _opened(deployment, crypter)
     return versioned(deployment) | {"deployment": deployment}
 
@@ -80,7 +80,10 @@ def imported(ref: StackRef, text: str, *, force: bool = False) -> int:
     integrity.check(resources, "the deployment")
     state = operations.backend()
     with state.locked(ref), operations.environment(operations.site_of(ref.stack)):
-        deployment = _sealed(deployment, crypter_for(deployment.get("secrets_providers")))
+        crypter = crypter_for(deployment.get("secrets_providers"), operations.settings_salt(ref))
+        deployment = _sealed(deployment, crypter)
+        if not crypter.is_new:
+            deployment |= {"secrets_providers": crypter.state}
         state.write(ref, deployment)
         state.files(ref).journal.unlink(missing_ok=True)
     return len(resources)

@@ -16,6 +16,7 @@ from infra import paths
 from infra.engine import EngineError, Operation, Options
 from infra.engine.backend.backend import FileBackend
 from infra.engine.resource.stack_ref import StackRef
+from infra.engine.workspace.project_file import load_project
 from infra.errors import UserError
 from infra.stacks.stack_runs import EngineName, Shown, StackRun
 
@@ -225,6 +226,11 @@ def _unmade(stack: str, engine: EngineName) -> None:
         remove(stack, engine, backups=True)
 
 
+def settings_salt(ref: StackRef) -> str:
+    """The salt in a stack's settings file, which counts where its state has none; empty without one."""
+    return load_project(paths.ROOT).settings(ref.stack).encryption_salt
+
+
 def stack_outputs(ref: StackRef, *, show_secrets: bool = False) -> dict[str, Any]:
     """The outputs of a stack; secrets as `[secret]`, or opened.
 
@@ -243,7 +249,7 @@ def stack_outputs(ref: StackRef, *, show_secrets: bool = False) -> dict[str, Any
     if not show_secrets:
         return {key: masked(value) for key, value in value_json.from_json(outputs, NoSecrets()).items()}
     with environment(site_of(ref.stack)):
-        crypter = crypter_for(deployment.get("secrets_providers"))
+        crypter = crypter_for(deployment.get("secrets_providers"), settings_salt(ref))
         opened = value_json.from_json(outputs, crypter)
         return {key: values.unwrap(value) for key, value in opened.items()}
 

@@ -1,12 +1,14 @@
 # ruff: noqa: PLC0415 (a command that prints; its modules lie beside it)
 """Kills the engine at random moments, lets it go on, and looks whether anything was lost or done twice.
 
-    python tests/conformance/crash.py [--moments 200] [--seed 1] [--foreign]
+    python tests/conformance/crash.py [--moments 200] [--seed 1] [--foreign] [--starts fresh unsalted salted]
 
-Each moment: an operation (create, update, replacement in both orders, destroy) starts from a state where the
-one before was done; the engine is killed with SIGKILL while its provider works; `cancel`; the operation
-again. Then state and cloud must be those of a run without a kill, and no effect may have happened twice. With
-`--foreign` the provider knows no operation ids: what is uncertain must stand in the state as pending.
+Each moment: an operation (create, update, the same under other names by aliases, an update of targets,
+replacement in both orders, destroy) starts from a state where the one before was done; the engine is killed
+with SIGKILL while its provider works; `cancel`; the operation again. Then state and cloud must be those of a
+run without a kill, and no effect may have happened twice. What is on disk after the kill must be readable.
+The stacks are fresh (not made yet, no settings file), unsalted (made, no salt in the settings) or salted.
+With `--foreign` the provider knows no operation ids: what is uncertain must stand in the state as pending.
 """
 
 from __future__ import annotations
@@ -37,22 +39,36 @@ DELAY = 0.04  # seconds that the provider takes for each of them
 LIMIT = 120.0  # seconds that an operation may take, on a slow machine
 
 
+RENAMED = ("rename", "target", "replace", "replace-first")  # phases in which r0 is called s0
+PHASES = ("create", "update", "rename", "target", "replace", "replace-first", "destroy")
+STARTS = ("fresh", "unsalted", "salted")
+
+
+def name_of(phase: str, index: int) -> str:
+    return f"{'s' if phase in RENAMED else 'r'}{index}"
+
+
 def resources(phase: str) -> list[dict[str, Any]]:
     """What the program registers in a phase."""
     props: dict[str, Any] = {"size": 1, "site": "fr", "zone": "a", "password": "pw"}
-    props |= {"update": {"size": 2}, "replace": {"size": 2, "site": "de"}}.get(phase, {})
+    props |= {"update": {"size": 2}, "rename": {"size": 3}, "target": {"size": 4}}.get(phase, {})
+    props |= {"replace": {"size": 2, "site": "de"}}.get(phase, {})
     if phase == "replace-first":
         props |= {"size": 2, "site": "de", "zone": "b"}
     entries: list[dict[str, Any]] = []
     for index in range(COUNT):
         own = dict(props, password={"$secret": "pw"})
         if index > 1:
-            own["from"] = {"$output": f"r{index - 2}.rev"}
-        entries.append({"name": f"r{index}", "props": own})
+            own["from"] = {"$output": f"{name_of(phase, index - 2)}.rev"}
+        options = {"aliases": [{"name": f"r{index}"}]} if phase == "rename" else {}
+        entries.append({"name": name_of(phase, index), "props": own, "options": options})
     return entries
 
 
-PHASES = ("create", "update", "replace", "replace-first", "destroy")
+def targets(phase: str) -> tuple[str, ...]:
+    """The URNs that a phase is limited to."""
+    chosen = range(0, COUNT, 3) if phase == "target" else ()
+    return tuple(f"urn:pulumi:dev::suite::conf:index:Res::{name_of(phase, index)}" for index in chosen)
 
 
 @dataclass
@@ -61,6 +77,7 @@ class World:
 
     root: Path
     foreign: bool
+    start: str
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -68,6 +85,10 @@ class World:
         return self.root / "cloud"
 
     def make(self) -> None:
+        import recorder
+
+        from infra.engine.resource.stack_ref import StackRef
+
         program = self.root / "suite" / "prog"
         program.mkdir(parents=True)
         self.cloud.mkdir()
@@ -75,10 +96,15 @@ class World:
         plugins = {"providers": [{"name": "conf", "path": str(HERE / "provider")}]}
         project = {"name": "suite", "runtime": "python", "main": "prog", "plugins": plugins}
         (self.root / "suite" / "Pulumi.yaml").write_text(json.dumps(project))
+        if self.start == "salted":
+            settings = f"encryptionsalt: {recorder.SALT}\n"
+            (self.root / "suite" / "Pulumi.dev.yaml").write_text(settings)
+        if self.start != "fresh":
+            self.backend().init(StackRef("suite", "dev"))
 
     def copy(self, root: Path) -> World:
         shutil.copytree(self.root, root)
-        return World(root, self.foreign)
+        return World(root, self.foreign, self.start)
 
     def environment(self) -> dict[str, str]:
         import recorder
@@ -93,18 +119,15 @@ class World:
         return dict(os.environ) | ours
 
     def prepare(self, phase: str) -> None:
-        import recorder
-
         delays = [
-            {"method": method, "name": f"r{index}", "delay": DELAY}
+            {"method": method, "name": f"{letter}{index}", "delay": DELAY}
             for method in ("create", "update", "delete")
+            for letter in "rs"
             for index in range(COUNT)
         ]
         step = {"resources": [] if phase == "destroy" else resources(phase), "faults": delays}
         (self.cloud / "step.json").write_text(json.dumps(step))
         (self.cloud / "calls.jsonl").write_text("")
-        settings = f"encryptionsalt: {recorder.SALT}\n"
-        (self.root / "suite" / "Pulumi.dev.yaml").write_text(settings)
 
     @contextmanager
     def started(self, phase: str) -> Iterator[subprocess.Popen[str]]:
@@ -205,9 +228,8 @@ def child(phase: str, root: Path) -> int:
             print(event.severity, event.urn, event.message, flush=True)
 
     operation = engine.Operation.DESTROY if phase == "destroy" else engine.Operation.UP
-    result = engine.run(
-        operation, project_dir=root / "suite", stack="dev", options=engine.Options(parallel=4), on_event=tell
-    )
+    options = engine.Options(parallel=4, targets=targets(phase))
+    result = engine.run(operation, project_dir=root / "suite", stack="dev", options=options, on_event=tell)
     print(result.outcome, {str(op): count for op, count in result.changes.items()}, result.error)
     return result.exit_code
 
@@ -218,9 +240,11 @@ class Reference:
 
     folder: Path
     foreign: bool
+    start: str
 
     def __post_init__(self) -> None:
-        world = World(self.folder / "reference", self.foreign)
+        self.folder.mkdir()
+        world = World(self.folder / "reference", self.foreign, self.start)
         world.make()
         self.before: dict[str, World] = {}
         self.states: dict[str, dict[str, Any]] = {}
@@ -252,8 +276,11 @@ class Outcome:
 
 def kill_once(reference: Reference, phase: str, chance: random.Random, folder: Path) -> Outcome:
     """One moment."""
+    from infra import engine
+    from infra.engine.backend.secrets import crypter_for
     from infra.engine.resource import integrity
     from infra.engine.resource.stack_ref import StackRef
+    from infra.engine.resource.state import Snapshot
 
     world = reference.before[phase].copy(folder)
     world.prepare(phase)
@@ -272,6 +299,11 @@ def kill_once(reference: Reference, phase: str, chance: random.Random, folder: P
     _, told = backend.cancel(ref)
     deployment = backend.read(ref).deployment
     integrity.check(deployment.get("resources") or (), "the recovered state")
+    try:
+        Snapshot.from_json(deployment, crypter_for(deployment.get("secrets_providers")))
+    except engine.EngineError as error:
+        outcome.problems.append(f"the recovered state cannot be read: {error}")
+        return outcome
     outcome.pending = [f"{one.type} {one.resource['urn']}" for one in told.begun] if told else []
     stated = deployment.get("pending_operations") or []
     if len(stated) != len(outcome.pending):
@@ -311,6 +343,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--moments", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--starts", nargs="+", choices=STARTS, default=list(STARTS), help="of which stacks")
     parser.add_argument("--foreign", action="store_true", help="a provider that knows no operation ids")
     parser.add_argument("--keep", type=Path, help="keep the folders of failed moments here")
     parser.add_argument("--child", choices=PHASES, help=argparse.SUPPRESS)
@@ -321,9 +354,13 @@ def main(argv: list[str] | None = None) -> int:
     chance = random.Random(arguments.seed)
     failed = uncertain = early = 0
     with tempfile.TemporaryDirectory(prefix="crash-") as folder:
-        reference = Reference(Path(folder), arguments.foreign)
+        references = {
+            start: Reference(Path(folder) / start, arguments.foreign, start) for start in arguments.starts
+        }
         for number in range(arguments.moments):
             phase = PHASES[number % len(PHASES)]
+            start = arguments.starts[number % len(arguments.starts)]
+            reference = references[start]
             place = Path(folder) / f"moment-{number}"
             outcome = kill_once(reference, phase, chance, place)
             failed += bool(outcome.problems)
@@ -331,7 +368,7 @@ def main(argv: list[str] | None = None) -> int:
             early += outcome.finished
             word = "; ".join(outcome.problems) or ("came too late" if outcome.finished else "ok")
             about = f"{outcome.at:.3f} s, {outcome.calls} lines, {len(outcome.pending)} uncertain"
-            print(f"{number:3} {phase:<13} {about}: {word}", flush=True)
+            print(f"{number:3} {start:<8} {phase:<13} {about}: {word}", flush=True)
             if outcome.problems and arguments.keep:
                 shutil.copytree(place, arguments.keep / place.name)
             shutil.rmtree(place)

@@ -13,13 +13,16 @@ pytestmark = pytest.mark.conformance
 HERE = Path(__file__).resolve().parent
 
 
-@pytest.mark.parametrize("arguments", [["--moments", "10", "--seed", "7"], ["--moments", "5", "--foreign"]])
+FOREIGN = ["--moments", "7", "--foreign", "--starts", "unsalted"]
+
+
+@pytest.mark.parametrize("arguments", [["--moments", "21", "--seed", "7"], FOREIGN])
 def test_a_kill_loses_nothing_and_does_nothing_twice(arguments: list[str]) -> None:
     done = subprocess.run(
         [sys.executable, HERE / "crash.py", *arguments],
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=900,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-3000:]

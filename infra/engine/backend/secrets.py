@@ -99,10 +99,15 @@ class PassphraseCrypter:
     Args:
         salt: the stack's salt, from its state or its settings; empty to make a new one when it is needed.
         passphrase: gives the passphrase; by default from the environment.
+
+    Attributes:
+        on_new_salt: called with `state` when a salt is made, before the first ciphertext under it: whoever
+            writes ciphertexts as they come writes the salt first.
     """
 
     def __init__(self, salt: str = "", passphrase: Callable[[], str] = passphrase_from) -> None:
         self._salt, self._passphrase = salt, passphrase
+        self.on_new_salt: Callable[[dict[str, Any]], None] | None = None
         self._derived: bytes | None = None
         self._lock = threading.RLock()
 
@@ -163,6 +168,8 @@ class PassphraseCrypter:
         salt = secrets.token_bytes(8)
         key = _key(self._passphrase(), salt)
         self._salt = f"v1:{_to_text(salt)}:{_seal(key, _PROOF)}"
+        if self.on_new_salt is not None:
+            self.on_new_salt(self.state)
         return key
 
     def _verified(self) -> bytes:

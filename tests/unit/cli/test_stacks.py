@@ -481,3 +481,19 @@ def test_the_cli_s_last_words_are_the_error_if_it_tells_no_event(
     shown = operations.Shown(quiet=True)
     done = operations.run_stack(Operation.PREVIEW, "lab", engine=EngineName.PULUMI, shown=shown)
     assert (done.exit_code, done.messages) == (1, ("error: no such flag",))
+
+
+def test_an_import_brings_the_salt_of_what_it_encrypts(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "state.json"
+    root = {"urn": STACK, "custom": False, "type": "pulumi:pulumi:Stack"}
+    root["outputs"] = {"pw": SECRET | {"plaintext": json.dumps("planted")}}
+    deployment = {"manifest": {"time": "2026-11-22T10:00:00Z", "magic": "", "version": ""}}
+    file.write_text(json.dumps({"version": 3, "deployment": deployment | {"resources": [root]}}))
+    assert main(["stack", "init", "lab"]) == 0
+    assert main(["stack", "import", "lab", "--file", str(file)]) == 0
+    assert "planted" not in operations.backend().files(operations.reference("lab")).checkpoint.read_text()
+    capsys.readouterr()
+    assert main(["stack", "output", "lab", "--show-secrets", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"pw": "planted"}
