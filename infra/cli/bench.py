@@ -9,7 +9,11 @@ import typer
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
 # Name → module with `command`. A benchmark tells a person; it is never a timed test.
-BENCHES = {"plan": "infra.cli.bench_plan", "engine": "infra.cli.bench_engine"}
+BENCHES = {
+    "plan": "infra.cli.bench_plan",
+    "engine": "infra.cli.bench_engine",
+    "inventory": "infra.cli.bench_inventory",
+}
 
 
 @app.callback()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from infra.errors import UserError
 from infra.plan import machines_of, plan
 from infra.render.facts import MachineFacts, SiteFacts, machine_facts, site_facts
+from infra.rollout.patterns import select
+from infra.rollout.roster import Roster, group_name
+from infra.rollout.roster_table import roster_of
 from infra.spec import load_site
+
+__all__ = ["Targets", "group_name", "targets", "targets_of"]
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,11 +30,13 @@ class Targets:
         site: the site's name.
         machines: in plan order.
         facts: what they know of each other.
+        roster: their names and groups.
     """
 
     site: str
     machines: tuple[Machine, ...]
     facts: SiteFacts
+    roster: Roster
 
     @cached_property
     def by_name(self) -> Mapping[str, Machine]:
@@ -44,41 +49,18 @@ class Targets:
 
     def groups_of(self, machine: Machine) -> tuple[str, ...]:
         """Its Ansible groups: `role_tray`, `site_lab`, `pod_pod_01` and so on."""
-        levels = {
-            "role": machine.role,
-            "site": machine.site,
-            "pod": machine.pod,
-            "su": machine.su,
-            "rack": machine.rack,
-        }
-        return tuple(group_name(kind, str(name)) for kind, name in levels.items() if name)
+        return self.roster.groups_of(self.roster.rows[machine.name])
 
     def only(self, limit: str | None) -> tuple[Machine, ...]:
-        """The machines that a pattern picks: names and groups, with commas between; all without one.
+        """The machines that Ansible's pattern picks; all without one.
 
         Raises:
             UserError: a part of the pattern names nothing.
         """
         if not limit:
             return self.machines
-        wanted = {word.strip() for word in re.split(r"[,:]", limit) if word.strip()}
-        known = {name for machine in self.machines for name in (machine.name, *self.groups_of(machine))}
-        if strange := sorted(wanted - known - {"all"}):
-            raise UserError(
-                f"nothing is named {strange[0]!r}",
-                where=f"site {self.site}",
-                hint=f"use a machine or a group, for example {min(known)}",
-            )
-        return tuple(
-            machine
-            for machine in self.machines
-            if "all" in wanted or wanted & {machine.name, *self.groups_of(machine)}
-        )
-
-
-def group_name(kind: str, name: str) -> str:
-    """A valid Ansible group name: `pod`, `pod-01` → `pod_pod_01`."""
-    return f"{kind}_{re.sub(r'[^0-9A-Za-z_]', '_', name)}"
+        wanted = {self.roster.names[row] for row in select(self.roster, limit)}
+        return tuple(machine for machine in self.machines if machine.name in wanted)
 
 
 def targets(site: str, pod: str | None = None) -> Targets:
@@ -96,4 +78,5 @@ def targets_of(planned: Plan, pod: str | None = None) -> Targets:
         machines = machines_of(planned)
     else:
         machines = (*machines_of(planned, site_level=True), *machines_of(planned, pod))
-    return Targets(planned.site.name, tuple(machines), site_facts(planned.site, machines))
+    facts = site_facts(planned.site, machines)
+    return Targets(planned.site.name, tuple(machines), facts, roster_of(planned, pod))

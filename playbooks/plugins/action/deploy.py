@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from ansible.plugins.action import ActionBase
 
 from infra.errors import UserError
 from infra.render.deployment import Deployed, component_files
+from infra.rollout.facts import site_at
 from infra.rollout.secrets import secret
 
 REMOTE = Path(__file__).parent.parent / "modules" / "deploy.py"
@@ -35,7 +37,7 @@ class ActionModule(ActionBase):
         )
         del given
         variables = task_vars or {}
-        facts = {name: plain(self._templar.template(variables[name])) for name in ("machine", "site")}
+        facts = known(variables)
         try:
             files = [wire(file, facts["site"]["name"]) for file in component_files(arguments["files"], facts)]
         except UserError as error:
@@ -63,6 +65,15 @@ class ActionModule(ActionBase):
         if not self._task.diff:
             result.pop("diff", None)
         return result
+
+
+def known(variables: dict[str, Any]) -> dict[str, Any]:
+    """What templates know, from the plan itself: the variable `site` has no list of a site's machines."""
+    site = site_at(Path(str(variables["inventory_file"])), os.environ.get("GIGASITE_POD") or None)
+    return {
+        "machine": site.machine_variables(str(variables["inventory_hostname"])),
+        "site": site.site_mapping,
+    }
 
 
 def wire(file: Deployed, site: str) -> dict[str, Any]:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ansible import context
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin
 
 from infra.errors import UserError
-from infra.plan import plan
-from infra.rollout import ssh
-from infra.rollout.outputs import machine_outputs
-from infra.rollout.targets import Targets, group_name, targets_of
-from infra.spec import load
+from infra.rollout.inventory import adopt
+from infra.rollout.roster import Roster, roster_at
+
+if TYPE_CHECKING:
+    from infra.rollout.facts import SiteOfMachines
 
 DOCUMENTATION = r"""
 name: gigasite
@@ -23,13 +23,19 @@ short_description: Machines of a gigasite declaration
 description:
   - Takes C(inventories/SITE/site.yaml) as its source and asks the plan for the machines, and the stacks'
     state for what is known since they exist (serial numbers).
-  - Groups are C(role_ROLE), C(site_SITE), C(pod_POD), C(su_SU), C(rack_RACK), with underscores for dashes.
-  - Host variables are C(machine) (facts) and C(made) (what the stacks know); C(site) is a variable of the
-    site's group.
-  - The environment variable C(GIGASITE_POD) keeps it to the site level and one pod, which big sites need.
+  - Groups are C(role_ROLE), C(site_SITE), C(building_NAME), C(hall_NAME), C(pod_POD), C(su_SU), C(rack_RACK),
+    C(platform_NAME), C(leaf_pair_NAME), C(feed_SU), C(cdu_SU), C(nvlink_RACK), C(phase_NAME), C(pool_NAME),
+    C(partition_NAME), with underscores for dashes, and C(cordoned).
+  - Host variables are C(machine) (facts) and C(made) (what the stacks know), made when the host is asked for;
+    C(site) is a variable of the site's group.
+  - The environment variable C(GIGASITE_POD) keeps it to the site level and one pod.
 options: {}
 author: gigasite
 """
+
+NAMED = 5000
+"""Machines that the site's ssh_config names one by one: ssh reads it all for each connection. On larger sites
+a host's variables say how it is reached."""
 
 
 class InventoryModule(BaseInventoryPlugin):
@@ -44,36 +50,75 @@ class InventoryModule(BaseInventoryPlugin):
     def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:  # noqa: FBT001, FBT002
         """Fill the inventory."""
         super().parse(inventory, loader, path, cache)
+        source = Path(path)
+        pod = os.environ.get("GIGASITE_POD") or None
         try:
-            self._fill(found_targets(Path(path)))
+            roster = roster_at(source, pod)
+            variables = _Variables(source, pod, roster)
+            asked = context.CLIARGS
+            listing = bool(asked.get("list") or asked.get("graph"))
+            # The wrapper around it would look at each variable when it is set; ours are made later.
+            real = getattr(inventory, "__wrapped__", inventory)
+            adopt(real, roster, variables.of_host, variables.of_site, cordoned(roster), listing=listing)
         except UserError as error:
             raise AnsibleParserError(str(error)) from error
 
-    def _fill(self, found: Targets) -> None:
-        config = ssh.write_config(found.site, found.machines)
-        made = machine_outputs(found.site)
-        site_group = group_name("site", found.site)
-        self.inventory.add_group(site_group)
-        common = {
-            "site": asdict(found.facts),
+
+class _Variables:
+    """Variables of a declaration's hosts, made when they are asked for."""
+
+    def __init__(self, source: Path, pod: str | None, roster: Roster) -> None:
+        self.source, self.pod, self.roster = source, pod, roster
+        self.named = len(roster.names) <= NAMED
+        self._made: dict[str, Any] | None = None
+
+    @property
+    def site(self) -> SiteOfMachines:
+        from infra.rollout.facts import site_at  # noqa: PLC0415 (polars is slow to import, and a play may need none)
+
+        return site_at(self.source, self.pod)
+
+    def of_site(self) -> dict[str, Any]:
+        """Variables that all machines have."""
+        from infra.rollout import ssh  # noqa: PLC0415
+
+        site = self.roster.site
+        config = ssh.write_config(site, self.site.machines() if self.named else ())
+        return {
+            "site": self.site.site_variables(),
             "ansible_user": ssh.USER,
-            "ansible_ssh_private_key_file": str(ssh.paths.state(found.site) / "ssh" / "id_ed25519"),
+            "ansible_ssh_private_key_file": str(ssh.paths.state(site) / "ssh" / "id_ed25519"),
             # The connection's settings are in the file; they are named here because Ansible looks for them.
             "ansible_ssh_common_args": f"-F '{config}' -o ControlMaster=auto -o ControlPersist={ssh.PERSIST} "
-            f"-o ControlPath='{ssh.control_folder(found.site)}/%C'",
+            f"-o ControlPath='{ssh.control_folder(site)}/%C'",
         }
-        for name, value in common.items():
-            self.inventory.set_variable(site_group, name, value)
-        for machine in found.machines:
-            self.inventory.add_host(machine.name, port=machine.stand_in.ssh_port if machine.stand_in else 22)
-            self.inventory.set_variable(machine.name, "ansible_host", machine.name)
-            self.inventory.set_variable(machine.name, "machine", asdict(found.facts_of(machine)))
-            self.inventory.set_variable(machine.name, "made", made.get(machine.name, {}))
-            for group in found.groups_of(machine):
-                self.inventory.add_group(group)
-                self.inventory.add_host(machine.name, group=group)
+
+    def of_host(self, name: str) -> dict[str, Any]:
+        """Variables of one machine."""
+        if self._made is None:
+            from infra.rollout.outputs import machine_outputs  # noqa: PLC0415
+
+            self._made = dict(machine_outputs(self.roster.site))
+        machine = self.site.machine(name)
+        reached = {"ansible_host": name}
+        if not self.named and machine.stand_in is None:
+            reached = {
+                "ansible_host": machine.management_address,
+                "ansible_ssh_extra_args": f"-o HostKeyAlias={name}",
+            }
+        return {
+            **reached,
+            "ansible_port": machine.stand_in.ssh_port if machine.stand_in else 22,
+            "inventory_file": str(self.source),
+            "inventory_dir": str(self.source.parent),
+            "machine": self.site.machine_variables(name),
+            "made": self._made.get(name, {}),
+        }
 
 
-def found_targets(path: Path) -> Targets:
-    """The machines of a declaration, wherever it lies."""
-    return targets_of(plan(load(path)), os.environ.get("GIGASITE_POD") or None)
+def cordoned(roster: Roster) -> dict[str, list[int]]:
+    """The group `cordoned`: machines that rollouts drained and did not give back."""
+    from infra.rollout.cordon import cordoned_names  # noqa: PLC0415
+
+    rows = (roster.rows.get(name) for name in cordoned_names(roster.site))
+    return {"cordoned": sorted(row for row in rows if row is not None)}

@@ -154,6 +154,11 @@ def test_groups_are_the_plans_levels():
     assert set(found.groups_of(tray)) == {
         "role_tray",
         "site_lab",
+        "building_building_01",
+        "hall_hall_01",
+        "platform_lab_vm",
+        "leaf_pair_pod_01_leaf_01",
+        "partition_main",
         group_name("pod", tray.pod),
         group_name("su", tray.su),
         group_name("rack", tray.rack),
@@ -164,11 +169,6 @@ def test_groups_are_the_plans_levels():
 def test_a_limit_that_names_nothing_is_refused():
     with pytest.raises(UserError, match="nothing is named 'role_trey'"):
         targets("lab").only("role_trey")
-
-
-def plain(value):
-    """A variable as `ansible-inventory` prints it: marked as not being a template."""
-    return value["__ansible_unsafe"] if isinstance(value, dict) else value
 
 
 def test_the_inventory_works_alone(tmp_path):
@@ -182,12 +182,12 @@ def test_the_inventory_works_alone(tmp_path):
     assert set(found["_meta"]["hostvars"]) == {machine.name for machine in machines}
     for machine in machines:
         variables = found["_meta"]["hostvars"][machine.name]
-        assert plain(variables["machine"]["uuid"]) == machine.uuid
+        assert variables["machine"]["uuid"] == machine.uuid
         assert variables["ansible_port"] == machine.stand_in.ssh_port
-        assert [plain(link["mac"]) for link in variables["machine"]["links"]] == [
-            nic.mac for nic in machine.nics
-        ]
+        assert [link["mac"] for link in variables["machine"]["links"]] == [nic.mac for nic in machine.nics]
+        assert variables["site"]["name"] == "lab"
     assert "password" not in done.stdout.lower()
+    assert "__ansible_unsafe" not in done.stdout
 
 
 def test_ssh_config_is_private_strict_and_stable(state):

@@ -1,0 +1,33 @@
+"""`gigasite bench inventory`: the inventory plugin beside the same machines as YAML."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from infra.cli.arguments import Json
+
+
+def command(
+    site: Annotated[str, typer.Argument(help="The site whose machines are read.")] = "reference",
+    listing: Annotated[
+        bool, typer.Option("--list", help="Also list all machines with their variables: minutes.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Time Ansible's start on a site's machines: all of them read, and a play on one pod."""
+    from infra.rollout.bench_inventory import measure  # noqa: PLC0415 (not for --help)
+
+    found = []
+    for line in measure(site, listing=listing, say=lambda text: print(text, file=sys.stderr)):
+        found.append(line.to_json())
+        if not as_json:
+            beside = (
+                f" beside {line.theirs:,} {line.unit} = {line.ratio} ×" if line.theirs is not None else ""
+            )
+            print(f"{line.name}: {line.ours:,} {line.unit}{beside}\n  {line.conditions}")
+    if as_json:
+        print(json.dumps(found, indent=1))

@@ -1,0 +1,142 @@
+"""The inventory plugin beside the same inventory as YAML, and a pod's play beside one on a plain list."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from infra import paths
+from infra.errors import UserError
+from infra.rollout.roster import group_name, roster_at
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from infra.rollout.roster import Roster
+
+LIMIT_S = 1800.0
+READ = (
+    "import sys; from ansible.inventory.manager import InventoryManager as M;"
+    "from ansible.parsing.dataloader import DataLoader as L; m = M(L(), sources=[sys.argv[1]]);"
+    "print(len(list(m.hosts)), sum(1 for _ in m.groups))"
+)
+PLAY = "- hosts: {pattern}\n  gather_facts: false\n  tasks: []\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One line of a benchmark: what ours and theirs took, and on what."""
+
+    name: str
+    ours: float
+    theirs: float | None
+    unit: str
+    ratio: float | None
+    conditions: str
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON object."""
+        return asdict(self)
+
+
+def compare(name: str, ours: float, theirs: float | None, unit: str, conditions: str) -> Compared:
+    """One line; the ratio is theirs to ours."""
+    ratio = round(theirs / ours, 2) if theirs is not None and ours else None
+    return Compared(
+        name, round(ours, 3), None if theirs is None else round(theirs, 3), unit, ratio, conditions
+    )
+
+
+def measure(site: str, *, listing: bool, say: Callable[[str], None]) -> Iterator[Compared]:
+    """Measure on a site; each side in a process of its own, the second of two runs.
+
+    Args:
+        site: name of the site.
+        listing: also `ansible-inventory --list` of all machines, which takes minutes.
+        say: told what runs.
+    """
+    declaration = paths.inventory(site) / "site.yaml"
+    roster = roster_at(declaration)
+    pod = next((name for name in roster.pods.labels), None)
+    if pod is None:
+        raise UserError(f"site {site} has no pod", hint="use another site")
+    pattern = group_name("pod", pod)
+    rows = roster.members(pattern)
+    with tempfile.TemporaryDirectory() as folder:
+        written = Path(folder) / "hosts.yaml"
+        written.write_text(_yaml(roster, rows))
+        say(f"reading {len(roster.names):,} machines by the plugin")
+        ours, _ = _second(_python(READ, declaration))
+        say(f"reading {len(rows):,} machines of {pod} from YAML")
+        theirs, _ = _timed(_python(READ, written), {"ANSIBLE_INVENTORY_ENABLED": "yaml"})
+        scale = len(roster.names) / len(rows)
+        yield compare(
+            "read the inventory", ours, theirs * scale, "s",
+            f"{len(roster.names):,} machines, {len(roster.groups):,} groups; YAML: names, groups and ports of "
+            f"{len(rows):,} machines in {theirs:.1f} s, times {scale:.1f}; the plugin's roster was kept before",
+        )  # fmt: skip
+        plain = Path(folder) / "hosts.ini"
+        plain.write_text(f"[{pattern}]\n" + "\n".join(roster.names[row] for row in rows) + "\n")
+        play = Path(folder) / "play.yml"
+        play.write_text(PLAY.format(pattern=pattern))
+        say(f"a play on {pod}, twice on each side")
+        own, _ = _second(_tool("ansible-playbook", "-i", declaration.parent, play))
+        empty, _ = _second(_tool("ansible-playbook", "-i", plain, play), {"ANSIBLE_INVENTORY_ENABLED": "ini"})
+        yield compare(
+            "a play without tasks on one pod", own, empty, "s",
+            f"{len(rows):,} machines; theirs is a plain list of the same names, without groups and variables",
+        )  # fmt: skip
+        if listing:
+            say("listing all machines with their variables")
+            took, memory = _timed(_tool("ansible-inventory", "-i", declaration.parent, "--list"))
+            yield compare(
+                "--list of all: time", took, None, "s", f"{len(roster.names):,} machines, all variables"
+            )
+            yield compare("--list of all: memory", memory, None, "GiB", "the same run; peak resident")
+
+
+def _yaml(roster: Roster, rows: Sequence[int]) -> str:
+    """Machines and their groups as a YAML inventory."""
+    groups: dict[str, list[str]] = {}
+    lines = ["all:", "  hosts:"]
+    for row in rows:
+        lines.append(f"    {roster.names[row]}: {{ansible_host: {roster.names[row]}, ansible_port: 22}}")
+        for group in roster.groups_of(row):
+            groups.setdefault(group, []).append(roster.names[row])
+    lines.append("  children:")
+    for group, names in groups.items():
+        lines += [f"    {group}:", "      hosts:", *(f"        {name}:" for name in names)]
+    return "\n".join(lines) + "\n"
+
+
+def _python(code: str, source: Path) -> list[str]:
+    return [sys.executable, "-c", code, str(source)]
+
+
+def _tool(name: str, *words: str | Path) -> list[str]:
+    return [str(Path(sys.executable).parent / name), *map(str, words)]
+
+
+def _second(command: list[str], extra: dict[str, str] | None = None) -> tuple[float, float]:
+    _timed(command, extra)
+    return _timed(command, extra)
+
+
+def _timed(command: list[str], extra: dict[str, str] | None = None) -> tuple[float, float]:
+    """Seconds and peak GiB of a process (of the largest child so far, for memory)."""
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(paths.ROOT / "ansible.cfg"), **(extra or {})}
+    began = time.perf_counter()
+    done = subprocess.run(
+        command, cwd=paths.ROOT, env=environment, capture_output=True, text=True, timeout=LIMIT_S, check=False
+    )
+    took = time.perf_counter() - began
+    if done.returncode:
+        raise UserError(f"`{' '.join(command[:3])} …` failed:\n{done.stderr[-1000:]}")
+    return took, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20

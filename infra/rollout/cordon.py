@@ -1,0 +1,45 @@
+"""Machines that rollouts took out of service and did not give back: a file of names and reasons per site."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from typing import TYPE_CHECKING
+
+from infra import paths
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+
+def _file(site: str) -> Path:
+    return paths.ROOT / ".gigasite" / site / "cordoned.json"
+
+
+def cordoned(site: str) -> dict[str, str]:
+    """Reason by name of each machine that is out of service."""
+    try:
+        found: dict[str, str] = json.loads(_file(site).read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found
+
+
+def cordoned_names(site: str) -> tuple[str, ...]:
+    """Names of the machines that are out of service."""
+    return tuple(cordoned(site))
+
+
+def update(site: str, taken: Mapping[str, str], given_back: Iterable[str] = ()) -> None:
+    """Note machines that were taken out of service, and those that are in service again."""
+    file = paths.state(site) / "cordoned.json"
+    with (file.parent / "cordoned.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        known = {**cordoned(site), **taken}
+        for name in given_back:
+            known.pop(name, None)
+        draft = file.with_suffix(f".{os.getpid()}")
+        draft.write_text(json.dumps(known, indent=1, sort_keys=True))
+        draft.replace(file)

@@ -1,0 +1,130 @@
+"""Facts of a site's machines, each made when somebody asks for it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
+
+from infra.plan import machines_of, plan
+from infra.render.facts import SiteFacts, machine_facts, site_facts
+from infra.spec import load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from infra.plan import Plan
+    from infra.plan.tables.machines import Machine
+
+
+class SiteOfMachines:
+    """Machines and facts of one declaration.
+
+    Args:
+        planned: the plan.
+        pod: only the site level and this pod; all pods without it.
+        pod_of: name → pod, for machines at the other end of a cable.
+    """
+
+    def __init__(self, planned: Plan, pod: str | None, pod_of: Mapping[str, str | None]) -> None:
+        self.planned, self.pod, self.pod_of = planned, pod, pod_of
+        self._pods: dict[str | None, dict[str, Machine]] = {}
+
+    @property
+    def pods(self) -> tuple[str, ...]:
+        """Names of the pods in scope."""
+        return (self.pod,) if self.pod else self.planned.pods
+
+    def machine(self, name: str) -> Machine:
+        """One machine, made with all others of its pod.
+
+        Raises:
+            KeyError: there is none of this name.
+        """
+        return self._of(self.pod_of[name])[name]
+
+    def machines(self) -> Iterator[Machine]:
+        """All machines in scope; of a big site this takes a minute."""
+        for pod in (None, *self.pods):
+            yield from self._of(pod).values()
+
+    def _of(self, pod: str | None) -> dict[str, Machine]:
+        if pod not in self._pods:
+            made = machines_of(self.planned, pod) if pod else machines_of(self.planned, site_level=True)
+            self._pods[pod] = {machine.name: machine for machine in made}
+        return self._pods[pod]
+
+    @cached_property
+    def common(self) -> SiteFacts:
+        """What follows from the declaration and the site's servers, for a site of any size."""
+        return site_facts(self.planned.site, tuple(self._of(None).values()))
+
+    @cached_property
+    def whole(self) -> SiteFacts:
+        """All that templates may name."""
+        bare = [*machines_of(self.planned, site_level=True, cables=False)]
+        for pod in self.pods:
+            bare += machines_of(self.planned, pod, cables=False)
+        return site_facts(self.planned.site, bare)
+
+    def machine_variables(self, name: str) -> dict[str, Any]:
+        """The variable `machine`."""
+        return asdict(machine_facts(self.machine(name), _Peers(self), self.common))
+
+    def site_variables(self) -> dict[str, Any]:
+        """The variable `site`: what is the same size for a site of any size."""
+        return {**asdict(self.common), "hosts": [], "slurm": None}
+
+    @cached_property
+    def site_mapping(self) -> dict[str, Any]:
+        """`whole` as templates take it."""
+        return asdict(self.whole)
+
+
+class _Peers(dict):  # type: ignore[type-arg]
+    """Machines by name, found when asked for."""
+
+    def __init__(self, owner: SiteOfMachines) -> None:
+        super().__init__()
+        self._owner = owner
+
+    def __missing__(self, name: str) -> Machine:
+        self[name] = found = self._owner.machine(name)
+        return found
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Like a mapping's."""
+        try:
+            return self[name]
+        except KeyError:
+            return default
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._owner.pod_of
+
+
+@cache
+def site_at(declaration: Path, pod: str | None = None) -> SiteOfMachines:
+    """Machines and facts of a declaration; the same object for each caller in a process and its forks.
+
+    Raises:
+        UserError: the declaration or the pod is wrong.
+    """
+    from infra.rollout.roster import roster_at  # noqa: PLC0415 (it knows a plan's roster, and asks this for none)
+
+    roster = roster_at(declaration, pod)
+    return SiteOfMachines(plan(load(declaration)), pod, _PodOf(roster.rows, roster.pods))
+
+
+class _PodOf(dict):  # type: ignore[type-arg]
+    """Name of a machine → name of its pod."""
+
+    def __init__(self, rows: Mapping[str, int], pods: Any) -> None:
+        super().__init__(rows)
+        self._pods = pods
+
+    def __getitem__(self, name: str) -> str | None:
+        row = super().__getitem__(name)
+        found: str | None = self._pods[row]
+        return found

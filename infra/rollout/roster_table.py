@@ -1,0 +1,138 @@
+"""The plan's machines and their groups by columns: where a roster comes from."""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from infra.plan.tables.machines import Role
+from infra.rollout.roster import Column, Roster, safe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from infra.plan import Plan
+
+
+def roster_of(planned: Plan, pod: str | None = None) -> Roster:
+    """Names and groups of a whole plan, or of its site level and one pod.
+
+    Raises:
+        UserError: the plan has no such pod.
+    """
+    parts = [planned] if pod is None else [planned.own_level(), planned.pod(pod)]
+    frame = pl.concat([_frame(part) for part in parts], how="diagonal_relaxed", rechunk=True)
+    frame = frame.sort("pod", nulls_last=False, maintain_order=True)
+    named = frame.select(
+        "name", "pod_name", *(expression.alias(kind) for kind, expression in _kinds(planned))
+    )
+    kinds = [kind for kind in named.columns[2:] if named[kind].null_count() < named.height]
+    return Roster(
+        planned.site.name,
+        tuple(named["name"].to_list()),
+        _column(named["pod_name"]),
+        {kind: _column(named[kind]) for kind in kinds},
+    )
+
+
+def _column(values: pl.Series) -> Column:
+    """Labels in order of their first row, and the label's number (or -1) of each row."""
+    labels = values.drop_nulls().unique(maintain_order=True)
+    if not len(labels):
+        return Column((), bytes(4 * len(values)).replace(b"\0", b"\xff"))
+    numbers = pl.DataFrame(
+        {"label": labels, "number": pl.int_range(0, len(labels), dtype=pl.Int32, eager=True)}
+    )
+    found = pl.DataFrame({"label": values}).join(numbers, on="label", how="left", maintain_order="left")
+    return Column(tuple(labels.to_list()), array("i", found["number"].fill_null(-1).to_list()).tobytes())
+
+
+def _frame(planned: Plan) -> pl.DataFrame:
+    """Servers, data switches and trays of a plan, with what their groups follow from."""
+    scope = {"name": "name", "role": "role", "platform": "platform"}
+    none = pl.lit(None, pl.String)
+    servers = planned.server_frame.select(
+        *scope, pl.lit(None, pl.Int32).alias("pod"), none.alias("pod_name"), none.alias("row"),
+        pl.col("rack_name").alias("rack"),
+    )  # fmt: skip
+    table = planned.switches
+    switches = table.filter(table["fabric"] != "out-of-band").select(
+        "name", pl.lit(Role.SWITCH.value).alias("role"), pl.col("model").alias("platform"),
+        pl.col("pod").str.slice(4).cast(pl.Int32).sub(1).alias("pod"), pl.col("pod").alias("pod_name"),
+        pl.col("su").alias("row"), "rack",
+    )  # fmt: skip
+    trays = planned.node_frame.select(
+        "name", pl.lit(Role.TRAY.value).alias("role"), "platform", "pod", "pod_name", "row",
+        pl.col("rack_name").alias("rack"), "pool", "node", "in_unit", "slot",
+    )  # fmt: skip
+    frames = [switches, trays]
+    if planned.site_level:
+        frames.insert(0, servers)
+    return pl.concat(frames, how="diagonal_relaxed")
+
+
+def _kinds(planned: Plan) -> Iterator[tuple[str, pl.Expr]]:
+    """Kinds of groups and the name of each machine's."""
+    site, layout = planned.site, planned.site.layout
+    tray = pl.col("role") == Role.TRAY.value
+    pod = pl.col("pod")
+
+    def block(word: str, size: int) -> pl.Expr:
+        return _group(word, pl.format(word + "-{}", (pod // size + 1).cast(pl.String).str.zfill(2)))
+
+    yield "role", _group("role", pl.col("role"))
+    yield "site", pl.lit(f"site_{safe(site.name)}")
+    yield "building", block("building", layout.pods_per_hall * layout.halls_per_building)
+    yield "hall", block("hall", layout.pods_per_hall)
+    yield "pod", _group("pod", pl.col("pod_name"))
+    yield "su", _group("su", pl.col("row"))
+    yield "rack", _group("rack", pl.col("rack"))
+    yield "platform", _group("platform", pl.col("platform"))
+    yield from _leaf_pairs(planned, tray)
+    # A row's busways are redundant to one another, and all its racks hang on them; so with its coolers.
+    if site.feeds and site.feeds.busway is not None:
+        yield "feed", pl.when(pod.is_not_null()).then(_group("feed", pl.col("row")))
+    if site.cooling and site.cooling.cooler:
+        yield "cdu", pl.when(tray).then(_group("cdu", pl.col("row")))
+    joined = {
+        form.platform
+        for form in planned.geometry.forms
+        if any(c.name == "nvlink" for c, _ in form.companions)
+    }
+    yield "nvlink", pl.when(tray & pl.col("platform").is_in(joined)).then(_group("nvlink", pl.col("rack")))
+    phase: pl.Expr = pl.lit(None, pl.String)
+    for entry in reversed(site.phases):
+        phase = pl.when(pod < entry.pods).then(pl.lit(f"phase_{safe(entry.name)}")).otherwise(phase)
+    yield "phase", phase
+    yield "pool", _group("pool", pl.col("pool"))
+    if site.schedulers.slurm:
+        for partition in site.schedulers.slurm.partitions:
+            scheduled = tray & pl.col("pool").is_null()
+            yield (
+                f"partition {partition.name}",
+                pl.when(scheduled).then(pl.lit(f"partition_{safe(partition.name)}")),
+            )
+
+
+def _leaf_pairs(planned: Plan, tray: pl.Expr) -> Iterator[tuple[str, pl.Expr]]:
+    """Trays on the same first-tier switches of the north-south fabric, one of each rail and plane."""
+    tiers = planned.geometry.tiers.get("north-south")
+    if not tiers:
+        return
+    first, lanes = tiers[0], dict(planned.geometry.unit.lanes).get("north-south", 0)
+    inside = {"rack": pl.col("slot"), "scalable-unit": pl.col("in_unit"), "pod": pl.col("node")}.get(
+        first.per
+    )
+    block = {"rack": "rack", "scalable-unit": "row", "pod": "pod_name"}.get(first.per)
+    if not lanes or inside is None or block is None:
+        return
+    number = (inside * lanes // first.down + 1).cast(pl.String).str.zfill(2)
+    name = pl.format("{}-{}-{}", pl.col(block), pl.lit(first.name), number)
+    yield "leaf_pair", pl.when(tray).then(_group("leaf_pair", name))
+
+
+def _group(kind: str, name: pl.Expr) -> pl.Expr:
+    """`group_name` of a column."""
+    return pl.format(kind + "_{}", name.str.replace_all(r"[^0-9A-Za-z_]", "_"))

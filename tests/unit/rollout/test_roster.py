@@ -1,0 +1,117 @@
+"""Names, groups and patterns of a site's machines, beside Ansible's own answers."""
+
+from __future__ import annotations
+
+import pytest
+from ansible.inventory.manager import InventoryManager
+from ansible.parsing.dataloader import DataLoader
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from infra import paths
+from infra.errors import UserError
+from infra.plan import machines_of, plan
+from infra.rollout.facts import site_at
+from infra.rollout.inventory import adopt
+from infra.rollout.patterns import select
+from infra.rollout.roster import DOMAINS, roster_at
+from infra.spec import load_site
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.fixture(scope="module")
+def big():
+    return roster_at(paths.inventory("reference") / "site.yaml")
+
+
+def test_the_roster_has_the_plans_machines():
+    roster = roster_at(paths.inventory("reference") / "site.yaml", "pod-07")
+    planned = plan(load_site("reference"))
+    machines = [
+        *machines_of(planned, site_level=True, cables=False),
+        *machines_of(planned, "pod-07", cables=False),
+    ]
+    assert set(roster.names) == {machine.name for machine in machines}
+    for machine in machines:
+        groups = roster.groups_of(roster.rows[machine.name])
+        assert f"role_{machine.role}" in groups
+        assert roster.pods[roster.rows[machine.name]] == machine.pod
+        for kind, name in (("rack", machine.rack), ("su", machine.su), ("pod", machine.pod)):
+            assert (f"{kind}_{name}".replace("-", "_") in groups) == bool(name), (machine.name, groups)
+
+
+def test_a_kept_roster_is_the_same_and_a_damaged_one_is_made_anew(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "state", lambda: tmp_path)
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    (tmp_path / ".gigasite").mkdir()
+    for folder in ("infra/spec", "infra/plan", "infra/rollout"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "infra/rollout/roster_table.py").touch()
+    source = tmp_path / "site.yaml"
+    source.write_text((paths.Path(__file__).parents[3] / "inventories/lab/site.yaml").read_text())
+    first = roster_at(source)
+    (kept,) = (tmp_path / ".gigasite" / "rosters").glob("*.roster")
+    assert roster_at(source) == first
+    kept.write_bytes(kept.read_bytes()[:100])
+    assert roster_at(source) == first
+    source.write_text(source.read_text().replace("slots: [1, 2]", "slots: [1, 2, 3]"))
+    assert len(roster_at(source).names) == len(first.names) + 1
+
+
+def test_every_tray_of_the_reference_has_its_failure_domains(big):
+    trays = big.members("role_tray")
+    assert len(trays) == 124_416
+    assert all(len(big.domains_of(row)) == len(DOMAINS) for row in trays[::997])
+    assert len(big.members("nvlink_pod_01_su_01_rack_01")) == 18
+    # 84 trays of a scalable unit's 144 are on its first pair of leaves (84 ports down), 60 on the next
+    assert len(big.members("leaf_pair_pod_01_su_01_ns_leaf_01")) == 84
+    assert len(big.members("leaf_pair_pod_01_su_01_ns_leaf_02")) == 60
+    assert len(big.members("phase_2026")) == len([row for row in trays if row]) // 54 * 13 + _switches(
+        big, 13
+    )
+    assert len(big.members("pool_spare")) == 144
+    assert len(big.members("partition_main")) == 124_416 - 144
+
+
+def _switches(roster, pods):
+    first = {f"pod-{index + 1:02d}" for index in range(pods)}
+    return sum(roster.pods[row] in first for row in roster.members("role_switch"))
+
+
+def test_people_may_write_spaces(big):
+    found = select(big, "pod_pod_01 & role_tray & !cordoned", {"cordoned": [big.members("role_tray")[0]]})
+    assert len(found) == 2303
+    assert select(big, "pod_pod_01:&role_tray:!cordoned", {"cordoned": []})[0] == found[0] - 1
+
+
+def test_words_that_name_nothing_are_all_named_with_a_near_one(big):
+    with pytest.raises(UserError, match=r"'pod_pod_99', 'role_trey'.*pod_pod_9|'pod_pod_99', 'role_trey'"):
+        select(big, "pod_pod_99:&role_trey")
+
+
+WORDS = [
+    *("all", "role_tray", "role_switch", "pod_pod_01", "rack_*", "lab-*", "~lab-(head|storage)", "site_lab"),
+    *("role_tray[0]", "role_tray[-1]", "role_tray[0:1]", "lab-head", "su_pod_01_su_01"),
+]
+
+
+@given(st.lists(st.tuples(st.sampled_from(["", "&", "!"]), st.sampled_from(WORDS)), min_size=1, max_size=4))
+@settings(max_examples=200, deadline=None)
+def test_patterns_mean_what_ansible_means(parts):
+    source = paths.inventory("lab") / "site.yaml"
+    roster = roster_at(source)
+    manager = InventoryManager(DataLoader(), sources=[])
+    adopt(manager._inventory, roster, lambda _: {}, dict, {"cordoned": []}, listing=False)
+    pattern = [sign + word for sign, word in parts]
+    theirs = {host.name for host in manager.get_hosts(pattern)}
+    assert {roster.names[row] for row in select(roster, pattern)} == theirs, pattern
+
+
+def test_facts_of_one_machine_need_its_own_pod_only():
+    site = site_at(paths.inventory("reference") / "site.yaml")
+    site._pods.clear()
+    facts = site.machine_variables("pod-03-su-01-rack-01-tray-01")
+    assert facts["pod"] == "pod-03"
+    assert set(site._pods) <= {None, "pod-03"}
+    assert site.site_variables()["hosts"] == []
