@@ -81,6 +81,8 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         "uidmap",
     ),
     Requirement("mke2fs", _program("mke2fs"), "the stand-ins' image", "e2fsprogs"),
+    Requirement("gcc", _program("gcc"), "the stand-ins' accelerators", "gcc"),
+    Requirement("C headers", _file("usr/include/stdio.h"), "the stand-ins' accelerators", "libc6-dev"),
     Requirement("ssh", _program("ssh"), "Ansible and the checks", "openssh-client"),
     Requirement("ssh-keygen", _program("ssh-keygen"), "keys of the stand-ins", "openssh-client"),
 )
