@@ -64,10 +64,14 @@ def _show(plan: Plan, figures: dict[str, Any], found: Sequence[Finding], *, limi
     from rich.console import Console  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
+    from infra.plan.tables.paths import fabric_paths  # noqa: PLC0415
+    from infra.plan.views.paths import sentence  # noqa: PLC0415
+
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     when = f", in service by the end of phase {plan.phase}" if plan.phase else ""
     console.print(Text(f"{plan.site.title or plan.site.name}{when}", style="bold"))
-    console.print(_counts(figures))
+    paths = {name: sentence(fabric_paths(plan.geometry, name)) for name in plan.geometry.tiers}
+    console.print(_counts(figures, paths))
     if limits:
         console.print(_limits(plan))
     colours = {"error": "red", "warning": "yellow", "info": "cyan"}
@@ -89,16 +93,16 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _counts(figures: dict[str, Any]) -> Table:
+def _counts(figures: dict[str, Any], paths: dict[str, str]) -> Table:
     from rich.table import Table  # noqa: PLC0415
 
     table = Table.grid(padding=(0, 2))
-    for label, text in _lines(figures):
+    for label, text in _lines(figures, paths):
         table.add_row(label, text)
     return table
 
 
-def _lines(figures: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _lines(figures: dict[str, Any], paths: dict[str, str]) -> Iterator[tuple[str, str]]:
     """Labels and figures, from places to people's carbon."""
     from infra.plan.admission.limits import number  # noqa: PLC0415
 
@@ -114,6 +118,7 @@ def _lines(figures: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield f"{fabric.replace('_', '-')} switches", _sum_of(parts)
     for fabric, cables in figures["cables"].items():
         yield f"{fabric.replace('_', '-')} cables", _sum_of(cables)
+    yield from ((f"{fabric} paths", line) for fabric, line in paths.items())
     power = figures["power"]
     yield (
         "power",

@@ -37,6 +37,7 @@ VERBS: dict[str, Verb] = {
     "verify": Verb("infra.cli.verify", MAIN, "Check the site's machines against the plan, with testinfra."),
     "report": Verb("infra.cli.report", MAIN, "Write the site's report again, as a page and as JSON."),
     "plan": Verb("infra.cli.plan", PLAN, "Expand a site's declaration and say what it holds and needs."),
+    "fabric": Verb("infra.cli.fabric", PLAN, "Paths, bisection and losses of a site's fabrics."),
     "fit": Verb("infra.cli.fit", PLAN, "How many pods fit the site's grid connection."),
     "diff": Verb("infra.cli.diff", PLAN, "What a change of the declaration does, across all layers."),
     "energy": Verb("infra.cli.energy", PLAN, "PUE, WUE, ERF, REF, carbon and heat of a site."),

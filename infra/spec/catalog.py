@@ -130,6 +130,8 @@ class Switch(Part):
     ports: Count
     speed: units.Speed
     """Of one port."""
+    speeds: tuple[units.Speed, ...] = ()
+    """Lower speeds that a port can be set to."""
     height: Count
     power: units.Power
     port_name: str = Field(examples=["swp{}"])

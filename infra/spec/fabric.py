@@ -11,7 +11,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from infra.spec.base import Count, Name, Part, Whole
+from infra.spec.base import Count, Factor, Name, Part, Whole
+
+Split = Literal[1, 2, 4, 8]
+"""Into how many a port or an interface can be split: by its lanes, of which there are eight at most."""
 
 Block = Literal["rack", "scalable-unit", "pod", "hall", "building", "site"]
 """Levels that a tier's switches can be counted over, from small to large."""
@@ -38,6 +41,10 @@ class Tier(Part):
     groups: Count = 1
     """Sets in which switches of this tier come (see above); `count` is for one of them."""
     group_by: Literal["index", "rail"] = "index"
+    breakout: Split | None = None
+    """Ports into which each port of these switches is split; by default the fabric's."""
+    oversubscription: Annotated[float, Field(gt=0, le=1000, examples=[8.0])] | None = None
+    """The most bandwidth that may come from below for each unit of its uplinks'."""
 
 
 class Fabric(Part):
@@ -46,10 +53,14 @@ class Fabric(Part):
     title: str = ""
     rails: Count = 1
     """NIC i of a node goes to rail i modulo this: its own first-tier switches."""
-    planes: Count = 1
+    planes: Split = 1
     """Each NIC is split into this many ports, each in a network of its own."""
-    breakout: Count = 1
+    breakout: Split = 1
     """Ports into which each switch port is split (with cables that fan out)."""
+    bisection: Factor | None = None
+    """The least part of the hosts' bandwidth that must cross between any two halves of them."""
+    paths: Count | None = None
+    """The fewest shortest paths that any two first-tier switches must have."""
     tiers: tuple[Tier, ...] = Field(min_length=1, examples=[[{"name": "leaf"}]])
     routing: Literal["bgp", "static", "subnet-manager", "none"] = "bgp"
     asn_base: Annotated[int, Field(ge=1, le=4294967294, examples=[4200000000])] = 4200000000

@@ -58,6 +58,11 @@ class ResolvedTier:
         """Switches in one block."""
         return self.planes * self.sets * self.count
 
+    @property
+    def speed(self) -> float:
+        """Gbit/s of one logical port."""
+        return float(self.model.speed / self.breakout)
+
 
 def blocks_within(layout: Layout, small: str, large: str) -> int:
     """How many blocks of one level a (full) block of a larger level holds."""
@@ -133,7 +138,8 @@ def resolve(site: Site, name: str, fabric: Fabric) -> tuple[ResolvedTier, ...]:
     result: list[ResolvedTier] = []
     for level, tier in enumerate(fabric.tiers):
         model = catalog.switch(tier.switch)
-        ports = model.ports * fabric.breakout
+        breakout = tier.breakout or fabric.breakout
+        ports = model.ports * breakout
         down = tier.down if tier.down is not None else max(ports - tier.up, 1)
         if not result:
             sets, needed = fabric.rails, endpoints(site, name, fabric)
@@ -152,7 +158,7 @@ def resolve(site: Site, name: str, fabric: Fabric) -> tuple[ResolvedTier, ...]:
             ResolvedTier(
                 fabric=name, level=level, name=tier.name, model=model, per=tier.per, planes=fabric.planes,
                 sets=sets, count=count, ports=ports, down=down, up=tier.up, by_rail=tier.group_by == "rail",
-                needed=math.ceil(needed / count), breakout=fabric.breakout,
+                needed=math.ceil(needed / count), breakout=breakout,
             )
         )  # fmt: skip
     return tuple(result)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from infra.plan.admission.announcement import contradictions
 from infra.plan.admission.findings import ORDER, Finding, Severity
 from infra.plan.admission.limits import Limit, apart
-from infra.plan.admission.rules import cooling, fabric, power, services
+from infra.plan.admission.rules import cooling, fabric, paths, power, services
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -90,6 +90,14 @@ RULES: tuple[Rule, ...] = (
     Rule("cdu-flow", "coolant of a row against its CDUs", cooling.cdu_flow),
     Rule("switch-ports", "ports of a switch", fabric.switch_ports),
     Rule("down-ports", "cables into a tier", fabric.down_ports),
+    Rule("fabric-islands", "leaves of one plane and rail block", paths.islands),
+    Rule("uneven-links", "links between two tiers", paths.dealing, "warning"),
+    Rule("loose-uplinks", "uplinks of the top tier", paths.loose_uplinks),
+    Rule("idle-switches", "upper switches", paths.idle_switches),
+    Rule("link-speed", "speed of a cable's two ends", paths.speeds),
+    Rule("oversubscription", "oversubscription", paths.oversubscription),
+    Rule("bisection", "bisection bandwidth of full", paths.bisection),
+    Rule("fabric-paths", "paths between two leaves", paths.fewest_paths),
     Rule("exception-ports", "host ports of an exception", fabric.exception_ports),
     Rule("slurm-nodes", "nodes of a Slurm cluster", services.slurm),
     Rule("kubernetes-nodes", "nodes of a Kubernetes cluster", services.kubernetes),

@@ -9,6 +9,7 @@ from infra.plan.admission.admission import findings
 from infra.plan.tables import schedulers
 from infra.plan.tables.cooling import rise_k
 from infra.plan.tables.counts import Counts, counts, level_name
+from infra.plan.tables.paths import fabric_paths
 from infra.plan.tables.power import balance, pue_of
 from infra.plan.tables.storage import checkpoint
 
@@ -41,6 +42,7 @@ def summary(plan: Plan) -> dict[str, Any]:
         "servers": plan.server_frame.height,
         "switches": _switches(plan, number),
         "cables": _cables(number),
+        "fabrics": _fabrics(plan),
         "power": _power(plan),
         "cooling": _cooling(plan),
         "storage": _storage(plan),
@@ -56,7 +58,7 @@ def _rounded(value: Any) -> Any:
     """Ten significant digits: what arithmetic in binary adds beyond them says nothing."""
     if isinstance(value, dict):
         return {key: _rounded(part) for key, part in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return [_rounded(part) for part in value]
     return float(f"{value:.10g}") if isinstance(value, float) else value
 
@@ -85,6 +87,11 @@ def _cables(number: Counts) -> dict[str, dict[str, int]]:
     for part in result.values():
         part["total"] = sum(part.values())
     return result
+
+
+def _fabrics(plan: Plan) -> dict[str, Any]:
+    """Of the whole declaration, whatever is in scope: a phase's switches are the same."""
+    return {_key(name): fabric_paths(plan.geometry, name).data() for name in plan.geometry.tiers}
 
 
 def _power(plan: Plan) -> dict[str, float]:
