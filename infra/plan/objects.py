@@ -167,7 +167,8 @@ class Expansion:
         row = f"{pod_name(pod)}-su-{su + 1:02d}"
         rack_name = f"{row}-rack-{rack + 1:02d}"
         first = (su * geometry.racks + rack) * unit.stride
-        position = 0
+        width = tiers.management_width(form)
+        position = form.capacity * width
         for slot in form.slots:
             node = catalog.platform(slot.platform).node
             name = f"{rack_name}-tray-{slot.number:02d}"
@@ -201,8 +202,7 @@ class Expansion:
                     self._address("link", pod, (at * unit.nics + port) * 2 + 1, name, f"{group.name}{index}")
                     port += 1
             for index in range(node.management_ports):
-                self._management((pod, su, rack), name, f"mgmt{index}", position)
-                position += 1
+                self._management((pod, su, rack), name, f"mgmt{index}", (slot.number - 1) * width + index)
         for companion, _ in form.companions:
             for index in range(companion.count):
                 for number in range(companion.management_ports):

@@ -6,7 +6,7 @@ import ipaddress
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from infra.spec import catalog, forms, tiers
+from infra.spec import catalog, forms, rooms, tiers
 from infra.spec.mistake import Mistake
 
 if TYPE_CHECKING:
@@ -30,9 +30,6 @@ RESERVED: dict[str, str] = {
 
 LARGEST = 8
 """The shortest prefix that a pod's block can have."""
-
-SERVER_LINKS = 16
-"""Link addresses that a server has room for: eight links of two."""
 
 POOLS = (
     ("management", "management_pod"),
@@ -108,7 +105,7 @@ def _fits(site: Site, network: Network, need: int) -> str:
 def _site_needs(site: Site, pool: str) -> int:
     """Addresses that the site's own block must hold."""
     if pool == "links":
-        return SERVER_LINKS * sum(server.count for server in site.servers)
+        return 2 * rooms.SERVER_LINKS * rooms.end([(server.count, 1) for server in site.servers])
     return tiers.site_seats(site)[1] + 1
 
 
@@ -123,10 +120,10 @@ def pod_needs(site: Site) -> dict[str, int]:
         (sum(group.count for group in catalog.platform(slot.platform).node.nics)
          for form in rack_forms for slot in form.slots), default=0,
     )  # fmt: skip
-    management = max(tiers.management_ports(form) for form in rack_forms)
+    management = max(tiers.management_room(form) for form in rack_forms)
     return {
         # The network's, the gateway's and the broadcast address besides the hosts'.
         "management": layout.scalable_units_per_pod * racks * management + tiers.switch_room(site) + 3,
         "loopbacks": nodes + tiers.switch_room(site),
-        "links": 2 * nodes * nics + 2 * sum(server.count for server in site.servers),
+        "links": 2 * nodes * nics,
     }

@@ -136,7 +136,7 @@ def _fabrics(site: Site) -> Iterator[Mistake]:
 
 
 def _references(site: Site) -> Iterator[Mistake]:
-    servers = tuple(server.name for server in site.servers)
+    servers = tuple(server.name for server in site.servers if server.count)
     own: tuple[Loc, ...] = (("servers",),)
     for field in ("ntp", "dns", "registry", "monitoring"):
         name = getattr(site.services, field)

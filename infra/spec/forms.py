@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from infra.spec import catalog
 
 if TYPE_CHECKING:
-    from infra.spec.catalog import Companion
+    from infra.spec.catalog import Companion, Platform
     from infra.spec.layout import Layout, Rack
 
 
@@ -30,8 +30,9 @@ class Form:
         slots: nodes, lowest first.
         companions: other trays with the rack unit of their first one.
         rated_w: watts by the platform's rating, in proportion to its nodes.
-        top: first rack unit above everything.
+        top: first rack unit above everything, empty slots included.
         height: rack units of the rack.
+        capacity: slots that positions in the rack have room for; see `_room`.
     """
 
     platform: str
@@ -40,11 +41,7 @@ class Form:
     rated_w: float
     top: int
     height: int
-
-    @property
-    def capacity(self) -> int:
-        """Highest slot number."""
-        return max((slot.number for slot in self.slots), default=0)
+    capacity: int
 
 
 def form_of(rack: Rack, nodes: int | None = None) -> Form:
@@ -61,10 +58,11 @@ def form_of(rack: Rack, nodes: int | None = None) -> Form:
     else:
         base = catalog.platform(rack.trays[0].platform)
         places = {slot: trays.platform for trays in rack.trays for slot in trays.slots}
+    capacity = max(places, default=1) if rack.platform else _room(rack, base, max(places, default=1))
     if nodes is not None:
         places = dict(sorted(places.items())[:nodes])
     unit, slots = base.rack.first_unit, []
-    for number in range(1, max(places, default=0) + 1):
+    for number in range(1, capacity + 1):
         name = places.get(number)
         if name:
             slots.append(Slot(number, unit, name))
@@ -73,7 +71,19 @@ def form_of(rack: Rack, nodes: int | None = None) -> Form:
     for companion in base.rack.companions:
         companions.append((companion, unit))
         unit += companion.count * companion.height
-    return Form(base.name, tuple(slots), tuple(companions), _rated(slots), unit, base.rack.height)
+    return Form(base.name, tuple(slots), tuple(companions), _rated(slots), unit, base.rack.height, capacity)
+
+
+def _room(rack: Rack, base: Platform, highest: int) -> int:
+    """Slots that a mix of trays has room for, so that a tray more or less moves no other.
+
+    That is its platform's full rack, or whole multiples of it where higher slots are declared, as far as the
+    rack has units. A rack declared by its platform alone has room for the nodes that it is declared with.
+    """
+    full = max(catalog.platform(trays.platform).rack.nodes for trays in rack.trays)
+    others = sum(companion.count * companion.height for companion in base.rack.companions)
+    units = base.rack.height - base.rack.first_unit + 1 - others
+    return max(highest, min(-(-highest // full) * full, units // base.node.height))
 
 
 def _rated(slots: list[Slot]) -> float:

@@ -52,7 +52,8 @@ class Server(Part):
     name: Name
     role: Literal["storage", "management"]
     platform: Name
-    count: Count = 1
+    count: Whole = 1
+    """How many; 0 keeps the place of a group that is gone, so that those declared after it stay."""
     attach: Annotated[str, Field(pattern=r"^pod-[0-9]+$", examples=["pod-01"])] | None = None
     """The pod whose first north-south tier they are cabled to; None if they have no data cables planned."""
 

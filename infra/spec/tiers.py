@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from infra.spec import catalog, forms
+from infra.spec import catalog, forms, rooms
 from infra.spec.fabric import BLOCKS
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def nics_on(site: Site, fabric: str) -> int:
     """
     form = forms.form_of(site.layout.rack)
     if fabric == "out-of-band":
-        return management_ports(form)
+        return management_room(form)
     return max(
         (
             sum(group.count for group in catalog.platform(slot.platform).node.nics if group.fabric == fabric)
@@ -108,6 +108,17 @@ def management_ports(form: forms.Form) -> int:
     return nodes + sum(companion.count * companion.management_ports for companion, _ in form.companions)
 
 
+def management_width(form: forms.Form) -> int:
+    """Management ports that each slot of a rack has room for."""
+    return max((catalog.platform(slot.platform).node.management_ports for slot in form.slots), default=0)
+
+
+def management_room(form: forms.Form) -> int:
+    """Ports of the out-of-band network that one rack has room for, its empty slots included."""
+    nodes = form.capacity * management_width(form)
+    return nodes + sum(companion.count * companion.management_ports for companion, _ in form.companions)
+
+
 def endpoints(site: Site, name: str, fabric: Fabric) -> int:
     """Host ports that a first-tier block must take on each rail and plane, by the layout's rule."""
     per = fabric.tiers[0].per
@@ -116,15 +127,12 @@ def endpoints(site: Site, name: str, fabric: Fabric) -> int:
     if name == "out-of-band":
         return lanes * racks
     each = forms.form_of(site.layout.rack).capacity
-    servers = sum(
-        server.count
-        * math.ceil(
-            sum(g.count for g in catalog.platform(server.platform).node.nics if g.fabric == name)
-            / fabric.rails
-        )
-        for server in site.servers
-        if server.attach
-    )
+    attached: dict[str, list[tuple[int, int]]] = {}
+    for server in site.servers:
+        if server.attach:
+            own = sum(g.count for g in catalog.platform(server.platform).node.nics if g.fabric == name)
+            attached.setdefault(server.attach, []).append((server.count, math.ceil(own / fabric.rails)))
+    servers = max((rooms.end(groups) for groups in attached.values()), default=0)
     return lanes * racks * each + servers
 
 
@@ -205,7 +213,7 @@ def site_seats(site: Site) -> tuple[dict[tuple[str, int], Seat], int]:
     Tiers of the whole site come first, then those of buildings; those of halls begin in the middle of the
     block, so that either can grow.
     """
-    layout, servers = site.layout, _room(sum(server.count for server in site.servers) + 2)
+    layout, servers = site.layout, _room(rooms.end([(server.count, 1) for server in site.servers]) + 2)
     halls = math.ceil(layout.pods / layout.pods_per_hall)
     blocks = {"site": 1, "building": math.ceil(halls / layout.halls_per_building), "hall": halls}
     known = catalog.names("switches")

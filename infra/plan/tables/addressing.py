@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from infra.plan.tables import positions
-from infra.spec import tiers
+from infra.spec import rooms, tiers
 
 if TYPE_CHECKING:
     from infra.plan.tables.geometry import Geometry
@@ -197,7 +197,7 @@ def _links(plan: Tables, pool: Pool) -> pl.DataFrame:
 def _servers(plan: Tables, table: dict[str, Pool]) -> pl.DataFrame:
     rows: list[tuple[str, str, str, str, str | None]] = []
     for server in plan.server_frame.iter_rows(named=True):
-        index, name = server["index"], server["name"]
+        index, name = server["place"], server["name"]
         management, loopback = table["management"], table["loopback"]
         rows.append(
             ("management", name, "mgmt0", f"{management.text(0, index + 2)}/{management.length}", None)
@@ -212,5 +212,5 @@ def _servers(plan: Tables, table: dict[str, Pool]) -> pl.DataFrame:
 
 
 def server_link_offset(server: int, port: int) -> int:
-    """Offset in the site's link block of the switch's end of a server's link; a server has room for eight."""
-    return (server * 8 + port) * 2
+    """Offset in the site's link block of the switch's end of a server's link, by the server's place."""
+    return (server * rooms.SERVER_LINKS + port) * 2

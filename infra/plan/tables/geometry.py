@@ -38,9 +38,9 @@ class Unit:
     """What a scalable unit's racks make of its strides.
 
     Attributes:
-        stride: slots of its largest rack.
+        stride: slots that its largest rack has room for.
         lanes: NICs of its largest node on a rail, by fabric.
-        ports: management ports of its largest rack.
+        ports: management ports that its largest rack has room for.
         nics: interfaces of its largest node, over all fabrics.
     """
 
@@ -112,7 +112,7 @@ class Geometry:
         return Unit(
             stride=max(form.capacity for form in chosen),
             lanes=tuple(lanes),
-            ports=max(tiers.management_ports(form) for form in chosen),
+            ports=max(tiers.management_room(form) for form in chosen),
             nics=max((_interfaces(slot.platform) for form in chosen for slot in form.slots), default=0),
         )
 

@@ -9,6 +9,7 @@ import polars as pl
 
 from infra.plan.tables import cabling, positions, switching
 from infra.plan.tables.counts import step_name
+from infra.spec import rooms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,23 +88,27 @@ def _ends(plan: Tables, tier: TierFrame) -> pl.DataFrame:
 
 
 def _server_ends(plan: Tables, tier: TierFrame) -> pl.DataFrame:
-    """Ports of servers follow those of all trays of the pod's first block."""
+    """Ports of servers follow those that the pod's first block has room for, each group with its own room."""
     spec = tier.tier
-    used: dict[int, int] = {}
     rows = []
-    first = plan.node_frame.height + plan.companion_frame.height
-    for server in plan.server_frame.iter_rows(named=True):
-        pod = server["attach"]
-        if pod is None:
-            continue
-        base = used.setdefault(pod, plan.geometry.width(spec, pod, 0))
-        mine = positions.nic_frame({server["platform"]}).filter(pl.col("fabric") == spec.fabric)
-        for nic in mine.iter_rows(named=True):
-            rail, lane = nic["nic"] % spec.sets, nic["nic"] // spec.sets
-            if pod in plan.scope:
-                rows.append((pod, 0, 0, base + lane, rail, nic["nic"], nic["gbit"],
-                             first + server["index"], nic["interface"]))  # fmt: skip
-        used[pod] += -(-mine.height // spec.sets)
+    row = plan.node_frame.height + plan.companion_frame.height
+    groups: dict[int, list[tuple[int, int, pl.DataFrame]]] = {}
+    for server in plan.site.servers:
+        mine = positions.nic_frame({server.platform}).filter(pl.col("fabric") == spec.fabric)
+        if server.attach and (pod := int(server.attach[4:]) - 1) in plan.scope:
+            groups.setdefault(pod, []).append((row, server.count, mine))
+        row += server.count
+    for pod, own in groups.items():
+        lanes = [-(-mine.height // spec.sets) for _, _, mine in own]
+        starts = rooms.starts([(count, each) for (_, count, _), each in zip(own, lanes, strict=True)])
+        for (first, count, mine), start, each in zip(own, starts, lanes, strict=True):
+            base = plan.geometry.width(spec, pod, 0) + start
+            rows += [
+                (pod, 0, 0, base + index * each + nic["nic"] // spec.sets, nic["nic"] % spec.sets, nic["nic"],
+                 nic["gbit"], first + index, nic["interface"])
+                for index in range(count)
+                for nic in mine.iter_rows(named=True)
+            ]  # fmt: skip
     schema = {"pod": pl.Int32, "su": pl.Int32, "rack": pl.Int32, "position": pl.Int32, "rail": pl.Int32,
               "nic": pl.Int32, "gbit": pl.Float64, "a": pl.Int32, "a_port": pl.String}  # fmt: skip
     return pl.DataFrame(rows, schema=schema, orient="row")

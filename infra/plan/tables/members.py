@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from infra.plan.tables import addressing, positions
+from infra.plan.tables.host_ports import HostPorts
 from infra.plan.tables.machines import Bmc, Machine, Nic, Role, StandIn
 from infra.spec import catalog
 
@@ -52,10 +55,10 @@ class _Members:
     def __init__(self, plan: Tables, cables: bool) -> None:  # noqa: FBT001 (of one caller)
         self.plan, self.site, self.geometry, self.cables = plan, plan.site, plan.geometry, cables
         self.pools = addressing.pools(plan.geometry)
+        self._pods: dict[int, _Members] = {}
         self.stand_ins = plan.site.stand_ins
+        self.ports = HostPorts(self.stand_ins, plan.geometry) if self.stand_ins else None
         self.rails = {name: fabric.rails for name, fabric in plan.site.fabrics.named().items()}
-        platforms = {slot.platform for form in plan.geometry.forms for slot in form.slots}
-        self.most_nics = max((positions.nic_frame({name}).height for name in platforms), default=1)
 
     def all(self) -> list[Machine]:
         """Switches, then trays: what must be there first comes first."""
@@ -66,28 +69,39 @@ class _Members:
         addresses = self._addresses()
         for row in self.plan.server_frame.iter_rows(named=True):
             name = row["name"]
+            nics = tuple(self._server_nics(row)) if self.cables else ()
             result.append(
                 self._machine(
                     name, Role(row["role"]), None, None, row["rack_name"], row["unit"], None, row["platform"],
-                    addresses, row["index"], tuple(self._server_nics(row)) if self.cables else (),
+                    addresses, self._server(row["place"]), nics,
                 )
             )  # fmt: skip
         return result
 
     def _server_nics(self, row: dict[str, object]) -> Iterator[Nic]:
         """Interfaces of a server; the far end belongs to the pod that it is attached to."""
-        attach, index, name = row["attach"], row["index"], row["name"]
-        assert isinstance(index, int)
-        links = {}
+        attach, place, name = row["attach"], row["place"], str(row["name"])
+        assert isinstance(place, int)
+        links, far = {}, {}
         if isinstance(attach, int):
-            rows = self.plan.whole().pod(f"pod-{attach + 1:02d}").links
+            pod = self._attached(attach)
+            rows = pod.plan.links
             links = {link["a_port"]: link for link in rows.filter(rows["a"] == name).iter_rows(named=True)}
+            far = pod.switch_ports
         platform = str(row["platform"])
         for nic in positions.nic_frame({platform}).iter_rows(named=True):
             link = links.get(nic["interface"])
-            offset = addressing.server_link_offset(index, nic["port"])
-            yield self._nic(nic, index, nic["port"], (link["z"], link["z_port"]) if link else None, 0, offset,
-                            self._server_cable(index, nic["port"]))  # fmt: skip
+            offset = addressing.server_link_offset(place, nic["port"])
+            peer = (link["z"], link["z_port"]) if link else None
+            yield self._nic(
+                nic, name, peer, (0, offset), self._cable(self._server(place), nic["port"], peer, far)
+            )
+
+    def _attached(self, pod: int) -> _Members:
+        """The pod that servers are cabled to."""
+        if pod not in self._pods:
+            self._pods[pod] = _Members(self.plan.whole().pod(f"pod-{pod + 1:02d}"), self.cables)
+        return self._pods[pod]
 
     def trays(self) -> list[Machine]:
         plan = self.plan
@@ -106,10 +120,11 @@ class _Members:
         result = []
         for row in plan.node_frame.iter_rows(named=True):
             name, pod = row["name"], row["pod"]
-            index = self._tray_index(pod, row["node"])
+            index = self._tray(pod, row["node"])
             nics = tuple(
-                self._nic(nic, index, nic["port"], links.get((name, nic["interface"])), pod + 1,
-                          offsets[name, nic["interface"]], self._tray_cable(pod, row["node"], nic["port"]))
+                self._nic(nic, name, peer := links.get((name, nic["interface"])),
+                          (pod + 1, offsets[name, nic["interface"]]),
+                          self._cable(index, nic["port"], peer, self.switch_ports))
                 for nic in interfaces[row["platform"]]
             )  # fmt: skip
             result.append(
@@ -123,7 +138,7 @@ class _Members:
         return [
             self._machine(row["name"], Role.TRAY, row["pod_name"], row["row"], row["rack_name"], row["unit"],
                           row["slot"] + 1, row["platform"], addresses,
-                          self._tray_index(row["pod"], row["node"]), ())
+                          self._tray(row["pod"], row["node"]), ())
             for row in self.plan.node_frame.iter_rows(named=True)
         ]  # fmt: skip
 
@@ -147,21 +162,20 @@ class _Members:
                 )
         ends = self._host_ends() if self.cables and (self.stand_ins or "link" in self.pools) else {}
         result = []
-        for position, row in enumerate(table.iter_rows(named=True)):
-            index = self._switch_index(position)
+        for row in table.iter_rows(named=True):
+            index, ports = self.switch_ports.get(row["name"], (None, {}))
             nics = []
-            for number, (port, peer, peer_port, gbit, rail, host, fabric) in enumerate(
-                cables.get(row["name"], [])
-            ):
+            for port, peer, peer_port, gbit, rail, host, fabric in cables.get(row["name"], []):
                 address = far = None
                 udp = None
                 if host and (peer, peer_port) in ends:
-                    block, offset, cable = ends[peer, peer_port]
+                    block, offset, remote = ends[peer, peer_port]
                     address, far = self._pair(block, offset)
                     far = far.split("/")[0] if far else None
-                    udp = (cable[1], cable[0]) if cable else None
+                    if self.ports is not None and index is not None and remote is not None:
+                        udp = (self.ports.cable(index, ports[port]), remote)
                 own_rail = rail if fabric == "east-west" else None
-                nics.append(Nic(port, self._mac(index, number), fabric, own_rail, int(gbit), address,
+                nics.append(Nic(port, self._mac(row["name"], port), fabric, own_rail, int(gbit), address,
                                 (peer, peer_port), far, udp))  # fmt: skip
             result.append(
                 self._machine(row["name"], Role.SWITCH, row["pod"], row["su"], row["rack"], row["unit"], None,
@@ -177,8 +191,8 @@ class _Members:
                 links = pl.concat([self.plan.whole().crossing(), links])
             yield from links.iter_rows(named=True)
 
-    def _host_ends(self) -> dict[tuple[str, str], tuple[int, int, tuple[int, int] | None]]:
-        """Numbered host interfaces → (block, offset, the host's UDP ports)."""
+    def _host_ends(self) -> dict[tuple[str, str], tuple[int, int, int | None]]:
+        """Numbered host interfaces → (block, offset, the UDP port that the host receives on)."""
         plan = self.plan
         result = {}
         for row in plan.node_frame.join(
@@ -187,62 +201,59 @@ class _Members:
             positions.nic_frame(set(plan.node_frame["platform"])).select("platform", "interface", "port"),
             on=["platform", "interface"], how="inner", maintain_order="left",
         ).iter_rows(named=True):  # fmt: skip
-            cable = self._tray_cable(row["pod"], row["node"], row["port"])
-            result[row["name"], row["interface"]] = (row["pod"] + 1, row["offset"], cable)
+            port = self._receives(self._tray(row["pod"], row["node"]), row["port"])
+            result[row["name"], row["interface"]] = (row["pod"] + 1, row["offset"], port)
         for row in plan.server_frame.iter_rows(named=True):
             for nic in positions.nic_frame({row["platform"]}).iter_rows(named=True):
-                offset = addressing.server_link_offset(row["index"], nic["port"])
-                cable = self._server_cable(row["index"], nic["port"])
-                result[row["name"], nic["interface"]] = (0, offset, cable)
+                offset = addressing.server_link_offset(row["place"], nic["port"])
+                port = self._receives(self._server(row["place"]), nic["port"])
+                result[row["name"], nic["interface"]] = (0, offset, port)
         return result
 
-    # Arithmetic of stand-ins: machines are counted servers first, then pod by pod (trays, then switches).
+    # Numbers of stand-ins; None on real hardware.
 
-    @property
-    def _first(self) -> int:
-        return self.plan.server_frame.height
+    def _tray(self, pod: int, node: int) -> int | None:
+        return None if self.ports is None else self.ports.tray(pod, node)
 
-    @property
-    def _tray_room(self) -> int:
-        geometry = self.geometry
-        return geometry.sus * geometry.racks * max(form.capacity for form in geometry.forms)
+    def _server(self, place: int) -> int | None:
+        return None if self.ports is None else self.ports.server(place)
 
-    def _tray_index(self, pod: int, node: int) -> int:
-        return self._first + pod * (self._tray_room + self.geometry.switches_per_pod) + node
+    @cached_property
+    def switch_ports(self) -> dict[str, tuple[int, dict[str, int]]]:
+        """Switches of the slice that stand-ins are cabled to: number and ports (name → index)."""
+        if self.ports is None:
+            return {}
+        found = self.ports.switches(self.plan.tier_frames)
+        return {name: (number, ports) for name, number, ports in found}
 
-    def _switch_index(self, position: int) -> int:
-        if self.plan.site_level:
-            return self._tray_index(self.geometry.pods, 0) + position
-        return self._tray_index(self.plan.scope.start, self._tray_room) + position
+    def _receives(self, number: int | None, index: int) -> int | None:
+        """The UDP port of one end of a cable."""
+        return None if self.ports is None or number is None else self.ports.cable(number, index)
 
-    def _server_cable(self, server: int, port: int) -> tuple[int, int] | None:
-        return self._udp(server * 8 + port)
-
-    def _tray_cable(self, pod: int, node: int, port: int) -> tuple[int, int] | None:
-        if not self.stand_ins:  # a pod of a big site has tens of thousands of cables
+    def _cable(
+        self, number: int | None, index: int, peer: tuple[str, str] | None,
+        far: dict[str, tuple[int, dict[str, int]]],
+    ) -> tuple[int, int] | None:  # fmt: skip
+        """The (local, remote) UDP ports of a host's end of a cable."""
+        if self.ports is None or number is None or peer is None:
             return None
-        return self._udp(self._first * 8 + (pod * self._tray_room + node) * self.most_nics + port)
+        switch, ports = far[peer[0]]
+        return self.ports.cable(number, index), self.ports.cable(switch, ports[peer[1]])
 
-    def _udp(self, cable: int) -> tuple[int, int] | None:
-        """The host's (local, remote) ports of a cable."""
-        if not self.stand_ins:
-            return None
-        first = self.stand_ins.port_base + 2 * self.stand_ins.limit + 2 * cable
-        return first, first + 1
-
-    def _nic(  # noqa: PLR0917 (a line for each kind of machine calls it)
-        self, nic: dict[str, object], machine: int, number: int, peer: tuple[str, str] | None, block: int,
-        offset: int, udp: tuple[int, int] | None,
+    def _nic(
+        self, nic: dict[str, object], machine: str, peer: tuple[str, str] | None, link: tuple[int, int],
+        udp: tuple[int, int] | None,
     ) -> Nic:  # fmt: skip
-        far, address = self._pair(block, offset) if peer else (None, None)
+        far, address = self._pair(*link) if peer else (None, None)
         fabric, index, gbit = str(nic["fabric"]), nic["nic"], nic["gbit"]
         assert isinstance(index, int)
         assert isinstance(gbit, float)
         rail = index % self.rails.get(fabric, 1) if fabric == "east-west" else None
         # Each end of a pair is written as it sees itself: own address with prefix, the peer's without.
+        name = str(nic["interface"])
         return Nic(
-            str(nic["interface"]), self._mac(machine, number), fabric, rail, int(gbit), address, peer,
-            far.split("/")[0] if far else None, udp if peer else None,
+            name, self._mac(machine, name), fabric, rail, int(gbit), address, peer,
+            far.split("/")[0] if far else None, udp,
         )  # fmt: skip
 
     def _pair(self, block: int, offset: int) -> tuple[str | None, str | None]:
@@ -252,10 +263,10 @@ class _Members:
             return None, None
         return f"{pool.text(block, offset)}/{pool.length}", f"{pool.text(block, offset + 1)}/{pool.length}"
 
-    def _mac(self, machine: int, number: int) -> str:
-        """Locally administered (bit 1 of the first octet); machine and interface in the rest."""
-        value = (0x02_67 << 32) | (machine << 12) | number
-        return value.to_bytes(6, "big").hex(":")
+    def _mac(self, machine: str, interface: str) -> str:
+        """Locally administered (bit 1 of the first octet); 40 bits of the interface's name in the rest."""
+        text = f"{self.site.name}/{machine}/{interface}"
+        return (b"\x02" + hashlib.blake2b(text.encode(), digest_size=5).digest()).hex(":")
 
     def _addresses(self) -> dict[tuple[str, str, str], str]:
         frame = self.plan.addresses
@@ -264,7 +275,7 @@ class _Members:
 
     def _machine(  # noqa: PLR0917 (a line for each kind of machine calls it)
         self, name: str, role: Role, pod: str | None, su: str | None, rack: str, unit: int, slot: int | None,
-        platform: str, addresses: dict[tuple[str, str, str], str], index: int, nics: tuple[Nic, ...],
+        platform: str, addresses: dict[tuple[str, str, str], str], number: int | None, nics: tuple[Nic, ...],
     ) -> Machine:  # fmt: skip
         def address(pool: str, interface: str) -> str | None:
             found = addresses.get((name, pool, interface))
@@ -273,14 +284,14 @@ class _Members:
         bmc = address("management", "mgmt0") or name
         own = address("management", "mgmt1") or bmc
         port, stand_in = 443, None
-        if self.stand_ins:
+        if self.stand_ins and self.ports is not None and number is not None:
             size = self.stand_ins.sizes.get(role.value, self.stand_ins.default)
             bmc = own = LOOPBACK
-            port = self.stand_ins.port_base + index
-            ssh = self.stand_ins.port_base + self.stand_ins.limit + index
+            port = self.ports.bmc(number)
             stand_in = StandIn(
-                size.vcpus, int(size.memory // _MIB), int(size.disk // _GIB), ssh, self.stand_ins.start
-            )
+                size.vcpus, int(size.memory // _MIB), int(size.disk // _GIB), self.ports.ssh(number),
+                self.stand_ins.start,
+            )  # fmt: skip
         accelerators = catalog.platform(platform).node.accelerators if role is Role.TRAY else 0
         return Machine(
             name=name,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from infra.spec import catalog, tiers
+from infra.spec import catalog, rooms, tiers
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -218,21 +218,22 @@ def management_frame(geometry: Geometry) -> pl.DataFrame:
     """Management ports of each rack form, in order.
 
     Returns:
-        form, slot (of a node) or text (name of a companion), interface, position (index in the rack).
+        form, slot (of a node) or text (name of a companion), interface, position (index in the rack, with
+        room for empty slots).
     """
     rows: list[tuple[int, int | None, str | None, str, int]] = []
     for form, entry in enumerate(geometry.forms):
-        position = 0
+        width = tiers.management_width(entry)
         for slot in entry.slots:
-            for port in range(catalog.platform(slot.platform).node.management_ports):
-                rows.append((form, slot.number - 1, None, f"mgmt{port}", position))
-                position += 1
+            own, first = catalog.platform(slot.platform).node.management_ports, (slot.number - 1) * width
+            rows += [(form, slot.number - 1, None, f"mgmt{port}", first + port) for port in range(own)]
+        position = entry.capacity * width
         for companion, _ in entry.companions:
             for index in range(companion.count):
                 for port in range(companion.management_ports):
                     rows.append((form, None, f"{companion.name}-{index + 1:02d}", f"mgmt{port}", position))
                     position += 1
-        assert position == tiers.management_ports(entry)
+        assert position == tiers.management_room(entry)
     schema = {"form": pl.Int16, "slot": pl.Int32, "text": pl.String, "interface": pl.String,
               "position": pl.Int32}  # fmt: skip
     return pl.DataFrame(rows, schema=schema, orient="row")
@@ -261,14 +262,19 @@ def management(geometry: Geometry, nodes: pl.DataFrame, companions: pl.DataFrame
 
 
 def servers(site: Site) -> pl.DataFrame:
-    """Servers: name, group, role, platform, attach (pod index), index, rack_name, unit, x, y."""
+    """Servers: name, group, role, platform, attach (pod index), place, rack_name, unit, x, y.
+
+    A group's first server has the group's name, the others a number behind it, so that a second one does not
+    rename the first. Places and rack units have room for more servers of each group; see `rooms`.
+    """
     rows: list[tuple[Any, ...]] = []
-    unit = 1
-    for server in site.servers:
-        height = catalog.platform(server.platform).node.height
+    starts = rooms.starts([(server.count, 1) for server in site.servers])
+    heights = [catalog.platform(server.platform).node.height for server in site.servers]
+    bottoms = rooms.starts(list(zip((server.count for server in site.servers), heights, strict=True)))
+    for server, start, bottom, height in zip(site.servers, starts, bottoms, heights, strict=True):
         for index in range(server.count):
-            tail = "" if server.count == 1 else f"-{index + 1:02d}"
-            rack, free = divmod(unit - 1, site.layout.rack_height // height * height)
+            tail = f"-{index + 1:02d}" if index else ""
+            rack, free = divmod(bottom + index * height, site.layout.rack_height // height * height)
             rows.append(
                 (
                     f"{site.name}-{server.name}{tail}",
@@ -276,21 +282,20 @@ def servers(site: Site) -> pl.DataFrame:
                     server.role,
                     server.platform,
                     int(server.attach[4:]) - 1 if server.attach else None,
-                    len(rows),
+                    start + index,
                     f"{site.name}-servers-{rack + 1:02d}",
                     free + 1,
                     rack * site.layout.distances.rack_pitch,
                     -site.layout.distances.row_pitch,
                 )
             )
-            unit += height
     schema = {
         "name": pl.String,
         "group": pl.String,
         "role": pl.String,
         "platform": pl.String,
         "attach": pl.Int32,
-        "index": pl.Int32,
+        "place": pl.Int32,
         "rack_name": pl.String,
         "unit": pl.Int16,
         "x": pl.Float64,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from infra.plan.tables.addressing import pools
 from infra.plan.tables.geometry import Geometry
 from infra.plan.tables.machines import Role
-from infra.spec import tiers
+from infra.spec import rooms, tiers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,10 +33,9 @@ def loopback_ranges(site: Site) -> dict[Role, tuple[str, ...]]:
 
 def _spans(site: Site, size: int) -> Iterator[tuple[Role, int, int, int]]:
     """Role, block, first and last offset."""
-    offset = 1
-    for server in site.servers:
-        yield Role(server.role), 0, offset, offset + server.count - 1
-        offset += server.count
+    starts = rooms.starts([(server.count, 1) for server in site.servers])
+    for server, start in zip(site.servers, starts, strict=True):
+        yield Role(server.role), 0, start + 1, start + server.count
     seats, _ = tiers.site_seats(site)
     if seats:
         yield Role.SWITCH, 0, min(seat.first for seat in seats.values()), size - 1

@@ -109,7 +109,7 @@ def test_the_labs_own_stack_makes_its_head_and_storage():
         "model": "M",
         "power_state": "on",
         "bmc": "https://b",
-        "ssh": {"address": "127.0.0.1", "port": 21000},
+        "ssh": {"address": "127.0.0.1", "port": 21500},
         "started": "fast",
     }
 

@@ -48,10 +48,11 @@ def test_every_cable_has_both_ends_and_agrees(machines):
 
 
 def test_ports_macs_and_loopbacks_are_used_once(machines):
-    ports = [m.bmc.port for m in machines] + [m.stand_in.ssh_port for m in machines]
-    ports += [nic.udp[0] for m in machines for nic in m.nics]
-    assert len(set(ports)) == len(ports)
-    assert all(20000 <= port < 32768 for port in ports)
+    tcp = [m.bmc.port for m in machines] + [m.stand_in.ssh_port for m in machines]
+    udp = [nic.udp[0] for m in machines for nic in m.nics]
+    assert len(set(tcp)) == len(tcp)
+    assert len(set(udp)) == len(udp)
+    assert all(20000 <= port < 32768 for port in tcp + udp)
     macs = [nic.mac for m in machines for nic in m.nics]
     assert len(set(macs)) == len(macs)
     assert all(int(mac[:2], 16) & 3 == 2 for mac in macs), "locally administered, unicast"

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from infra.plan.admission.limits import Limit, form_path
-from infra.plan.tables import schedulers
+from infra.plan.tables import host_ports, positions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,12 +84,26 @@ def stand_in_ports(plan: Plan) -> Iterator[Limit]:
     """Machines of a site of VMs against the ports laid out for them on this host."""
     stand_ins = plan.site.stand_ins
     if stand_ins and stand_ins.kind == "vm":
-        machines = plan.server_frame.height + plan.geometry.pods * (
-            schedulers.nodes_per(plan.geometry, "pod") + plan.geometry.switches_per_pod
-        )
-        yield Limit("this host", "N", machines, stand_ins.limit, "machines", "$.stand_ins.limit",
-                    "ports laid out from port_base", "raise `limit`, or take pods out")  # fmt: skip
+        needed = host_ports.HostPorts(stand_ins, plan.geometry).needed()
+        yield Limit("this host", "N", needed, stand_ins.limit, "machines", "$.stand_ins.limit",
+                    "ports laid out from port_base: half for trays, a quarter each for servers and switches",
+                    "raise `limit`, or take pods out")  # fmt: skip
+        yield from _stand_in_cables(plan)
         # 32768 is where Linux takes ports for outgoing connections from (net.ipv4.ip_local_port_range).
-        last = stand_ins.port_base + 4 * stand_ins.limit
+        last = stand_ins.port_base + host_ports.PORTS_EACH * stand_ins.limit
         yield Limit("this host", "N", last, 32768, "as the last port", "$.stand_ins.port_base",
                     "Linux: net.ipv4.ip_local_port_range", "begin lower")  # fmt: skip
+
+
+def _stand_in_cables(plan: Plan) -> Iterator[Limit]:
+    """Cables of one VM against the ports laid out for it."""
+    platforms = {slot.platform for form in plan.geometry.forms for slot in form.slots}
+    for name in sorted(platforms | {server.platform for server in plan.site.servers}):
+        nics = positions.nic_frame({name}).height
+        yield Limit(f"each {name}", "N", nics, host_ports.HOST_CABLES, "interfaces", "$.stand_ins",
+                    "ports laid out for a tray or server", "declare lab-vm")  # fmt: skip
+    for path, tier in _tiers(plan):
+        if tier.fabric != "out-of-band" and not tier.level:
+            yield Limit(f"each {tier.name}", "N", tier.down, host_ports.SWITCH_CABLES, "ports that face down",
+                        path, "QEMU: network interfaces of a q35 machine",
+                        "declare frr-vm, or `down`")  # fmt: skip
