@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from infra import cli
-from infra.cli import app, verbs
+from infra.cli import app, bench, verbs
 
 pytestmark = pytest.mark.unit
 
@@ -85,3 +85,10 @@ def _command(result):
     inner = typer.Typer(add_completion=False)
     inner.command()(lambda: result)
     return typer.main.get_command(inner)
+
+
+def test_a_benchmark_is_a_file_in_its_folder(tmp_path, monkeypatch):
+    (tmp_path / "nothing.py").write_text('def command():\n    """Time nothing at all."""\n')
+    (tmp_path / "helper.py").write_text("def measure():\n    pass\n")
+    monkeypatch.setattr(bench, "FOLDER", tmp_path)
+    assert bench.benchmarks() == {"nothing": "Time nothing at all."}

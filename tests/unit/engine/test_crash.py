@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.engine.benchmark.boxes import REF, Boxes
+from benchmarks.boxes.boxes import REF, Boxes
 
 if TYPE_CHECKING:
     from pathlib import Path

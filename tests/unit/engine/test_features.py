@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
+from benchmarks.boxes.boxes import HERE
 from infra.engine import Options, Result, run
 from infra.engine.backend.backend import FileBackend
-from infra.engine.benchmark.boxes import HERE
 from infra.engine.events import (
     DiagnosticEvent,
     Event,

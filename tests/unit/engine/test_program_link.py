@@ -10,7 +10,7 @@ import grpc
 import pytest
 from pulumi.runtime._context import wrap_with_context
 
-from infra.engine.benchmark.boxes import Boxes
+from benchmarks.boxes.boxes import Boxes
 from infra.engine.program.program_link import CallError, Frames, JobLoop, Link
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from benchmarks.boxes.boxes import HERE
 from infra.engine import Options, run
 from infra.engine.backend import journal
 from infra.engine.backend.backend import FileBackend
 from infra.engine.backend.checkpoint import parse_checkpoint
 from infra.engine.backend.secrets import PassphraseCrypter, crypter_for
-from infra.engine.benchmark.boxes import HERE
 from infra.engine.resource.stack_ref import StackRef
 
 if TYPE_CHECKING:

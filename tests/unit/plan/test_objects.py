@@ -7,8 +7,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from benchmarks.plan_objects import FIELDS, Expansion, dataclasses, models
 from infra.plan import plan
-from infra.plan.objects import FIELDS, Expansion, dataclasses, models
 from infra.spec import load
 
 pytestmark = pytest.mark.unit

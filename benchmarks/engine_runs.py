@@ -13,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from infra.engine.benchmark.boxes import HERE, Boxes
+from benchmarks.boxes.boxes import HERE, Boxes
 from infra.engine.errors import EngineError
 
 if TYPE_CHECKING:

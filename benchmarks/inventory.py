@@ -19,7 +19,7 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Time Ansible's start on a site's machines: all of them read, and a play on one pod."""
-    from infra.rollout.bench_inventory import measure  # noqa: PLC0415 (not for --help)
+    from benchmarks.inventory_runs import measure  # noqa: PLC0415 (not for --help)
 
     found = []
     for line in measure(site, listing=listing, say=lambda text: print(text, file=sys.stderr)):

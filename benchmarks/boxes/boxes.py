@@ -76,7 +76,7 @@ class Boxes:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            cwd=HERE.parents[2],
+            cwd=HERE.parents[1],
         )
 
     def run(self, operation: str = "up", **settings: Any) -> tuple[int, str]:

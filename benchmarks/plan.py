@@ -102,7 +102,7 @@ def _columns(planned: Any) -> float:
 
 def _objects(planned: Any, pods: int, kind: str) -> float:
     """Seconds for all pods' rows as objects, from those of some pods."""
-    from infra.plan import objects  # noqa: PLC0415 (only a benchmark)
+    from benchmarks import plan_objects as objects  # noqa: PLC0415 (only a benchmark)
 
     makers = getattr(objects, kind)()
     some = planned.scope[: min(pods, len(planned.scope))]

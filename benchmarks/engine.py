@@ -22,7 +22,7 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Time an up and a no-op: wall and processor time, memory, for each number of resources."""
-    from infra.engine import bench  # noqa: PLC0415 (grpc is slow to import)
+    from benchmarks import engine_runs as bench  # noqa: PLC0415 (grpc is slow to import)
 
     left_out = {bench.Mode.PROCESSES: not processes, bench.Mode.CLI: not stock}
     which = [mode for mode in bench.modes() if not left_out.get(mode, False)]
