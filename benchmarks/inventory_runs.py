@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from infra import paths
 from infra.errors import UserError
-from infra.rollout.roster import group_name, roster_at
+from infra.rollout.roster import group_name
+from infra.rollout.roster_cache import roster_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -79,8 +80,8 @@ def measure(site: str, *, listing: bool, say: Callable[[str], None]) -> Iterator
         scale = len(roster.names) / len(rows)
         yield compare(
             "read the inventory", ours, theirs * scale, "s",
-            f"{len(roster.names):,} machines, {len(roster.groups):,} groups; YAML: names, groups and ports of "
-            f"{len(rows):,} machines in {theirs:.1f} s, times {scale:.1f}; the plugin's roster was kept before",
+            f"{len(roster.names):,} machines, {len(roster.groups):,} groups; YAML: names, groups, ports of "
+            f"{len(rows):,} machines in {theirs:.1f} s, times {scale:.1f}; the plugin's roster was kept",
         )  # fmt: skip
         plain = Path(folder) / "hosts.ini"
         plain.write_text(f"[{pattern}]\n" + "\n".join(roster.names[row] for row in rows) + "\n")

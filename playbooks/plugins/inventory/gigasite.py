@@ -12,10 +12,11 @@ from ansible.plugins.inventory import BaseInventoryPlugin
 
 from infra.errors import UserError
 from infra.rollout.inventory import adopt
-from infra.rollout.roster import Roster, roster_at
+from infra.rollout.roster_cache import roster_at
 
 if TYPE_CHECKING:
     from infra.rollout.facts import SiteOfMachines
+    from infra.rollout.roster import Roster
 
 DOCUMENTATION = r"""
 name: gigasite

@@ -14,7 +14,8 @@ from infra.plan import machines_of, plan
 from infra.rollout.facts import site_at
 from infra.rollout.inventory import adopt
 from infra.rollout.patterns import select
-from infra.rollout.roster import DOMAINS, roster_at
+from infra.rollout.roster import DOMAINS
+from infra.rollout.roster_cache import roster_at
 from infra.spec import load_site
 
 pytestmark = pytest.mark.unit
