@@ -15,7 +15,8 @@ def command(
         str, typer.Option("--limit", "-l", metavar="PATTERN", help="Only these machines and groups.")
     ] = "",
     tags: Annotated[
-        str, typer.Option("--tags", "-t", help="Only these parts: validate, base, fabric, storage, slurm.")
+        str,
+        typer.Option("--tags", "-t", help="Parts: validate, base, fabric, time, storage, slurm."),
     ] = "",
     check: Annotated[bool, typer.Option("--check", help="Change nothing; say what would change.")] = False,
 ) -> None:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _DEVICE = Path("/dev/kvm")
-_LIMIT_S = 10.0  # a kernel without a root file system is done after 1-2 s under a KVM that works
+_SILENT_S = 10.0  # a kernel without a root file system is done after 1-2 s under a KVM that works
+_LIMIT_S = 60.0  # for one that goes on saying something on a slow computer
 _DONE = "Kernel panic - not syncing: VFS"
 """The last word of a kernel that came all the way up and found no root file system: it was given none."""
 
@@ -74,7 +75,8 @@ def probe(kernel: Path, progress: Callable[[str], None] = lambda _: None) -> Acc
 def _boot(kernel: Path) -> Acceleration:
     with tempfile.TemporaryDirectory(prefix="gigasite-probe-") as folder:
         console = Path(folder) / "console"
-        begin = time.monotonic()
+        begin = heard = time.monotonic()
+        said = 0
         process = subprocess.Popen(  # watched while it runs, always ended below
             [
                 "qemu-system-x86_64", "-machine", "pc,accel=kvm", "-cpu", "host", "-m", "256", "-nodefaults",
@@ -84,7 +86,12 @@ def _boot(kernel: Path) -> Acceleration:
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         try:
-            while time.monotonic() - begin < _LIMIT_S and process.poll() is None and not _done(console):
+            while process.poll() is None and not _done(console):
+                now = time.monotonic()
+                if (length := _length(console)) > said:
+                    said, heard = length, now
+                if now - heard > _SILENT_S or now - begin > _LIMIT_S:
+                    break
                 time.sleep(0.05)
             took = time.monotonic() - begin
         finally:
@@ -93,14 +100,18 @@ def _boot(kernel: Path) -> Acceleration:
         if _done(console):
             return Acceleration(Kind.KVM, f"KVM booted a kernel in {took:.1f} s: machines are accelerated")
         if process.returncode == -9:  # it was still there when we ended it
-            said = "nothing" if not console.exists() or not console.stat().st_size else "something"
+            words = "something" if said else "nothing"
             return Acceleration(
                 Kind.TCG,
-                f"KVM opens here but hangs (its console said {said} in {took:.0f} s): "
+                f"KVM opens here but hangs (its console said {words} in {took:.0f} s): "
                 "machines are emulated (TCG)",
             )
         last = complaint.strip().splitlines()[0] if complaint.strip() else "QEMU ended"
         return Acceleration(Kind.TCG, f"KVM opens here but fails ({last}): machines are emulated (TCG)")
+
+
+def _length(console: Path) -> int:
+    return console.stat().st_size if console.exists() else 0
 
 
 def _done(console: Path) -> bool:

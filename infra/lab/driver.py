@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SERIAL_LINES = 12
-_CONNECT_S = 40  # the first key exchange takes seconds under emulation, more when several machines start
+_CONNECT_S = 120  # the first key exchange takes seconds under emulation, more when several machines start
 
 
 class CheckFailed(AssertionError):  # noqa: N818 (as in "check failed")
@@ -79,7 +79,7 @@ class StandIn:
 
     # Commands in the guest
 
-    def execute(self, command: str, limit_s: float = 60) -> Output:
+    def execute(self, command: str, limit_s: float = 300) -> Output:
         """Run a shell command as root in the guest.
 
         Raises:
@@ -95,7 +95,7 @@ class StandIn:
             raise DriverError(self._with_serial(f"{self.name}: ssh failed: {done.stderr.strip()}"))
         return Output(done.returncode, done.stdout, done.stderr)
 
-    def succeed(self, command: str, limit_s: float = 60) -> str:
+    def succeed(self, command: str, limit_s: float = 300) -> str:
         """Run a command that must succeed; its standard output."""
         done = self.execute(command, limit_s)
         if done.code:
@@ -104,7 +104,7 @@ class StandIn:
             )
         return done.out
 
-    def fail(self, command: str, limit_s: float = 60) -> str:
+    def fail(self, command: str, limit_s: float = 300) -> str:
         """Run a command that must fail; its standard output and error."""
         done = self.execute(command, limit_s)
         if not done.code:
@@ -113,7 +113,7 @@ class StandIn:
 
     # Waits
 
-    def wait_until_succeeds(self, command: str, limit_s: float = 120) -> str:
+    def wait_until_succeeds(self, command: str, limit_s: float = 300) -> str:
         """Repeat a command until it succeeds, also while ssh does not answer yet; its standard output."""
         last = ""
         for left in self._ticks(limit_s):
@@ -129,7 +129,7 @@ class StandIn:
             self._with_serial(f"{self.name}: `{command}` did not succeed within {limit_s:.0f} s ({last})")
         )
 
-    def wait_for_ssh(self, limit_s: float = 420) -> None:
+    def wait_for_ssh(self, limit_s: float = 1200) -> None:
         """Wait until the machine lets us in; stops at once if it dies while starting."""
         last = ""
         for left in self._ticks(limit_s):
@@ -148,7 +148,7 @@ class StandIn:
                     raise
         raise CheckFailed(self._with_serial(f"{self.name}: no ssh within {limit_s:.0f} s ({last})"))
 
-    def wait_for_unit(self, unit: str, limit_s: float = 120) -> None:
+    def wait_for_unit(self, unit: str, limit_s: float = 300) -> None:
         """Wait until a systemd unit is active; stops at once when it has failed."""
         state = "unknown"
         for _ in self._ticks(limit_s):
@@ -161,7 +161,7 @@ class StandIn:
                 raise CheckFailed(f"{self.name}: {unit} failed:\n{log}")
         raise CheckFailed(self._with_serial(f"{self.name}: {unit} is {state} after {limit_s:.0f} s"))
 
-    def wait_for_open_port(self, port: int, address: str = "", limit_s: float = 120) -> None:
+    def wait_for_open_port(self, port: int, address: str = "", limit_s: float = 300) -> None:
         """Wait until something in the guest listens on a TCP port."""
         where = f"dst {address}" if address else ""
         command = f"ss --listening --tcp --numeric --no-header 'sport = :{port}' {where} | grep -q ."
@@ -192,7 +192,7 @@ class StandIn:
         except redfish.NoAnswer as error:
             raise DriverError(str(error)) from error
 
-    def wait_for_power(self, state: str, limit_s: float = 60) -> None:
+    def wait_for_power(self, state: str, limit_s: float = 300) -> None:
         """Wait until the BMC tells a power state."""
         for _ in self._ticks(limit_s):
             if self.power_state() == state:

@@ -19,7 +19,7 @@ from infra.lab.identity import Credential, Identity
 if TYPE_CHECKING:
     from pathlib import Path
 
-_LIMIT_S = 120  # libvirt restores a machine's memory within the call
+_LIMIT_S = 300  # libvirt restores a machine's memory within the call
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ READY = "gigasite: template ready"
 """What the guest says on its console when it can be saved (overlay/usr/local/lib/gigasite/seed)."""
 _OWNER = "template"
 _PREFIX = "gigasite-"
-_BOOT_LIMIT_S = 600.0  # about 60 s with emulation on two cores that have nothing else to do
+_BOOT_LIMIT_S = 1200.0  # about 60 s with emulation on two cores that have nothing else to do
 DEATHS = ("Kernel panic", "Freezing execution", "Oops:", "emergency mode")
 """What a console says when its machine will not come up any more."""
 

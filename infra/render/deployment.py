@@ -28,6 +28,8 @@ ROLES = ROOT / "playbooks" / "roles"
 APPLIED: Mapping[str, frozenset[Role]] = {
     "base": frozenset(Role),
     "fabric": frozenset({Role.SWITCH}),
+    "time_server": frozenset({Role.MANAGEMENT}),
+    "time_client": frozenset({Role.STORAGE, Role.SWITCH, Role.TRAY}),
     "storage_server": frozenset({Role.STORAGE}),
     "storage_client": frozenset({Role.MANAGEMENT, Role.TRAY}),
     "slurm": frozenset({Role.MANAGEMENT, Role.TRAY}),

@@ -174,7 +174,7 @@ def configure(
     Args:
         site: name of the site.
         limit: Ansible's pattern of machines and groups, for example `rack_pod_01_su_01_rack_01`.
-        tags: only these parts: `validate`, `base`, `fabric`, `storage`, `slurm`.
+        tags: only these parts: `validate`, `base`, `fabric`, `time`, `storage`, `slurm`.
         check: change nothing; say what would change.
         on_event: told of each event as it comes, from this thread.
         inventory: another source than `inventories/SITE`.

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LAUNCHER = paths.ROOT / "gigasite"
-LIMIT_S = 1500
-"""A first `up` builds the image and may run without hardware acceleration: 15 minutes, and room."""
+LIMIT_S = 5400
+"""A first `up` builds the image and may run without hardware acceleration: 5 to 9 minutes here, and room for
+a computer that is ten times slower. A command that fails ends by itself."""
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,8 @@ from infra.lab.spec import Start, domain_name
 pytestmark = pytest.mark.lab
 
 OWNER = "test"
+LIMIT_S = 600
+"""For what takes seconds here: a computer may be a hundred times busier."""
 
 
 @pytest.fixture(scope="module")
@@ -305,12 +307,12 @@ def test_a_killed_template_leaves_nothing_that_runs_and_is_cleaned_up(built):
 
     before = {domain.name() for domain in templates()}
     with subprocess.Popen([sys.executable, "-c", text]) as process:
-        end = time.monotonic() + 60
+        end = time.monotonic() + LIMIT_S
         while not any(domain.isActive() for domain in templates() if domain.name() not in before):
             assert time.monotonic() < end, "it did not start"
             time.sleep(0.1)
         process.kill()
-    end = time.monotonic() + 30
+    end = time.monotonic() + LIMIT_S
     while any(domain.isActive() for domain in templates() if domain.name() not in before):
         assert time.monotonic() < end, "it still runs"
         time.sleep(0.1)

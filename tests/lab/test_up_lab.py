@@ -19,6 +19,9 @@ from infra.process import run
 
 pytestmark = pytest.mark.lab
 
+LIMIT_S = 5400
+"""For a step to begin: as long as the command that comes to it may take."""
+
 TRAYS = ("pod-01-su-01-rack-01-tray-01", "pod-01-su-01-rack-01-tray-02")
 
 
@@ -39,7 +42,7 @@ def passed(check):
 
 def ssh(name, *words):
     config = paths.state("lab") / "ssh_config"
-    return run(["ssh", "-F", config, name, *words], check=False, timeout=120).returncode
+    return run(["ssh", "-F", config, name, *words], check=False, timeout=600).returncode
 
 
 # ---------------------------------------------------------------- up
@@ -150,7 +153,7 @@ def test_up_goes_on_after_a_kill_at_any_moment(lab, machines):
 def _until_step(lab, process, name, wait):
     """Wait until that step has run for so long, or the run has gone past it."""
     began = time.time()
-    while process.poll() is None and time.time() < began + 600:
+    while process.poll() is None and time.time() < began + LIMIT_S:
         try:
             steps = {step["name"]: step for step in lab.record["steps"]}
         except FileNotFoundError:

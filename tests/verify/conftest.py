@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import shlex
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
 TARGETS = pytest.StashKey[Targets | None]()
 RESULTS = pytest.StashKey[list[dict[str, Any]]]()
 
+PATIENCE = 120
+"""Answers that a check waits for, a second and more apart; slowest by its own timers, on any machine, is a
+clock whose server came back: 47 s seen."""
+PAUSE_S = 1.0
+
 
 class Answer(NamedTuple):
     """What a command said: exit status, and its output with its errors."""
@@ -42,7 +48,7 @@ class Shell:
 
     def __init__(self, config: Path, name: str) -> None:
         self.host = testinfra.get_host(
-            f"ssh://{name}?ssh_config={config}&controlpersist=0&timeout=60&sudo=true"
+            f"ssh://{name}?ssh_config={config}&controlpersist=0&timeout=120&sudo=true"
         )
         self.name = name
         self.away: str | None = None
@@ -83,6 +89,24 @@ class Shell:
         status, text = self.run(command)
         if status:
             pytest.fail(f"`{command}` exit {status}: {text or 'no output'}", pytrace=False)
+        return text
+
+    def wait(
+        self, command: str, true: Callable[[str], bool], hopeless: Callable[[str], bool] = lambda _: False
+    ) -> str:
+        """What a command prints once that is as it shall be; the last it said when that does not come.
+
+        For what a machine settles by itself after a change: it ends at the first good answer, and at one
+        after which there is none to hope for. It counts answers and not seconds: a machine that is ten times
+        slower gives the same number, ten times later.
+        """
+        text = self.out(command)
+        for _ in range(PATIENCE):
+            if true(text) or hopeless(text):
+                break
+            time.sleep(PAUSE_S)
+            del self.answers[command]
+            text = self.out(command)
         return text
 
     def json(self, command: str) -> Any:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 pytestmark = pytest.mark.proved_on("vm")
 
 HOSTS = pytest.mark.role("tray", "storage", "management")
+# asks each second, ends at the first answer
+PING = "ping -c 1 -w 20"
 NEIGHBORS = "ip -json neighbour"
 ROUTES = "ip -json route"
 BGP = "vtysh -c 'show bgp {family} unicast summary json'"
@@ -21,13 +25,13 @@ def routes_of_switch(facts, site):
 
 def pings_of_cables(facts, site):
     """Asks the other end of each cable, so that its hardware address is known afterwards."""
-    return tuple(f"ping -c 2 -W 4 -I {link.name} {link.peer_address}" for link in _cables(facts))
+    return tuple(f"{PING} -I {link.name} {link.peer_address}" for link in _cables(facts))
 
 
 def pings_of_services(facts, site):
     """Asks the servers that every machine needs."""
     wanted = {*site.time_servers, *(mount.address for mount in site.mounts)} - {facts.loopback}
-    return tuple(f"ping -c 2 -W 4 {address}" for address in sorted(wanted))
+    return tuple(f"{PING} {address}" for address in sorted(wanted))
 
 
 def _cables(facts):
@@ -84,11 +88,15 @@ def test_bgp_sessions(shell, facts):
         pytest.skip("no other switch is on its ports")
     down = []
     for family in facts.routing.families:
-        peers = shell.json(BGP.format(family=family)).get("peers", {})
-        down += [
-            n.name for n in facts.routing.neighbors if peers.get(n.peer, {}).get("state") != "Established"
-        ]
+        text = shell.wait(BGP.format(family=family), lambda text: not _without_session(text, facts))
+        down += _without_session(text, facts)
     assert not down, f"no session to {', '.join(down)}"
+
+
+def _without_session(text, facts):
+    """Neighbours to which there is no session."""
+    peers = json.loads(text).get("peers", {})
+    return [n.name for n in facts.routing.neighbors if peers.get(n.peer, {}).get("state") != "Established"]
 
 
 @HOSTS

@@ -30,9 +30,8 @@ def states(facts, site):
 def test_services_run(shell, facts, site):
     """The services of its role run and start at boot."""
     (command,) = states(facts, site)
-    found = [
-        dict(line.split("=", 1) for line in block.splitlines()) for block in shell.out(command).split("\n\n")
-    ]
+    text = shell.wait(command, lambda text: "ActiveState=activating" not in text)
+    found = [dict(line.split("=", 1) for line in block.splitlines()) for block in text.split("\n\n")]
     wrong = [
         f"{unit['Id']} is {unit['ActiveState']} and {unit['UnitFileState']}"
         for unit in found

@@ -12,6 +12,9 @@ from infra.plan.tables.machines import Role
 pytestmark = pytest.mark.proved_on("vm")
 
 SERVING = frozenset({"idle", "mixed", "allocated", "completing"})
+TAKEN_OUT = ("drain", "fail", "maint", "reserved")
+"""Beginnings of states that a node leaves only when a person or `up` says so."""
+STATES = "sinfo --noheader --Node --format '%N %T'"
 
 
 @pytest.fixture(scope="session")
@@ -24,16 +27,23 @@ def cluster(site):
 
 @pytest.fixture(scope="session")
 def states(shell_on, cluster):
-    """State of each node; waits a little for nodes that have just been started and are not known yet."""
-    head = shell_on(cluster.controller)
-    for attempt in range(10):
-        # a question of its own each time: answers are kept
-        lines = head.out(f"sinfo --noheader --Node --format '%N %T' # {attempt}").splitlines()
-        found = dict(line.split() for line in lines)
-        if all(found.get(node.name, "unk*").rstrip("*") in SERVING for node in cluster.nodes):
-            break
-        time.sleep(3)
-    return found
+    """State of each node; waits for nodes that have just been started and are not known yet."""
+
+    def settled(text):
+        return all(state in SERVING for state in _states(text, cluster).values())
+
+    def hopeless(text):
+        # not those that wait for their daemon to register, as long as their machine answers
+        others = {name: state for name, state in _states(text, cluster).items() if state not in SERVING}
+        return any(state.startswith(TAKEN_OUT) or shell_on(name).away for name, state in others.items())
+
+    return _states(shell_on(cluster.controller).wait(STATES, settled, hopeless), cluster)
+
+
+def _states(text, cluster):
+    """State by node; one that does not answer has an asterisk behind its state and takes no job."""
+    found = dict(line.split() for line in text.splitlines())
+    return {node.name: found.get(node.name, "unknown*") for node in cluster.nodes}
 
 
 @pytest.mark.role("tray")
@@ -70,7 +80,7 @@ def test_job_over_trays(shell_on, cluster, site, found, states, say):  # noqa: P
     server = next(machine for machine in found.machines if machine.role is Role.STORAGE)
     try:
         printed = head.out(
-            f"cd / && timeout 120 runuser --user {user} -- {srun} --immediate=60 sh -c {shlex.quote(step)}"
+            f"cd / && timeout 900 runuser --user {user} -- {srun} --immediate=600 sh -c {shlex.quote(step)}"
         )
         wanted = sorted(f"{tray} {user}" for tray in trays)
         assert sorted(printed.splitlines()) == wanted

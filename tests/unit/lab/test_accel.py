@@ -19,7 +19,7 @@ def kernel(tmp_path, monkeypatch):
     device = tmp_path / "kvm"
     device.touch()
     monkeypatch.setattr(accel, "_DEVICE", device)
-    monkeypatch.setattr(accel, "_LIMIT_S", 1.0)
+    monkeypatch.setattr(accel, "_SILENT_S", 1.0)
     monkeypatch.setattr(accel.paths, "cache", lambda: tmp_path)
     return tmp_path / "vmlinuz"
 
@@ -65,4 +65,12 @@ def test_the_proof_is_made_once(kernel, tmp_path, monkeypatch):
     pretend(tmp_path, monkeypatch, WORK)
     assert accel.probe(kernel) == first
     (tmp_path / "acceleration.json").write_text("broken")
+    assert accel.probe(kernel).kind is accel.Kind.KVM
+
+
+def test_a_slow_kernel_that_goes_on_talking_is_waited_for(kernel, tmp_path, monkeypatch):
+    lines = 'for _ in 1 2 3 4 5 6; do echo "[ 0.1] a line" >>"$console"; sleep 0.4; done'
+    end = 'echo "Kernel panic - not syncing: VFS: unable" >>"$console"; sleep 60'
+    console = 'for word in "$@"; do case "$word" in file:*) console=${word#file:} ;; esac; done'
+    pretend(tmp_path, monkeypatch, f"{console}\n{lines}\n{end}")
     assert accel.probe(kernel).kind is accel.Kind.KVM

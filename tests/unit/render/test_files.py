@@ -158,6 +158,22 @@ def test_roles_are_applied_as_the_checks_believe():
     assert said == groups
 
 
+def test_time_is_configured_after_what_it_needs():
+    """A client that starts before its server can be reached asks ever more seldom."""
+    playbooks = ROOT / "playbooks"
+    imported = [
+        play["ansible.builtin.import_playbook"] for play in YAML(typ="safe").load(playbooks / "site.yml")
+    ]
+    order = [
+        role["role"]
+        for file in imported
+        for play in YAML(typ="safe").load(playbooks / file)
+        for role in play["roles"]
+    ]
+    needed = ["base", "fabric", "time_server", "time_client"]
+    assert sorted(needed, key=order.index) == needed
+
+
 @pytest.mark.parametrize("name", EVERYONE)
 def test_ansibles_own_template_lookup_prints_the_same(name, facts, site):
     """Templates stay usable by ansible.builtin.template: same settings, same text."""
