@@ -11,14 +11,14 @@ from infra.provider import differences, shape
 from infra.provider.failures import InitFailed
 from infra.provider.properties import has_unknown, plain_map, wrap_map
 from infra.provider.resources import registry
-from infra.provider.resources.kind import Runtime
+from infra.provider.resources.resource_type import Runtime
 from infra.provider.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from infra.provider.differences import Change
-    from infra.provider.resources.kind import Kind, Made
+    from infra.provider.resources.resource_type import CreateResult, ResourceType
 
 VERSION = "0.1.0"
 READ_LIMIT_S = 30.0
@@ -98,8 +98,8 @@ class Gigasite(api.Provider):
         failures: list[shape.Failure] = []
         given = plain_map(request.new_inputs)
         inputs = shape.check(kind.inputs, given, failures)
-        kind.examine(inputs, failures)
-        return _checked(inputs if failures else kind.complete(inputs), failures)
+        kind.check(inputs, failures)
+        return _checked(inputs if failures else kind.apply_defaults(inputs), failures)
 
     async def diff(self, request: api.DiffRequest) -> api.DiffResponse:
         """Compare the recorded state with checked inputs, to the last property."""
@@ -114,7 +114,7 @@ class Gigasite(api.Provider):
         """Make or adopt; in a preview, tell what can be told."""
         kind, inputs = _kind(request.type), plain_map(request.properties)
         if request.preview:
-            return api.CreateResponse("", wrap_map({**inputs, **kind.foresee(inputs, None, {})}))
+            return api.CreateResponse("", wrap_map({**inputs, **kind.preview(inputs, None, {})}))
         declared: Any = shape.build(kind.inputs, inputs)
         made = await kind.create(self.runtime, declared, self._limit(request.timeout))
         resource_id = kind.identify(self.runtime, declared)
@@ -125,7 +125,7 @@ class Gigasite(api.Provider):
         kind, state, inputs = _kind(request.type), plain_map(request.olds), plain_map(request.news)
         changes = kind.drift(state, inputs) | differences.changes(kind.inputs, state, inputs)
         if request.preview:
-            return api.UpdateResponse(wrap_map({**inputs, **kind.foresee(inputs, state, changes)}))
+            return api.UpdateResponse(wrap_map({**inputs, **kind.preview(inputs, state, changes)}))
         declared: Any = shape.build(kind.inputs, inputs)
         made = await kind.update(self.runtime, declared, state, changes, self._limit(request.timeout))
         return api.UpdateResponse(wrap_map(_kept(request.resource_id, inputs, made)))
@@ -157,7 +157,7 @@ class Gigasite(api.Provider):
         return timeout or self.runtime.settings.timeout
 
 
-def _kind(token: str) -> Kind[Any]:
+def _kind(token: str) -> ResourceType[Any]:
     """The resource type of a URN's type, which can have its parents' types before it."""
     name = token.rpartition("$")[2]
     kind = registry().get(name)
@@ -173,7 +173,7 @@ def _checked(inputs: Any, failures: list[shape.Failure]) -> api.CheckResponse:
     return api.CheckResponse(wrap_map(inputs), found)
 
 
-def _kept(resource_id: str, inputs: Mapping[str, Any], made: Made) -> dict[str, Any]:
+def _kept(resource_id: str, inputs: Mapping[str, Any], made: CreateResult) -> dict[str, Any]:
     """The new state; raises if parts of the resource failed."""
     state = {**inputs, **made.outputs}
     if made.faults:

@@ -6,11 +6,11 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from infra.provider.resources.kind import Kind
+    from infra.provider.resources.resource_type import ResourceType
 
 
 @cache
-def registry() -> dict[str, Kind[Any]]:
+def registry() -> dict[str, ResourceType[Any]]:
     """Token → resource type."""
     from infra.provider.resources.compute import Rack  # noqa: PLC0415
     from infra.provider.resources.cooling import Cdu  # noqa: PLC0415

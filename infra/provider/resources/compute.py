@@ -9,16 +9,23 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from infra.errors import UserError
 from infra.provider.properties import UNKNOWN, Unknown, join
-from infra.provider.resources.kind import Kind, Made, Output, Runtime, Seen, flag
 from infra.provider.resources.machines import (
     RECORD,
     MachineInputs,
     as_seen,
     converge_all,
-    foreseen,
     look,
+    predict_machine,
     refuse_import,
     release,
+)
+from infra.provider.resources.resource_type import (
+    CreateResult,
+    Output,
+    ReadResult,
+    ResourceType,
+    Runtime,
+    flag,
 )
 from infra.provider.shape import HOST_NAME, Failure, bare, build, prop
 
@@ -50,7 +57,7 @@ class RackInputs:
     )
 
 
-class Rack(Kind[RackInputs]):
+class Rack(ResourceType[RackInputs]):
     """A rack of trays, each behind a management controller."""
 
     type_name = "gigasite:compute:Rack"
@@ -67,7 +74,7 @@ class Rack(Kind[RackInputs]):
         "simulated": flag("true if no machines stand behind this, only a simulation"),
     }
 
-    def examine(self, inputs: Mapping[str, Any], failures: list[Failure]) -> None:
+    def check(self, inputs: Mapping[str, Any], failures: list[Failure]) -> None:
         """No two trays in one slot, none behind one controller."""
         trays = inputs.get("trays")
         if not isinstance(trays, Mapping):
@@ -87,7 +94,7 @@ class Rack(Kind[RackInputs]):
                     )
                 )
 
-    def foresee(
+    def preview(
         self, inputs: Mapping[str, Any], state: Mapping[str, Any] | None, changed: Mapping[str, Change]
     ) -> dict[str, Any]:
         """Trays that do not change keep their record; the rest as far as it is declared."""
@@ -103,7 +110,7 @@ class Rack(Kind[RackInputs]):
                 if name in records and before.get(name) == tray
                 else UNKNOWN
                 if isinstance(tray, Unknown)
-                else foreseen(tray, records.get(name))
+                else predict_machine(tray, records.get(name))
                 for name, tray in trays.items()
             },
             "simulated": simulated,
@@ -113,7 +120,7 @@ class Rack(Kind[RackInputs]):
         """`SITE/RACK`."""
         return f"{runtime.settings.site}/{inputs.name}"
 
-    async def create(self, runtime: Runtime, inputs: RackInputs, limit: float) -> Made:
+    async def create(self, runtime: Runtime, inputs: RackInputs, limit: float) -> CreateResult:
         """Converge all trays; the rack is made if one of them is as declared."""
         return await self._converge(runtime, inputs.trays, {}, limit)
 
@@ -124,7 +131,7 @@ class Rack(Kind[RackInputs]):
         state: Mapping[str, Any],
         changed: Mapping[str, Change],
         limit: float,
-    ) -> Made:
+    ) -> CreateResult:
         """Converge the trays that changed or are not as declared, release those that left; touch no other."""
         del changed
         before, records = state.get("trays", {}), state.get("machines", {})
@@ -139,24 +146,26 @@ class Rack(Kind[RackInputs]):
 
     async def _converge(
         self, runtime: Runtime, trays: Mapping[str, TrayInputs], still: Mapping[str, Any], limit: float
-    ) -> Made:
+    ) -> CreateResult:
         todo = {name: tray for name, tray in trays.items() if name not in still}
         records, faults = await converge_all(runtime, todo, limit)
         if faults and len(faults) == len(trays):
             raise UserError("\n".join(faults.values()))
         machines = {name: still.get(name) or records[name] for name in trays}
-        return Made({"machines": machines, "simulated": runtime.machines.simulated}, tuple(faults.values()))
+        return CreateResult(
+            {"machines": machines, "simulated": runtime.machines.simulated}, tuple(faults.values())
+        )
 
     async def read(
         self, runtime: Runtime, resource_id: str, state: Mapping[str, Any], limit: float
-    ) -> Seen | None:
+    ) -> ReadResult | None:
         """Look at every tray; what its power is shows as a change of the tray's `power`."""
         refuse_import(resource_id, state)
         declared = build(RackInputs, state)
         records, faults = await look(runtime, declared.trays, limit)
         trays = {name: as_seen(bare(tray), records[name]) for name, tray in declared.trays.items()}
         outputs = {"machines": records, "simulated": runtime.machines.simulated}
-        return Seen({"name": declared.name, "trays": trays}, outputs, tuple(faults.values()))
+        return ReadResult({"name": declared.name, "trays": trays}, outputs, tuple(faults.values()))
 
     async def delete(
         self, runtime: Runtime, inputs: RackInputs, state: Mapping[str, Any], limit: float

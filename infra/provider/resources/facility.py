@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from infra.errors import UserError
 from infra.provider.properties import UNKNOWN
-from infra.provider.resources.kind import Kind, Made, Output, Runtime, Seen, flag, text
+from infra.provider.resources.resource_type import (
+    CreateResult,
+    Output,
+    ReadResult,
+    ResourceType,
+    Runtime,
+    flag,
+    text,
+)
 from infra.provider.shape import HOST_NAME, bare, build, prop
 
 if TYPE_CHECKING:
@@ -31,7 +39,7 @@ class DeviceInputs:
 Inputs = TypeVar("Inputs", bound=DeviceInputs)
 
 
-class Device(Kind[Inputs]):
+class Device(ResourceType[Inputs]):
     """A facility device; a subclass gives it its token and inputs."""
 
     outputs: ClassVar[Mapping[str, Output]] = {
@@ -39,7 +47,7 @@ class Device(Kind[Inputs]):
         "simulated": flag("true if no device stands behind this, only a simulation"),
     }
 
-    def foresee(
+    def preview(
         self, inputs: Mapping[str, Any], state: Mapping[str, Any] | None, changed: Mapping[str, Change]
     ) -> dict[str, Any]:
         """An update changes no output."""
@@ -50,15 +58,15 @@ class Device(Kind[Inputs]):
         """`SITE/NAME`."""
         return f"{runtime.settings.site}/{inputs.name}"
 
-    async def create(self, runtime: Runtime, inputs: Inputs, limit: float) -> Made:
+    async def create(self, runtime: Runtime, inputs: Inputs, limit: float) -> CreateResult:
         """Bring the device to what is declared."""
         del limit
         facts = await runtime.facility.apply(self.type_name, inputs.name, bare(inputs))
-        return Made({"serial": facts.serial, "simulated": runtime.facility.simulated})
+        return CreateResult({"serial": facts.serial, "simulated": runtime.facility.simulated})
 
     async def read(
         self, runtime: Runtime, resource_id: str, state: Mapping[str, Any], limit: float
-    ) -> Seen | None:
+    ) -> ReadResult | None:
         """The device's settings in force."""
         del limit
         site, _, name = resource_id.partition("/")
@@ -71,7 +79,7 @@ class Device(Kind[Inputs]):
             return None
         declared = {**state, **facts.settings}
         inputs = bare(build(self.inputs, declared))
-        return Seen(inputs, {"serial": facts.serial, "simulated": runtime.facility.simulated})
+        return ReadResult(inputs, {"serial": facts.serial, "simulated": runtime.facility.simulated})
 
     async def delete(self, runtime: Runtime, inputs: Inputs, state: Mapping[str, Any], limit: float) -> None:
         """Take the device out of service."""

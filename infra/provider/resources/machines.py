@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from infra.errors import UserError
 from infra.provider.drivers import BootDevice, Facts, Power, Target
 from infra.provider.properties import UNKNOWN, has_unknown
-from infra.provider.resources.kind import Kind, Made, Output, Runtime, Seen, flag
+from infra.provider.resources.resource_type import (
+    CreateResult,
+    Output,
+    ReadResult,
+    ResourceType,
+    Runtime,
+    flag,
+)
 from infra.provider.shape import HOST_NAME, UUID, bare, build, prop
 
 if TYPE_CHECKING:
@@ -111,7 +118,7 @@ def record(runtime: Runtime, target: Target, facts: Facts | None) -> dict[str, A
     }
 
 
-def foreseen(machine: Mapping[str, Any], old: Mapping[str, Any] | None) -> dict[str, Any]:
+def predict_machine(machine: Mapping[str, Any], old: Mapping[str, Any] | None) -> dict[str, Any]:
     """A machine's output record as a preview can tell it from plain inputs, and the record it has now."""
     power, bmc = machine.get("power", UNKNOWN), machine.get("bmc", UNKNOWN)
     url = UNKNOWN if has_unknown(bmc) else Target("", bmc["address"], bmc["port"], "").url
@@ -231,7 +238,7 @@ class ServerInputs(MachineInputs):
     )
 
 
-class Server(Kind[ServerInputs]):
+class Server(ResourceType[ServerInputs]):
     """A single machine behind a management controller; a subclass gives it its token."""
 
     inputs = ServerInputs
@@ -243,32 +250,32 @@ class Server(Kind[ServerInputs]):
         "simulated": flag("true if no machine stands behind this, only a simulation"),
     }
 
-    def foresee(
+    def preview(
         self, inputs: Mapping[str, Any], state: Mapping[str, Any] | None, changed: Mapping[str, Change]
     ) -> dict[str, Any]:
         """All but what only the machine can say."""
         del changed
         old = (state or {}).get("machine")
-        return {"machine": foreseen(inputs, old), "simulated": (state or {}).get("simulated", UNKNOWN)}
+        return {"machine": predict_machine(inputs, old), "simulated": (state or {}).get("simulated", UNKNOWN)}
 
     def identify(self, runtime: Runtime, inputs: ServerInputs) -> str:
         """`SITE/NAME`."""
         return f"{runtime.settings.site}/{inputs.name}"
 
-    async def create(self, runtime: Runtime, inputs: ServerInputs, limit: float) -> Made:
+    async def create(self, runtime: Runtime, inputs: ServerInputs, limit: float) -> CreateResult:
         """Converge it."""
         found = await converge(runtime, inputs.name, inputs, limit)
-        return Made({"machine": found, "simulated": runtime.machines.simulated})
+        return CreateResult({"machine": found, "simulated": runtime.machines.simulated})
 
     async def read(
         self, runtime: Runtime, resource_id: str, state: Mapping[str, Any], limit: float
-    ) -> Seen | None:
+    ) -> ReadResult | None:
         """Look at it; a machine whose controller does not answer is not gone, it is at fault."""
         refuse_import(resource_id, state)
         declared = build(ServerInputs, state)
         records, faults = await look(runtime, {declared.name: declared}, limit)
         seen = records[declared.name]
-        return Seen(
+        return ReadResult(
             as_seen(bare(declared), seen),
             {"machine": seen, "simulated": runtime.machines.simulated},
             tuple(faults.values()),

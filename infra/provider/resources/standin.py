@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from infra.provider.differences import Change
 from infra.provider.differences import Kind as ChangeKind
 from infra.provider.properties import UNKNOWN, has_unknown
-from infra.provider.resources.kind import Kind, Made, Output, Runtime, Seen, flag, text
+from infra.provider.resources.resource_type import (
+    CreateResult,
+    Output,
+    ReadResult,
+    ResourceType,
+    Runtime,
+    flag,
+    text,
+)
 from infra.provider.resources.standin_inputs import MachineInputs
 from infra.provider.shape import Failure, bare, build
 
@@ -15,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class Machine(Kind[MachineInputs]):
+class Machine(ResourceType[MachineInputs]):
     """A stand-in, made through libvirt and powered off: it gets power only through its controller."""
 
     type_name = "gigasite:standin:Machine"
@@ -38,7 +46,7 @@ class Machine(Kind[MachineInputs]):
     # Its ports and its name are taken until it is gone.
     delete_before_replace = True
 
-    def examine(self, inputs: Mapping[str, Any], failures: list[Failure]) -> None:
+    def check(self, inputs: Mapping[str, Any], failures: list[Failure]) -> None:
         """No port twice."""
         seen: dict[tuple[str, int], str] = {}
         emulator = inputs.get("bmc")
@@ -56,7 +64,7 @@ class Machine(Kind[MachineInputs]):
             if other != path:
                 failures.append(Failure(path, f"{protocol} port {port} is that of {other} already"))
 
-    def complete(self, inputs: dict[str, Any]) -> dict[str, Any]:
+    def apply_defaults(self, inputs: dict[str, Any]) -> dict[str, Any]:
         """The image that machines are made from now: when its recipe changes, machines are made anew."""
         if inputs.get("image"):
             return inputs
@@ -69,7 +77,7 @@ class Machine(Kind[MachineInputs]):
         del inputs
         return {} if state.get("bmc_running", True) else {"bmc": Change(ChangeKind.UPDATE, drift=True)}
 
-    def foresee(
+    def preview(
         self, inputs: Mapping[str, Any], state: Mapping[str, Any] | None, changed: Mapping[str, Change]
     ) -> dict[str, Any]:
         """All but the definition and the way of starting is declared."""
@@ -90,12 +98,12 @@ class Machine(Kind[MachineInputs]):
         del runtime
         return inputs.uuid
 
-    async def create(self, runtime: Runtime, inputs: MachineInputs, limit: float) -> Made:
+    async def create(self, runtime: Runtime, inputs: MachineInputs, limit: float) -> CreateResult:
         """Define it, or adopt it if we defined it before; start its controller."""
         del limit
         from infra.provider.drivers.libvirt import define  # noqa: PLC0415
 
-        return Made(_outputs(inputs, await define(runtime.settings.site, inputs)))
+        return CreateResult(_outputs(inputs, await define(runtime.settings.site, inputs)))
 
     async def update(
         self,
@@ -104,17 +112,17 @@ class Machine(Kind[MachineInputs]):
         state: Mapping[str, Any],
         changed: Mapping[str, Change],
         limit: float,
-    ) -> Made:
+    ) -> CreateResult:
         """Define it anew, powered off if it runs; or only see to its controller."""
         del state, limit
         from infra.provider.drivers.libvirt import define  # noqa: PLC0415
 
         anew = any(_defines(path) for path in changed)
-        return Made(_outputs(inputs, await define(runtime.settings.site, inputs, anew=anew)))
+        return CreateResult(_outputs(inputs, await define(runtime.settings.site, inputs, anew=anew)))
 
     async def read(
         self, runtime: Runtime, resource_id: str, state: Mapping[str, Any], limit: float
-    ) -> Seen | None:
+    ) -> ReadResult | None:
         """Whether the domain is there and its controller runs."""
         del limit
         from infra.provider.drivers.libvirt import look  # noqa: PLC0415
@@ -126,7 +134,7 @@ class Machine(Kind[MachineInputs]):
         return (
             None
             if facts is None or declared.uuid != resource_id
-            else Seen(bare(declared), _outputs(declared, facts))
+            else ReadResult(bare(declared), _outputs(declared, facts))
         )
 
     async def delete(

@@ -40,7 +40,7 @@ def _loop():
 
 
 class Recorder(mocks.Mocks):
-    """Takes every resource, lets the provider check and foresee it, and answers with that."""
+    """Takes every resource, lets the provider check and preview it, and answers with that."""
 
     def __init__(self) -> None:
         self.made: dict[tuple[str, str], dict] = {}

@@ -16,7 +16,7 @@ from pulumi.runtime.proto import provider_pb2_grpc, status_pb2
 from infra.errors import UserError
 from infra.provider.drivers import BootDevice, DeviceFacts, Facts, Power, Target
 from infra.provider.plugin import VERSION, Gigasite
-from infra.provider.resources.kind import Runtime
+from infra.provider.resources.resource_type import Runtime
 from infra.provider.serving import Servicer
 
 UNKNOWN = rpc.UNKNOWN

@@ -15,7 +15,7 @@ from infra import paths
 from infra.provider.drivers import Power
 from infra.provider.reference import page
 from infra.provider.resources import registry
-from infra.provider.resources.kind import Runtime
+from infra.provider.resources.resource_type import Runtime
 from tests.unit.provider.conftest import Failed, Plugin, World, struct, tray
 
 pytestmark = pytest.mark.unit

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from infra import paths
-from infra.provider.resources.kind import Runtime
+from infra.provider.resources.resource_type import Runtime
 from tests.unit.provider.conftest import Failed, Plugin, plain, tray
 
 pytestmark = pytest.mark.unit

@@ -79,7 +79,7 @@ class Output:
     doc: str
 
 
-class Kind(Generic[Inputs]):
+class ResourceType(Generic[Inputs]):
     """A resource type. A subclass is stateless: what it needs comes with each call.
 
     The state of a resource is its inputs and, beside them, its outputs.
@@ -91,10 +91,10 @@ class Kind(Generic[Inputs]):
     doc: ClassVar[str]
     delete_before_replace: ClassVar[bool] = False
 
-    def examine(self, inputs: Mapping[str, Any], failures: list[Failure]) -> None:
+    def check(self, inputs: Mapping[str, Any], failures: list[Failure]) -> None:
         """Find mistakes between properties; the inputs (plain) may hold unknowns and wrong types."""
 
-    def complete(self, inputs: dict[str, Any]) -> dict[str, Any]:
+    def apply_defaults(self, inputs: dict[str, Any]) -> dict[str, Any]:
         """Fill in defaults that are found out rather than declared."""
         return inputs
 
@@ -102,7 +102,7 @@ class Kind(Generic[Inputs]):
         """What differs from the declaration though no input changed, as the last refresh saw it."""
         return {}
 
-    def foresee(
+    def preview(
         self,
         inputs: Mapping[str, Any],  # noqa: ARG002 (for those that know more)
         state: Mapping[str, Any] | None,  # noqa: ARG002
@@ -115,7 +115,7 @@ class Kind(Generic[Inputs]):
         """The id, which follows from the inputs: making the same thing twice makes it once."""
         raise NotImplementedError
 
-    async def create(self, runtime: Runtime, inputs: Inputs, limit: float) -> Made:
+    async def create(self, runtime: Runtime, inputs: Inputs, limit: float) -> CreateResult:
         """Make or adopt it; `limit` is in seconds."""
         raise NotImplementedError
 
@@ -126,14 +126,14 @@ class Kind(Generic[Inputs]):
         state: Mapping[str, Any],
         changed: Mapping[str, Change],
         limit: float,
-    ) -> Made:
+    ) -> CreateResult:
         """Bring it to new inputs; by default as a create does, which converges."""
         del state, changed
         return await self.create(runtime, inputs, limit)
 
     async def read(
         self, runtime: Runtime, resource_id: str, state: Mapping[str, Any], limit: float
-    ) -> Seen | None:
+    ) -> ReadResult | None:
         """What it is now; None if it is gone. `state` is empty on an import."""
         raise NotImplementedError
 
@@ -143,7 +143,7 @@ class Kind(Generic[Inputs]):
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class CreateResult:
     """What came of a create or an update.
 
     Attributes:
@@ -156,7 +156,7 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ReadResult:
     """What a read saw: the inputs that would declare it so, the outputs, and parts that did not answer."""
 
     inputs: Mapping[str, Any]
