@@ -40,6 +40,7 @@ VERBS: dict[str, Verb] = {
     "fabric": Verb("infra.cli.fabric", PLAN, "Paths, bisection and losses of a site's fabrics."),
     "fit": Verb("infra.cli.fit", PLAN, "How many pods fit the site's grid connection."),
     "diff": Verb("infra.cli.diff", PLAN, "What a change of the declaration does, across all layers."),
+    "render": Verb("infra.cli.render", PLAN, "Configuration of a site's switches, and what changes in it."),
     "energy": Verb("infra.cli.energy", PLAN, "PUE, WUE, ERF, REF, carbon and heat of a site."),
     "schema": Verb("infra.cli.schema", PLAN, "Print the JSON Schema of site.yaml."),
     "preview": Verb("infra.cli.preview", STACKS, "Show what `up` would change."),

@@ -92,6 +92,11 @@ CHECKERS: tuple[Requirement, ...] = (
     Requirement("vtysh", _program("vtysh"), "tests of the rendered frr.conf", "frr"),
     Requirement("chronyd", _program("chronyd"), "tests of the rendered chrony.conf", "chrony"),
     Requirement("nft", _program("nft"), "tests of the rendered nftables.conf", "nftables"),
+    Requirement("opensm", _program("opensm"), "proofs of InfiniBand fabrics", "opensm"),
+    Requirement("ibsim", _program("ibsim"), "proofs of InfiniBand fabrics", "ibsim-utils"),
+    Requirement(
+        "ibnetdiscover", _program("ibnetdiscover"), "proofs of InfiniBand fabrics", "infiniband-diags"
+    ),
     Requirement("scontrol", _program("scontrol"), "tests of the rendered slurm.conf", "slurm-client"),
 )
 """Programs that read the rendered configuration in the tests; their services never run here."""

@@ -16,6 +16,7 @@ from infra.plan.tables.machines import Machine, Nic, Role
 from infra.render.firewall import Firewall, Inbound, Zone, allowed, firewall_of, zones_of
 from infra.render.routing import Route, Routing, host_routes, network_of, routing_of
 from infra.render.scheduler import SlurmFacts, slurm_facts
+from infra.spec import tiers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -217,7 +218,7 @@ def site_facts(site: Site, machines: Sequence[Machine]) -> SiteFacts:
         asn_bases={
             name: one.asn_base
             for name, one in site.fabrics.named().items()
-            if one.routing in {"bgp", "static"}
+            if tiers.routing(one) in {"bgp", "static"}
         },
         time_servers=tuple(head.loopback for head in heads if head.loopback),
         users=tuple(User(user.name, user.uid, tuple(user.public_keys)) for user in site.users),

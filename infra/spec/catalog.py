@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -137,7 +137,34 @@ class Switch(Part):
     port_name: str = Field(examples=["swp{}"])
     """Interface name in its operating system; `{}` is the port's number."""
     first_port: Whole = 1
+    port_step: Count = 1
+    """By how much the number in the name grows from one port to the next."""
+    lanes: Count = 1
+    """Electrical lanes of a port."""
+    system: Name | None = None
+    """Operating system: an entry of `catalog/systems` with its templates in `templates/switches/SYSTEM`."""
+    ecmp: Count | None = None
+    """Next hops that one route may have; only of models that route by themselves."""
     liquid_share: Share = 0.0
+    sources: Sources
+
+
+class System(Part):
+    """An operating system of switches; what it prints is in `templates/switches/NAME`."""
+
+    name: Name
+    title: str
+    port: str = Field(examples=["swp[1-9][0-9]*"])
+    """Regular expression of its port names."""
+    split: str = Field(examples=["{name}s{part}"])
+    """Name of a part of a split port: `{name}` of the whole, `{part}` from 0, `{number}` the whole's number
+    plus the lanes before the part."""
+    routing: tuple[Literal["bgp", "static", "subnet-manager", "none"], ...] = Field(min_length=1)
+    """What it can do in a fabric; the first is what a fabric gets that does not say."""
+    mtu: Whole
+    """Bytes of a data port; 0 where the fabric's manager says it."""
+    files: dict[str, str] = Field(min_length=1, examples=[{"frr.conf": "frr.conf.j2"}])
+    """File on the switch → template in its folder."""
     sources: Sources
 
 
@@ -183,6 +210,7 @@ class Cooler(Part):
 _KINDS: dict[str, type[Part]] = {
     "platforms": Platform,
     "switches": Switch,
+    "systems": System,
     "cables": Cable,
     "optics": Optic,
     "coolers": Cooler,
@@ -193,7 +221,7 @@ Entry = TypeVar("Entry", bound=Part)
 
 @cache
 def names(kind: str) -> tuple[str, ...]:
-    """Names of all entries of a kind (`platforms`, `switches`, `cables`, `optics`, `coolers`), sorted."""
+    """Names of all entries of a kind (a folder of the catalog), sorted."""
     return tuple(sorted(path.stem for path in (CATALOG / kind).glob("*.yaml")))
 
 
@@ -213,6 +241,13 @@ def switch(name: str) -> Switch:
     """A switch model by name."""
     entry = _entry("switches", name)
     assert isinstance(entry, Switch)
+    return entry
+
+
+def system(name: str) -> System:
+    """An operating system of switches by name."""
+    entry = _entry("systems", name)
+    assert isinstance(entry, System)
     return entry
 
 

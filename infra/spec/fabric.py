@@ -62,7 +62,8 @@ class Fabric(Part):
     paths: Count | None = None
     """The fewest shortest paths that any two first-tier switches must have."""
     tiers: tuple[Tier, ...] = Field(min_length=1, examples=[[{"name": "leaf"}]])
-    routing: Literal["bgp", "static", "subnet-manager", "none"] = "bgp"
+    routing: Literal["auto", "bgp", "static", "subnet-manager", "none"] = "auto"
+    """`auto` is what its switches' operating system does: a subnet manager for InfiniBand, else BGP."""
     asn_base: Annotated[int, Field(ge=1, le=4294967294, examples=[4200000000])] = 4200000000
     """First private AS number (RFC 6996); each switch's is this plus its index."""
     source: str = ""

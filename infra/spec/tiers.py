@@ -64,6 +64,29 @@ class ResolvedTier:
         return float(self.model.speed / self.breakout)
 
 
+def port_names(model: Switch, breakout: int) -> list[str]:
+    """Names of a switch's logical ports by index."""
+    numbers = [model.first_port + port * model.port_step for port in range(model.ports)]
+    names = [model.port_name.format(number) for number in numbers]
+    if breakout == 1:
+        return names
+    split = catalog.system(model.system).split if model.system else "{name}s{part}"
+    lanes = max(model.port_step // breakout, 1)
+    return [
+        split.format(name=name, part=part, number=number + part * lanes)
+        for name, number in zip(names, numbers, strict=True)
+        for part in range(breakout)
+    ]
+
+
+def routing(fabric: Fabric) -> str:
+    """How a fabric routes: as declared, else as the operating system of its switches does."""
+    model = catalog.switch(fabric.tiers[0].switch)
+    if fabric.routing != "auto":
+        return fabric.routing
+    return catalog.system(model.system).routing[0] if model.system else "none"
+
+
 def blocks_within(layout: Layout, small: str, large: str) -> int:
     """How many blocks of one level a (full) block of a larger level holds."""
     halls = math.ceil(layout.pods / layout.pods_per_hall)

@@ -9,7 +9,7 @@ import polars as pl
 
 from infra.plan.tables import cabling, positions, switching
 from infra.plan.tables.counts import step_name
-from infra.spec import rooms
+from infra.spec import rooms, tiers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -166,11 +166,7 @@ def _port(end: str, other: str) -> list[pl.Expr]:
 
 def port_names(tier: TierFrame) -> pl.Series:
     """Names of a switch's logical ports by index."""
-    model, split = tier.tier.model, tier.tier.breakout
-    plain = [model.port_name.format(number + model.first_port) for number in range(model.ports)]
-    if split == 1:
-        return pl.Series(plain)
-    return pl.Series([f"{name}s{part}" for name in plain for part in range(split)])
+    return pl.Series(tiers.port_names(tier.tier.model, tier.tier.breakout))
 
 
 def _ports(tier: TierFrame, index: pl.Series) -> pl.Series:

@@ -29,7 +29,11 @@ def numbers(value, path=()):
 def test_every_number_has_a_source(path):
     value = YAML(typ="safe", pure=True).load(path)
     sources = value["sources"]
-    convention = {"first_port", "port_name"}  # how the operating system counts, not a measurement
+    convention = {
+        "first_port",
+        "port_name",
+        "port_step",
+    }  # how the operating system counts, not a measurement
     for place in set(numbers(value)) - convention:
         if (
             path.parent.name == "platforms"
@@ -41,9 +45,14 @@ def test_every_number_has_a_source(path):
     assert all(len(text) >= 4 for text in sources.values())
 
 
-@pytest.mark.parametrize("kind", ["platforms", "switches", "cables", "optics", "coolers"])
+@pytest.mark.parametrize("kind", ["platforms", "switches", "systems", "cables", "optics", "coolers"])
 def test_names_are_file_names(kind):
-    reader = {"platforms": catalog.platform, "switches": catalog.switch, "coolers": catalog.cooler}.get(kind)
+    reader = {
+        "platforms": catalog.platform,
+        "switches": catalog.switch,
+        "systems": catalog.system,
+        "coolers": catalog.cooler,
+    }.get(kind)
     for name in catalog.names(kind):
         entry = reader(name) if reader else getattr(catalog, kind)()[name]
         assert entry.name == name

@@ -1,0 +1,146 @@
+"""Facts to text: each kind of switch is printed once, and each switch is that text with its values in it.
+
+Templates only print, so a value that goes in comes out as it is: a kind is printed with marks in place of its
+values, and the text between the marks is the same for all its switches. A template that computed with a
+value, or asked about it, would break this; the tests compare with jinja2, which prints each switch by itself.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict
+from functools import cache
+from operator import itemgetter
+from typing import TYPE_CHECKING
+
+import jinja2
+import minijinja
+
+from infra.errors import UserError
+from infra.render.network.facts import HEAD, VALUES, build
+from infra.render.templates import TEMPLATES
+from infra.spec import catalog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from infra.render.network.collecting import Switch
+    from infra.render.network.facts import Common, Shape, SwitchFacts
+
+FOLDER = TEMPLATES / "switches"
+_OPEN, _CLOSE = "\ue000", "\ue001"
+"""Around the number of a value: private characters (Unicode, U+E000 to U+F8FF), which no name has."""
+_VALUE = re.compile(f"{_OPEN}([0-9]+){_CLOSE}")
+
+_CAUSE = re.compile(r"^(?:caused by: )?(.*) \(in (.+):([0-9]+)\)$", re.MULTILINE)
+"""The engine's own words for an error: the first is the outermost."""
+
+Files = dict[str, str]
+"""File on the switch → its text."""
+
+
+@cache
+def environment() -> minijinja.Environment:
+    """The fast engine, set up as the reference is (`reference`)."""
+    engine = minijinja.Environment(
+        loader=_source, undefined_behavior="strict", trim_blocks=True, keep_trailing_newline=True
+    )
+    engine.auto_escape_callback = lambda _: False
+    return engine
+
+
+@cache
+def reference() -> jinja2.Environment:
+    """Jinja itself, which the tests hold the fast engine against."""
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(FOLDER),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 (configuration files, never HTML)
+    )
+
+
+def _source(name: str) -> str | None:
+    path = FOLDER / name
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+def print_facts(
+    facts: SwitchFacts, engine: Callable[[str, Mapping[str, object]], str] | None = None
+) -> Files:
+    """All files of one switch.
+
+    Args:
+        facts: what its templates know.
+        engine: renders a template; the fast one by default.
+
+    Raises:
+        UserError: a template is missing or wrong.
+    """
+    known = asdict(facts)
+    files = {}
+    for file, template in catalog.system(facts.system).files.items():
+        path = f"{facts.system}/{template}"
+        context = {"switch": known, "template": f"switches/{path}"}
+        try:
+            files[file] = (engine or _fast)(path, context)
+        except minijinja.TemplateError as error:
+            raise _told(error, path) from error
+    return files
+
+
+def _told(error: minijinja.TemplateError, path: str) -> UserError:
+    """The innermost cause: a template that includes another knows only that the other failed."""
+    causes = _CAUSE.findall(str(error)) or [(error.message, path, 1)]
+    message, name, line = causes[-1]
+    where = f"templates/switches/{name}:{line}"
+    return UserError(str(message), where=where, hint="see infra/render/network/facts.py")
+
+
+def _fast(path: str, context: Mapping[str, object]) -> str:
+    return environment().render_template(path, **context)
+
+
+def slow(path: str, context: Mapping[str, object]) -> str:
+    """Render a template by the reference engine."""
+    return reference().get_template(path).render(**context)
+
+
+def print_switches(switches: Iterable[Switch], common: Common) -> Iterator[tuple[str, Files]]:
+    """Name and files of each switch, in their order."""
+    kinds: dict[Shape, dict[str, _Text]] = {}
+    for switch in switches:
+        kind = kinds.get(switch.shape)
+        if kind is None:
+            kind = kinds[switch.shape] = print_kind(switch.shape, common)
+        values = switch.values
+        yield switch.name, {file: text.filled(values) for file, text in kind.items()}
+
+
+def print_kind(shape: Shape, common: Common) -> dict[str, _Text]:
+    """What all switches of a kind have in common, by file."""
+    number = HEAD + sum(VALUES[port.other] for port in shape.ports)
+    marks = [f"{_OPEN}{index}{_CLOSE}" for index in range(number)]
+    return {file: _Text(text) for file, text in print_facts(build(shape, marks, common)).items()}
+
+
+class _Text:
+    """A text with numbered gaps."""
+
+    __slots__ = ("pieces", "values_of")
+
+    def __init__(self, text: str) -> None:
+        self.pieces: list[str] = _VALUE.split(text)
+        numbers = [int(index) for index in self.pieces[1::2]]
+        # itemgetter is the fastest, but gives no tuple for one number.
+        self.values_of = itemgetter(*numbers) if len(numbers) > 1 else _each(numbers)
+
+    def filled(self, values: tuple[str, ...]) -> str:
+        pieces = self.pieces.copy()
+        pieces[1::2] = self.values_of(values)
+        return "".join(pieces)
+
+
+def _each(numbers: list[int]) -> Callable[[tuple[str, ...]], tuple[str, ...]]:
+    return lambda values: tuple(values[number] for number in numbers)
