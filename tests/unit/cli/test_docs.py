@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import pty
 import re
-import shlex
-import subprocess
 
 import pytest
 
+from docs import print_examples
 from infra import paths
 from infra.cli import verbs
-from infra.cli.test import BIN
 from infra.report import fidelity
 
 pytestmark = pytest.mark.unit
@@ -42,39 +37,12 @@ def test_every_verb_that_is_named_exists(page):
     assert {verb for verb in named if verb not in prose} <= set(verbs.available())
 
 
-BLOCK = re.compile(r"^```\n\$ (gigasite .*?)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-EXAMPLES = [
-    (shlex.split(command, comments=True)[1:], shown.rstrip("\n"))
-    for command, shown in BLOCK.findall((ROOT / "README.md").read_text())
-]
-"""Commands of the README, with what they print there; `…` ends what is cut short."""
-
-
-def _on_terminal(words, folder):
-    """What a command prints on a terminal of 112 columns."""
-    ours, theirs = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm", "NO_COLOR": "1", "COLUMNS": "112"}
-    with subprocess.Popen(words, cwd=folder, env=environment, stdin=theirs, stdout=theirs, stderr=theirs):
-        os.close(theirs)
-        parts = []
-        with contextlib.suppress(OSError):  # the terminal's other end is closed
-            while part := os.read(ours, 65536):
-                parts.append(part)
-    os.close(ours)
-    return b"".join(parts).decode()
-
-
-@pytest.mark.parametrize(("words", "shown"), EXAMPLES, ids=[" ".join(words) for words, _ in EXAMPLES])
-def test_the_readme_shows_what_a_terminal_shows(words, shown, tmp_path):
-    exception = "exceptions:\n  - {at: pod-01-su-01, rack: {platform: gb200-nvl72}, reason: an earlier row}\n"
-    declared = (ROOT / "inventories" / "reference" / "site.yaml").read_text()
-    (tmp_path / "one-row.yaml").write_text(declared.replace("exceptions:\n", exception, 1))
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", _on_terminal([str(BIN / "gigasite"), *words], tmp_path))
-    printed = "\n".join(line.rstrip() for line in plain.splitlines()).strip("\n")
-    if shown.endswith("…"):
-        shown = shown.removesuffix("…")
-        printed = printed[: len(shown)]
-    assert printed == shown
+@pytest.mark.parametrize(
+    ("command", "shown"), print_examples.examples(), ids=[command for command, _ in print_examples.examples()]
+)
+def test_a_page_shows_what_a_terminal_shows(command, shown):
+    printed = print_examples.print_on_terminal(command)
+    assert print_examples.cut_like(shown, printed) == shown
 
 
 def test_the_fidelity_page_names_all_that_only_hardware_proves():
