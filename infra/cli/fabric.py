@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from infra.plan.tables.paths import FabricPaths
 
-VERBS: dict[str, str] = {}
+VERBS: dict[str, str] = {"prove": "infra.cli.fabric_prove"}
 """Verb → module."""
 
 COLUMNS = (

@@ -11,6 +11,7 @@ from infra.spec import catalog, forms
 from infra.spec.address_checks import address_mistakes
 from infra.spec.energy_checks import energy_mistakes
 from infra.spec.mistake import Mistake
+from infra.spec.network_checks import network_mistakes
 from infra.spec.range_checks import range_mistakes
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def mistakes(site: Site) -> Iterator[Mistake]:
     known = _with_known_platforms(site)
     yield from address_mistakes(known)
     yield from range_mistakes(known)
+    yield from network_mistakes(site)
 
 
 def _known(

@@ -47,6 +47,18 @@ class Tier(Part):
     """The most bandwidth that may come from below for each unit of its uplinks'."""
 
 
+class KeyedPartition(Part):
+    """An InfiniBand partition: adapters that reach each other, and no others."""
+
+    name: Name
+    key: Annotated[int, Field(ge=1, le=0x7FFE, examples=[0x0001])]
+    """P_Key without its membership bit; 0x7fff is the default partition's."""
+    places: tuple[Annotated[str, Field(pattern=r"^pod-\d+(-su-\d+(-rack-\d+)?)?$")], ...] = Field(
+        min_length=1, examples=[["pod-01-su-01"]]
+    )
+    """Pods, scalable units and racks whose adapters are full members."""
+
+
 class Fabric(Part):
     """One network."""
 
@@ -66,6 +78,8 @@ class Fabric(Part):
     """`auto` is what its switches' operating system does: a subnet manager for InfiniBand, else BGP."""
     asn_base: Annotated[int, Field(ge=1, le=4294967294, examples=[4200000000])] = 4200000000
     """First private AS number (RFC 6996); each switch's is this plus its index."""
+    partitions: tuple[KeyedPartition, ...] = ()
+    """Of a fabric with a subnet manager; with any, all other adapters reach only the manager."""
     source: str = ""
 
 

@@ -8,6 +8,7 @@ value, or asked about it, would break this; the tests compare with jinja2, which
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import cache
 from operator import itemgetter
@@ -22,7 +23,7 @@ from infra.render.templates import TEMPLATES
 from infra.spec import catalog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from infra.render.network.collecting import Switch
     from infra.render.network.facts import Common, Shape, SwitchFacts
@@ -66,28 +67,36 @@ def _source(name: str) -> str | None:
     return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
-def print_facts(
-    facts: SwitchFacts, engine: Callable[[str, Mapping[str, object]], str] | None = None
-) -> Files:
-    """All files of one switch.
+Engine = Callable[[str, Mapping[str, object]], str]
+"""Renders a template of `templates/switches` with some facts."""
 
-    Args:
-        facts: what its templates know.
-        engine: renders a template; the fast one by default.
+
+def render(template: str, facts: Mapping[str, object]) -> str:
+    """Print facts through a template of `templates/switches` by the fast engine.
+
+    Raises:
+        UserError: the template is missing or wrong.
+    """
+    try:
+        return environment().render_template(template, **facts, template=f"switches/{template}")
+    except minijinja.TemplateError as error:
+        raise _told(error, template) from error
+
+
+def slow(template: str, facts: Mapping[str, object]) -> str:
+    """The same by the reference engine."""
+    return reference().get_template(template).render(**facts, template=f"switches/{template}")
+
+
+def print_facts(facts: SwitchFacts, engine: Engine = render) -> Files:
+    """All files of one switch.
 
     Raises:
         UserError: a template is missing or wrong.
     """
-    known = asdict(facts)
-    files = {}
-    for file, template in catalog.system(facts.system).files.items():
-        path = f"{facts.system}/{template}"
-        context = {"switch": known, "template": f"switches/{path}"}
-        try:
-            files[file] = (engine or _fast)(path, context)
-        except minijinja.TemplateError as error:
-            raise _told(error, path) from error
-    return files
+    known = {"switch": asdict(facts)}
+    files = catalog.system(facts.system).files
+    return {file: engine(f"{facts.system}/{template}", known) for file, template in files.items()}
 
 
 def _told(error: minijinja.TemplateError, path: str) -> UserError:
@@ -96,15 +105,6 @@ def _told(error: minijinja.TemplateError, path: str) -> UserError:
     message, name, line = causes[-1]
     where = f"templates/switches/{name}:{line}"
     return UserError(str(message), where=where, hint="see infra/render/network/facts.py")
-
-
-def _fast(path: str, context: Mapping[str, object]) -> str:
-    return environment().render_template(path, **context)
-
-
-def slow(path: str, context: Mapping[str, object]) -> str:
-    """Render a template by the reference engine."""
-    return reference().get_template(path).render(**context)
 
 
 def print_switches(switches: Iterable[Switch], common: Common) -> Iterator[tuple[str, Files]]:
