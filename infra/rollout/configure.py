@@ -169,7 +169,32 @@ def configure(
     inventory: Path | None = None,
     playbook: str = "site.yml",
 ) -> PlayResult:
-    """Bring the machines of a site to their declared configuration.
+    """Bring the machines of a site to their declared configuration; see `attempt`.
+
+    Raises:
+        UserError: a task failed, a machine could not be reached, or the playbook is wrong. It names the
+            machine, the task and how to go on.
+        KeyboardInterrupt: after Ansible was told to stop and has ended.
+    """
+    result, error = attempt(
+        site, limit=limit, tags=tags, check=check, on_event=on_event, inventory=inventory, playbook=playbook
+    )
+    if error:
+        raise error
+    return result
+
+
+def attempt(
+    site: str,
+    *,
+    limit: str | None = None,
+    tags: Sequence[str] = (),
+    check: bool = False,
+    on_event: Callable[[PlayEvent], None] = lambda _: None,
+    inventory: Path | None = None,
+    playbook: str = "site.yml",
+) -> tuple[PlayResult, UserError | None]:
+    """Run a playbook and say what came of it, failures too.
 
     Args:
         site: name of the site.
@@ -180,9 +205,10 @@ def configure(
         inventory: another source than `inventories/SITE`.
         playbook: below `playbooks/`.
 
+    Returns:
+        what was done, and the error of a failed task, a machine out of reach or a wrong playbook.
+
     Raises:
-        UserError: a task failed, a machine could not be reached, or the playbook is wrong. It names the
-            machine, the task and how to go on.
         KeyboardInterrupt: after Ansible was told to stop and has ended.
     """
     from ansible_runner.interface import init_runner  # noqa: PLC0415 (slow to import)
@@ -228,8 +254,8 @@ def configure(
         watch.hosts(), tuple(watch.failures), ended - began, _spans(watch.plays, ended), artifacts
     )
     if runner.status != "successful" or watch.failures:
-        raise _error(site, result, watch, artifacts, limit)
-    return result
+        return result, _error(site, result, watch, artifacts, limit)
+    return result, None
 
 
 @dataclass

@@ -56,6 +56,11 @@ class SiteOfMachines:
         return self._pods[pod]
 
     @cached_property
+    def peers(self) -> Mapping[str, Machine]:
+        """Machines by name, found when asked for."""
+        return _Peers(self)
+
+    @cached_property
     def common(self) -> SiteFacts:
         """What follows from the declaration and the site's servers, for a site of any size."""
         return site_facts(self.planned.site, tuple(self._of(None).values()))
@@ -70,7 +75,7 @@ class SiteOfMachines:
 
     def machine_variables(self, name: str) -> dict[str, Any]:
         """The variable `machine`."""
-        return asdict(machine_facts(self.machine(name), _Peers(self), self.common))
+        return asdict(machine_facts(self.machine(name), self.peers, self.common))
 
     def site_variables(self) -> dict[str, Any]:
         """The variable `site`: what is the same size for a site of any size."""

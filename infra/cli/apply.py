@@ -1,0 +1,96 @@
+"""`gigasite apply`: a playbook over a group of machines, in waves with gates between them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from infra.cli.arguments import Json
+from infra.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from infra.rollout.blueprint import Blueprint
+    from infra.rollout.controller import Progress
+
+
+def command(
+    group: Annotated[
+        str, typer.Argument(metavar="GROUP", help="Ansible's pattern: pod_pod_01:&role_tray:!cordoned.")
+    ] = "",
+    playbook: Annotated[str, typer.Argument(metavar="[PLAYBOOK]", help="Below playbooks/.")] = "site.yml",
+    site: Annotated[str, typer.Option("--site", "-s", metavar="SITE", help="The site's name.")] = "",
+    plan: Annotated[
+        bool,
+        typer.Option("--plan", help="Show waves, gates and times, and write them to a file; apply nothing."),
+    ] = False,
+    file: Annotated[
+        Path | None, typer.Option("--file", "-f", metavar="FILE", help="Apply what `--plan` wrote.")
+    ] = None,
+    simulate: Annotated[bool, typer.Option("--simulate", help="On simulated machines.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Bring a group of machines to their declared configuration, in waves with gates between them."""
+    from infra.pipeline.execution import only_one  # noqa: PLC0415 (not for --help)
+    from infra.rollout import blueprint, rollouts  # noqa: PLC0415
+
+    if file is not None:
+        if group or site:
+            raise UserError("the file says which machines of which site", hint="leave GROUP and --site out")
+        laid_out = blueprint.read(file)
+    elif not group or not site:
+        raise UserError("a group and a site are needed", hint="for example `gigasite apply role_tray -s lab`")
+    else:
+        laid_out = rollouts.lay_out(site, group, playbook, simulated=simulate)
+    if plan:
+        show(laid_out, as_json=as_json)
+        return
+    tell = teller(as_json=as_json)
+    with only_one(laid_out.site):
+        rollouts.begin(laid_out, tell)
+
+
+def show(laid_out: Blueprint, *, as_json: bool) -> None:
+    """Print a rollout that is laid out, and write it where a person can review it."""
+    from infra import paths  # noqa: PLC0415
+    from infra.rollout import blueprint  # noqa: PLC0415
+
+    path = paths.out(laid_out.site) / f"rollout-{laid_out.id}.yaml"
+    blueprint.save(laid_out, path)
+    if as_json:
+        print(laid_out.model_dump_json(indent=1))
+        return
+    print(
+        f"{laid_out.playbook} over {len(laid_out.hosts):,} machines of {laid_out.site} ({laid_out.pattern})"
+    )
+    print(f"\n {'wave':>5} {'machines':>9} {'steps':>6} {'minutes':>8} {'MW':>9}  machines")
+    for wave in laid_out.waves:
+        more = f" … {wave.hosts[-1]}" if len(wave.hosts) > 1 else ""
+        kind = " (canaries)" if wave.canary else ""
+        print(
+            f" {wave.number:>5} {len(wave.hosts):>9,} {wave.batches:>6} {wave.seconds / 60:>8.1f} "
+            f"{wave.megawatts:>9.4g}  {wave.hosts[0]}{more}{kind}"
+        )
+    gates = ", ".join(gate.title for gate in laid_out.policy.gates) or "none"
+    print(f"\ngates: {gates}; more than {laid_out.policy.failures} failed machines stop it")
+    print(f"expected {laid_out.seconds / 3600:.1f} h, without the gates' waiting")
+    print(
+        f"written to {path.relative_to(paths.ROOT)}; apply it: gigasite apply --file {path.relative_to(paths.ROOT)}"
+    )
+
+
+def teller(*, as_json: bool) -> Callable[[Progress], None]:
+    """Prints what happens, as lines or as JSON objects."""
+
+    def tell(progress: Progress) -> None:
+        if as_json:
+            known = {"kind": progress.kind, "wave": progress.wave, "machines": progress.machines}
+            print(json.dumps({**known, "text": progress.text, **progress.data}), flush=True)
+        else:
+            print(f"wave {progress.wave}: {progress.kind}: {progress.text}", flush=True)
+
+    return tell

@@ -1,0 +1,193 @@
+"""A rollout before it runs: waves, gates, times and megawatts, in a file that is reviewed and then applied."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from ruamel.yaml import YAML
+
+from infra import paths
+from infra.errors import UserError
+from infra.rollout.policy import Policy
+from infra.rollout.schedule import Budgets, waves_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from infra.rollout.roster import Roster
+
+HEAD = """\
+# Made by `gigasite apply --plan`; made again by the same command. What is here is what `gigasite apply --file`
+# does: hosts may be taken out or moved to other waves. `content` is the hash of what the hosts are given.
+"""
+
+
+class PlannedWave(BaseModel):
+    """One wave.
+
+    Attributes:
+        number: from 1.
+        canary: the first machines.
+        hosts: names.
+        batches: how many steps the budgets cut it into.
+        seconds: expected.
+        megawatts: that its machines draw at the site's meter, rated.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    number: int
+    canary: bool = False
+    batches: int = 1
+    seconds: float = 0.0
+    megawatts: float = 0.0
+    hosts: tuple[str, ...]
+
+
+class Blueprint(BaseModel):
+    """A rollout.
+
+    Attributes:
+        id: name of the rollout.
+        site, pattern, playbook: what it is of.
+        content: hash of what is applied: playbook, roles, templates, declaration.
+        simulated: the machines are simulated ones.
+        policy: waves, budgets and gates as they were when it was made.
+        waves: in order.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    site: str
+    pattern: str
+    playbook: str
+    content: str
+    simulated: bool = False
+    policy: Policy
+    waves: tuple[PlannedWave, ...]
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """All machines, in order."""
+        return tuple(host for wave in self.waves for host in wave.hosts)
+
+    @property
+    def seconds(self) -> float:
+        """Expected time without the gates' waiting."""
+        return sum(wave.seconds for wave in self.waves)
+
+
+def draw(
+    roster: Roster,
+    rows: Sequence[int],
+    policy: Policy,
+    *,
+    pattern: str,
+    playbook: str,
+    content: str,
+    watts: Mapping[str, float],
+    out: Sequence[int] = (),
+    simulated: bool = False,
+) -> Blueprint:
+    """Lay out a rollout over some machines.
+
+    Args:
+        roster: names and groups.
+        rows: the chosen machines.
+        policy: waves, budgets, gates.
+        pattern: as it was asked for.
+        playbook: that is run.
+        content: hash of what is applied.
+        watts: of a machine of each platform's group, at the meter.
+        out: machines that are out of service already.
+        simulated: the machines are simulated ones.
+    """
+    budgets = Budgets(roster, policy, out)
+    times = policy.times
+    planned = []
+    for wave in waves_of(roster, rows, policy):
+        batches = [len(batch) for batch in budgets.batches(wave.rows)]
+        each = times.node + (times.reboot if policy.reboot else 0)
+        power = sum(watts.get(roster.columns["platform"][row] or "", 0.0) for row in wave.rows)
+        planned.append(
+            PlannedWave(
+                number=wave.number,
+                canary=wave.canary,
+                batches=len(batches),
+                seconds=round(sum(math.ceil(size / times.at_once) * each for size in batches), 1),
+                megawatts=round(power / 1e6, 4),
+                hosts=tuple(roster.names[row] for row in wave.rows),
+            )
+        )
+    key = hashlib.sha256(f"{pattern}\0{playbook}\0{content}\0{datetime.now(UTC)}".encode()).hexdigest()[:4]
+    return Blueprint(
+        id=f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{key}",
+        site=roster.site,
+        pattern=pattern,
+        playbook=playbook,
+        content=content,
+        simulated=simulated,
+        policy=policy,
+        waves=tuple(planned),
+    )
+
+
+def save(blueprint: Blueprint, path: Path) -> None:
+    """Write a rollout's file for a person."""
+    yaml = YAML()
+    yaml.default_flow_style = False
+    yaml.width = 100
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".draft")
+    with draft.open("w", encoding="utf-8") as file:
+        file.write(HEAD)
+        yaml.dump(json.loads(blueprint.model_dump_json(exclude_defaults=False)), file)
+    draft.replace(path)
+
+
+def read(path: Path) -> Blueprint:
+    """Read a rollout's file.
+
+    Raises:
+        UserError: it is not there, or is no rollout.
+    """
+    try:
+        value: Any = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+        blueprint = Blueprint.model_validate(value)
+    except FileNotFoundError as error:
+        raise UserError(f"there is no file {path}", hint="make one with `gigasite apply … --plan`") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(step) for step in first["loc"])
+        raise UserError(
+            f"{place}: {first['msg']}", where=str(path), hint="make it anew with `gigasite apply … --plan`"
+        ) from error
+    except Exception as error:
+        raise UserError(f"it is no YAML: {error}", where=str(path)) from error
+    twice = (
+        [host for host in set(blueprint.hosts) if blueprint.hosts.count(host) > 1]
+        if len(set(blueprint.hosts)) < len(blueprint.hosts)
+        else []
+    )
+    if twice:
+        raise UserError(f"{min(twice)} is in two waves", where=str(path), hint="take it out of one")
+    return blueprint
+
+
+def content_of(site: str, playbook: str) -> str:
+    """Hash of what a playbook gives a site's machines: playbooks, roles, templates, rendering, declaration."""
+    digest = hashlib.sha256(playbook.encode())
+    own = paths.inventory(site)
+    for place in (paths.ROOT / "playbooks", paths.ROOT / "templates", paths.ROOT / "infra" / "render", own):
+        for path in sorted(place.rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts and path.name != "rollout.yaml":
+                digest.update(f"{path.relative_to(paths.ROOT)}\0".encode())
+                digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,62 @@
+"""One controller of a site's rollouts at a time: a lock that ends with its process, with owner and age."""
+
+from __future__ import annotations
+
+import fcntl
+import getpass
+import json
+import os
+import socket
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from infra import paths
+from infra.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def held(site: str, what: str) -> Iterator[None]:
+    """Hold the lock of a site's rollouts.
+
+    Args:
+        site: name of the site.
+        what: what it is held for; others are told.
+
+    Raises:
+        UserError: another process holds it; says who, since when, for what.
+    """
+    file = paths.state(site) / "rollout.lock"
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(
+                f"the rollouts of {site} are held by {_owner(os.read(descriptor, 4096))}",
+                hint="wait for its end, or `gigasite rollout abort`",
+            ) from error
+        os.ftruncate(descriptor, 0)
+        note = {
+            "user": getpass.getuser(), "machine": socket.gethostname(), "process": os.getpid(),
+            "since": datetime.now(UTC).isoformat(timespec="seconds"), "what": what,
+        }  # fmt: skip
+        os.pwrite(descriptor, json.dumps(note).encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _owner(text: bytes) -> str:
+    try:
+        note = json.loads(text)
+        age = datetime.now(UTC) - datetime.fromisoformat(note["since"])
+        return (
+            f"{note['user']} on {note['machine']} (process {note['process']}, for {age.total_seconds() / 60:.0f} min: "
+            f"{note['what']})"
+        )
+    except (ValueError, KeyError, TypeError):
+        return "another process"

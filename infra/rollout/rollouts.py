@@ -1,0 +1,312 @@
+"""Rollouts of a site: laid out, begun, gone on with, and asked about."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict
+from functools import cache
+from typing import TYPE_CHECKING
+
+from infra import paths
+from infra.errors import UserError
+from infra.rollout import approvals, blueprint, cordon, lock
+from infra.rollout.controller import Controller, Progress, rebuild
+from infra.rollout.gates import Gates
+from infra.rollout.ledger import Ledger, State, set_aside
+from infra.rollout.patterns import select
+from infra.rollout.policy import load_policy
+from infra.rollout.roster import group_name, roster_at
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from infra.rollout.blueprint import Blueprint
+    from infra.rollout.nodes import Nodes, Service
+    from infra.rollout.roster import Roster
+
+PLAN, LEDGER, FLEET = "rollout.yaml", "ledger.sqlite", "fleet.sqlite"
+
+
+def lay_out(site: str, pattern: str, playbook: str, *, simulated: bool = False) -> Blueprint:
+    """Lay out a rollout over the machines that a pattern picks.
+
+    Raises:
+        UserError: the pattern, the playbook or the site is wrong, or nothing matches.
+    """
+    if not (paths.ROOT / "playbooks" / playbook).is_file():
+        known = sorted(path.name for path in (paths.ROOT / "playbooks").glob("*.yml"))
+        raise UserError(
+            f"there is no playbook {playbook!r}", where="playbooks", hint=f"use one of {', '.join(known)}"
+        )
+    policy = load_policy(site)
+    roster = _roster(site)
+    out = {roster.rows[name]: why for name, why in cordon.cordoned(site).items() if name in roster.rows}
+    rows = select(roster, pattern, {"cordoned": sorted(out)})
+    if not rows:
+        raise UserError(f"no machine matches {pattern!r}", where=f"site {site}", hint="take a part of it out")
+    return blueprint.draw(
+        roster, rows, policy, pattern=pattern, playbook=playbook, content=blueprint.content_of(site, playbook),
+        watts=_watts(site), out=[row for row in out if row not in set(rows)], simulated=simulated,
+    )  # fmt: skip
+
+
+def begin(plan: Blueprint, tell: Callable[[Progress], object]) -> None:
+    """Begin a rollout and carry it out.
+
+    Raises:
+        UserError: what it applies has changed since it was laid out, or another one is not finished.
+        Stopped: a gate or the failure budget stopped it.
+    """
+    with lock.held(plan.site, f"rollout {plan.id}"):
+        _check_content(plan)
+        unfinished = [
+            name for name in ids(plan.site) if state_of(plan.site, name)[0] not in {"done", "aborted"}
+        ]
+        if unfinished:
+            raise UserError(
+                f"rollout {unfinished[-1]} of {plan.site} is not finished ({state_of(plan.site, unfinished[-1])[0]})",
+                hint=f"`gigasite rollout resume {plan.site}`, or `gigasite rollout abort {plan.site}`",
+            )
+        folder = approvals.folder(plan.site, plan.id)
+        paths.state(plan.site)
+        folder.mkdir(mode=0o700, parents=True)
+        blueprint.save(plan, folder / PLAN)
+        ledger = Ledger.create(folder / LEDGER, plan)
+        _carry_out(plan, ledger, tell)
+
+
+def go_on(site: str, tell: Callable[[Progress], object], rollout: str = "", *, retry: bool = False) -> None:
+    """Go on with a rollout where it ended.
+
+    Args:
+        site: name of the site.
+        tell: told what happens.
+        rollout: its name; the latest one without.
+        retry: let the failed machines begin anew.
+    """
+    with lock.held(site, f"rollout {rollout or 'resume'}"):
+        plan = read(site, rollout)
+        if state_of(site, plan.id)[0] == "aborted":
+            raise UserError(f"rollout {plan.id} was aborted", hint="begin a new one with `gigasite apply`")
+        _check_content(plan)
+        ledger = _open(plan, tell)
+        if retry:
+            ledger.take()
+            ledger.forget({row.host for row in ledger.rows(state=State.FAILED)})
+        _carry_out(plan, ledger, tell)
+
+
+def _carry_out(plan: Blueprint, ledger: Ledger, tell: Callable[[Progress], object]) -> None:
+    ledger.take()
+    nodes, service = world_of(plan)
+
+    def noted(progress: Progress) -> None:
+        if progress.kind != "step":
+            ledger.note(progress.kind, f"wave {progress.wave}: {progress.text}")
+        tell(progress)
+
+    gates = Gates(plan, nodes, verify=_verifier(plan), grid=_grid(plan))
+    try:
+        Controller(plan, ledger, nodes, service, gates, _roster(plan.site), _content(plan), noted).run()
+    finally:
+        ledger.close()
+
+
+def _open(plan: Blueprint, tell: Callable[[Progress], object]) -> Ledger:
+    """The ledger; a damaged one is put aside and made anew from what the machines know."""
+    path = approvals.folder(plan.site, plan.id) / LEDGER
+    try:
+        ledger = Ledger(path)
+        damage = ledger.damage()
+    except Exception as error:  # noqa: BLE001 (whatever SQLite says of a file that is none of its own)
+        damage = str(error)
+    if damage is None:
+        return ledger
+    aside = set_aside(path)
+    ledger = Ledger.create(path, plan)
+    ledger.take()
+    nodes, _ = world_of(plan)
+    given = rebuild(plan, ledger, nodes, _content(plan))
+    text = f"the ledger was damaged ({damage}); it is kept as {aside.name}, and {given} machines say that they have it"
+    ledger.note("rebuilt", text)
+    tell(Progress("rebuilt", 0, text, given))
+    return ledger
+
+
+def world_of(plan: Blueprint) -> tuple[Nodes, Service]:
+    """The machines of a rollout and their scheduler."""
+    if plan.simulated:
+        from infra.rollout.simulated import SimulatedFleet  # noqa: PLC0415
+
+        fleet = SimulatedFleet(approvals.folder(plan.site, plan.id) / FLEET)
+        fleet.add(plan.hosts)
+        return fleet, fleet
+    from infra.rollout import ssh  # noqa: PLC0415
+    from infra.rollout.facts import site_at  # noqa: PLC0415 (polars is slow to import)
+    from infra.rollout.machines import Machines  # noqa: PLC0415
+    from infra.rollout.slurm import NoService, Slurm  # noqa: PLC0415
+
+    roster = _roster(plan.site)
+    site = site_at(paths.inventory(plan.site) / "site.yaml")
+    ssh.write_config(plan.site, site.machines())
+    slurm = site.planned.site.schedulers.slurm
+    machines = Machines(plan.site, plan.playbook)
+    heads = [
+        roster.names[row] for row in (roster.members("role_management") if slurm else ())
+        if slurm and roster.names[row].startswith(f"{plan.site}-{slurm.controller}")
+    ]  # fmt: skip
+    if not slurm or not heads:
+        return machines, NoService()
+    partitions = [group_name("partition", partition.name) for partition in slurm.partitions]
+    scheduled = {
+        roster.names[row] for name in partitions if name in roster.groups for row in roster.members(name)
+    }
+    return machines, Slurm(plan.site, heads[0], scheduled)
+
+
+def read(site: str, rollout: str = "") -> Blueprint:
+    """A rollout that was begun; the latest one without a name.
+
+    Raises:
+        UserError: there is none.
+    """
+    known = ids(site)
+    if not known or (rollout and rollout not in known):
+        raise UserError(
+            f"{site} has no rollout {rollout}".rstrip(),
+            hint=f"there are {', '.join(known[-5:])}" if known else "begin one with `gigasite apply`",
+        )
+    return blueprint.read(approvals.folder(site, rollout or known[-1]) / PLAN)
+
+
+def ids(site: str) -> list[str]:
+    """Names of a site's rollouts, the oldest first."""
+    return sorted(path.parent.name for path in approvals.folder(site, "").glob(f"*/{PLAN}"))
+
+
+def ledger_of(plan: Blueprint) -> Ledger:
+    """The ledger of a rollout, to read.
+
+    Raises:
+        UserError: it is damaged.
+    """
+    path = approvals.folder(plan.site, plan.id) / LEDGER
+    try:
+        ledger = Ledger(path)
+        damage = ledger.damage()
+    except Exception as error:  # noqa: BLE001 (see `_open`)
+        damage = str(error)
+    if damage is not None:
+        raise UserError(
+            f"the ledger of rollout {plan.id} is damaged: {damage}", where=str(path),
+            hint=f"`gigasite rollout resume {plan.site}` makes it anew from what the machines know",
+        )  # fmt: skip
+    return ledger
+
+
+def state_of(site: str, rollout: str) -> tuple[str, str]:
+    """State and reason of a rollout: ready, running, stopped, interrupted, done, aborted or damaged."""
+    path = approvals.folder(site, rollout) / LEDGER
+    if not path.exists():
+        return "ready", ""
+    try:
+        ledger = Ledger(path)
+        damage = ledger.damage()
+        if damage is None:
+            return ledger.fact("state") or "ready", ledger.fact("reason") or ""
+    except Exception as error:  # noqa: BLE001 (see `_open`)
+        damage = str(error)
+    return "damaged", damage
+
+
+def abort(site: str, rollout: str = "") -> Blueprint:
+    """End a rollout for good: a controller that still runs can note nothing more and ends."""
+    plan = read(site, rollout)
+    ledger = ledger_of(plan)
+    ledger.take()
+    ledger.set(state="aborted", reason="aborted by a person")
+    return plan
+
+
+def _check_content(plan: Blueprint) -> None:
+    if plan.content != blueprint.content_of(plan.site, plan.playbook):
+        raise UserError(
+            f"playbooks, templates or declaration have changed since rollout {plan.id} was laid out",
+            hint=f"abort it, and lay out a new one: `gigasite apply '{plan.pattern}' -s {plan.site} --plan`",
+        )
+
+
+def _content(plan: Blueprint) -> Callable[[str], str]:
+    """Hash of what each machine is given: the playbooks, and the files that are rendered for it."""
+    if plan.simulated:
+        return lambda host: hashlib.sha256(f"{plan.content} {host}".encode()).hexdigest()[:16]
+    from infra.render.deployment import deployed_files  # noqa: PLC0415
+    from infra.render.facts import machine_facts  # noqa: PLC0415
+    from infra.rollout.facts import site_at  # noqa: PLC0415
+
+    site = site_at(paths.inventory(plan.site) / "site.yaml")
+
+    @cache
+    def of(host: str) -> str:
+        facts = machine_facts(site.machine(host), site.peers, site.common)
+        digest = hashlib.sha256(plan.content.encode())
+        for file in deployed_files(facts, site.whole):
+            digest.update(repr(sorted(asdict(file).items())).encode())
+        return digest.hexdigest()[:16]
+
+    return of
+
+
+def _verifier(plan: Blueprint) -> Callable[[str, Sequence[str]], tuple[bool, str]]:
+    """Runs the declared checks on some machines."""
+
+    def verify(selection: str, hosts: Sequence[str]) -> tuple[bool, str]:
+        import sys  # noqa: PLC0415
+
+        from infra.process import run  # noqa: PLC0415
+
+        if plan.simulated:
+            return True, "simulated machines have nothing to check"
+        words = [
+            sys.executable, "-m", "pytest", paths.ROOT / "tests" / "verify", "--site", plan.site, "-q", "--no-header",
+            "-p", "no:cacheprovider", "--limit", ",".join(hosts), *(("-k", selection) if selection else ()),
+        ]  # fmt: skip
+        done = run(words, check=False, cwd=paths.ROOT, timeout=1800)
+        lines = [line for line in done.stdout.strip().splitlines() if line.strip()]
+        failed = [line for line in lines if line.startswith(("FAILED", "ERROR"))]
+        last = lines[-1] if lines else done.stderr.strip()[-200:]
+        return done.returncode == 0, "; ".join([last, *failed[:2]])
+
+    return verify
+
+
+def _grid(plan: Blueprint) -> Callable[[], list[str]]:
+    def closed() -> list[str]:
+        from infra.rollout.grid import gates_of, words  # noqa: PLC0415
+
+        return [words(gate) for gate in gates_of(plan.site) if gate.holds]
+
+    return closed
+
+
+def _watts(site: str) -> dict[str, float]:
+    """Watts of one machine at the meter, by the group of its platform."""
+    from infra.plan import plan  # noqa: PLC0415 (polars is slow to import)
+    from infra.plan.tables.power import balance as site_balance  # noqa: PLC0415
+    from infra.spec import catalog, load_site  # noqa: PLC0415
+
+    planned = plan(load_site(site))
+    geometry, balance = planned.geometry, site_balance(planned)
+    found = {
+        group_name("platform", server.platform): catalog.platform(server.platform).node.power.total
+        * balance.pue
+        for server in geometry.site.servers
+    }
+    for form, watts in zip(geometry.forms, balance.forms, strict=True):
+        for slot in form.slots:
+            found[group_name("platform", slot.platform)] = watts / len(form.slots) * balance.pue
+    return found
+
+
+def _roster(site: str) -> Roster:
+    return roster_at(paths.inventory(site) / "site.yaml")

@@ -1,0 +1,175 @@
+"""Slurm as the service that machines leave and enter: scontrol and squeue on the site's head, by ssh."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from typing import TYPE_CHECKING
+
+from infra.errors import UserError
+from infra.process import run
+from infra.rollout import ssh
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from infra.rollout.nodes import Outcome
+
+AWAY_S = 300.0
+"""How long a controller that does not answer is waited for: a head restarts in less."""
+PAUSE_S = 2.0
+
+
+class Slurm:
+    """See `Service`.
+
+    Args:
+        site: name of the site.
+        head: machine that runs slurmctld.
+        scheduled: machines that Slurm knows; the others need no draining.
+        call: runs a shell command on the head → (exit code, output); for tests.
+    """
+
+    def __init__(
+        self,
+        site: str,
+        head: str,
+        scheduled: Iterable[str],
+        call: Callable[[str], tuple[int, str]] | None = None,
+        pause: float = PAUSE_S,
+        away: float = AWAY_S,
+    ) -> None:
+        self.site, self.head, self.scheduled = site, head, frozenset(scheduled)
+        self._call = call or self._ssh
+        self.pause, self.away = pause, away
+
+    def drain(self, hosts: Sequence[str], reason: str, limit: float, jobs: str) -> Iterator[Outcome]:
+        """See `Service`."""
+        ours = [host for host in hosts if host in self.scheduled]
+        yield from ((host, None) for host in hosts if host not in self.scheduled)
+        if not ours:
+            return
+        self._update(ours, f"State=DRAIN Reason={shlex.quote(reason)}")
+        end = time.monotonic() + limit
+        left = set(ours)
+        while True:
+            busy = self._busy(sorted(left))
+            for host in sorted(left - set(busy)):
+                yield host, None
+            left = set(busy)
+            if not left or time.monotonic() >= end:
+                break
+            time.sleep(min(self.pause, max(0.0, end - time.monotonic())))
+        if left and jobs != "wait":
+            numbers = sorted({job for host in left for job in busy[host]})
+            verb = "scontrol requeue" if jobs == "requeue" else "scancel"
+            self._run(f"sudo {verb} {','.join(numbers) if jobs == 'requeue' else ' '.join(numbers)}")
+            still = self._emptied(sorted(left))
+            yield from ((host, None) for host in sorted(left - set(still)))
+            left = set(still)
+        for host in sorted(left):
+            yield host, f"jobs {', '.join(busy[host])} still ran after {limit:.0f} s; policy: {jobs}"
+
+    def _emptied(self, hosts: Sequence[str]) -> Mapping[str, list[str]]:
+        """Hosts that jobs have not left though they were told to, after a minute."""
+        end = time.monotonic() + max(60.0, self.pause)
+        while (busy := self._busy(hosts)) and time.monotonic() < end:
+            time.sleep(self.pause)
+        return busy
+
+    def hold(self, reasons: Mapping[str, str]) -> None:
+        """See `Service`."""
+        for host, reason in reasons.items():
+            if host in self.scheduled:
+                self._update([host], f"State=DRAIN Reason={shlex.quote(reason)}")
+
+    def resume(self, hosts: Iterable[str]) -> Iterator[Outcome]:
+        """See `Service`."""
+        names = list(hosts)
+        ours = [host for host in names if host in self.scheduled]
+        yield from ((host, None) for host in names if host not in self.scheduled)
+        if not ours:
+            return
+        out = self.out()
+        drained = [host for host in ours if host in out]
+        if drained:
+            self._update(drained, "State=RESUME")
+        still = self.out()
+        for host in ours:
+            yield host, f"Slurm keeps it out: {still[host]}" if host in still else None
+
+    def out(self) -> Mapping[str, str]:
+        """See `Service`: nodes that are drained, draining or down, with Slurm's reason."""
+        printed = self._run("sinfo --noheader --Node --format='%N|%T|%E'")
+        found = {}
+        for line in printed.splitlines():
+            name, state, reason = (line.strip().split("|", 2) + ["", ""])[:3]
+            if any(word in state for word in ("drain", "down", "fail", "not_responding")):
+                found[name] = reason or state
+        return found
+
+    def _busy(self, hosts: Sequence[str]) -> dict[str, list[str]]:
+        """Numbers of the jobs that are on each host now; only hosts that have some."""
+        if not hosts:
+            return {}
+        printed = self._run(
+            f"squeue --noheader --states=running,completing,suspended,configuring --format='%A %N' "
+            f"--nodelist={','.join(hosts)} | while read job nodes; do "
+            'for node in $(scontrol show hostnames "$nodes"); do echo "$job $node"; done; done'
+        )
+        found: dict[str, list[str]] = {}
+        wanted = set(hosts)
+        for line in printed.splitlines():
+            job, _, host = line.strip().partition(" ")
+            if host in wanted:
+                found.setdefault(host, []).append(job)
+        return found
+
+    def _update(self, hosts: Sequence[str], change: str) -> None:
+        self._run(f"sudo scontrol update NodeName={','.join(hosts)} {change}")
+
+    def _run(self, command: str) -> str:
+        """Run a command on the head; a slurmctld that is away is waited for.
+
+        Raises:
+            UserError: it stays away, or refuses.
+        """
+        end = time.monotonic() + self.away
+        while True:
+            code, printed = self._call(command)
+            if code == 0:
+                return printed
+            away = code == 255 or any(
+                text in printed for text in ("Unable to contact", "Connection refused", "Socket timed out")
+            )
+            if not away or time.monotonic() >= end:
+                raise UserError(
+                    f"`{command.split('|')[0].strip()[:120]}` failed: {printed.strip()[-300:]}",
+                    where=self.head,
+                    hint="look at slurmctld there" if away else None,
+                )
+            time.sleep(self.pause)
+
+    def _ssh(self, command: str) -> tuple[int, str]:
+        done = run(["ssh", "-F", ssh.config_path(self.site), self.head, command], check=False, timeout=120)
+        return done.returncode, done.stdout if done.returncode == 0 else done.stdout + done.stderr
+
+
+class NoService:
+    """A site without a scheduler: machines are out of service when a rollout says so, and no one else knows."""
+
+    def drain(self, hosts: Sequence[str], reason: str, limit: float, jobs: str) -> Iterator[Outcome]:
+        """See `Service`."""
+        del reason, limit, jobs
+        yield from ((host, None) for host in hosts)
+
+    def hold(self, reasons: Mapping[str, str]) -> None:
+        """See `Service`."""
+
+    def resume(self, hosts: Iterable[str]) -> Iterator[Outcome]:
+        """See `Service`."""
+        yield from ((host, None) for host in hosts)
+
+    def out(self) -> Mapping[str, str]:
+        """See `Service`."""
+        return {}
