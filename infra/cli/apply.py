@@ -78,9 +78,8 @@ def show(laid_out: Blueprint, *, as_json: bool) -> None:
     gates = ", ".join(gate.title for gate in laid_out.policy.gates) or "none"
     print(f"\ngates: {gates}; more than {laid_out.policy.failures} failed machines stop it")
     print(f"expected {laid_out.seconds / 3600:.1f} h, without the gates' waiting")
-    print(
-        f"written to {path.relative_to(paths.ROOT)}; apply it: gigasite apply --file {path.relative_to(paths.ROOT)}"
-    )
+    written = path.relative_to(paths.ROOT) if path.is_relative_to(paths.ROOT) else path
+    print(f"written to {written}; apply it: gigasite apply --file {written}")
 
 
 def teller(*, as_json: bool) -> Callable[[Progress], None]:

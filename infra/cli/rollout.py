@@ -75,7 +75,7 @@ def abort(site: Site, rollout: Id = "") -> None:
     from infra.rollout import cordon, rollouts  # noqa: PLC0415
 
     plan = rollouts.abort(site, rollout)
-    out = [name for name in cordon.cordoned(site) if name in set(plan.hosts)]
+    out = [name for name in cordon.cordoned(plan.fleet) if name in set(plan.hosts)]
     print(f"rollout {plan.id} is aborted; out of service: {', '.join(out) or 'none'}")
 
 
@@ -96,7 +96,8 @@ def history(site: Site, as_json: Json = False) -> None:
     for one in found:
         tail = f": {one['reason']}" if one["reason"] else ""
         print(
-            f"{one['id']}  {one['machines']:>7,} machines  {one['playbook']} over {one['pattern']}  {one['state']}{tail}"
+            f"{one['id']}  {one['machines']:>7,} machines  {one['playbook']} over {one['pattern']}  "
+            f"{one['state']}{tail}"
         )
     if not found:
         print(f"{site} has had no rollout")
@@ -126,5 +127,5 @@ def why(
         print("  nothing was done to it yet")
     for number, gate, holds, saw, _ in ledger.gates(wave):
         print(f"  wave {number}, {gate}: {'holds' if holds else 'does not hold'}: {saw}")
-    if reason := cordon.cordoned(site).get(host):
+    if reason := cordon.cordoned(plan.fleet).get(host):
         print(f"  out of service: {reason}")

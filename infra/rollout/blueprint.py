@@ -1,4 +1,4 @@
-"""A rollout before it runs: waves, gates, times and megawatts, in a file that is reviewed and then applied."""
+"""A rollout before it runs: waves, gates, times and megawatts, in a file for review."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from infra.rollout.roster import Roster
 
 HEAD = """\
-# Made by `gigasite apply --plan`; made again by the same command. What is here is what `gigasite apply --file`
-# does: hosts may be taken out or moved to other waves. `content` is the hash of what the hosts are given.
+# Made by `gigasite apply --plan`; made again by the same command. `gigasite apply --file` does what is here:
+# hosts may be taken out or moved to other waves. `content` is the hash of what the hosts are given.
 """
 
 
@@ -77,6 +77,11 @@ class Blueprint(BaseModel):
     def hosts(self) -> tuple[str, ...]:
         """All machines, in order."""
         return tuple(host for wave in self.waves for host in wave.hosts)
+
+    @property
+    def fleet(self) -> str:
+        """Whose machines are taken out of service: the site's, or its simulated ones, which nobody else sees."""
+        return f"{self.site}/simulated" if self.simulated else self.site
 
     @property
     def seconds(self) -> float:
@@ -182,7 +187,7 @@ def read(path: Path) -> Blueprint:
 
 
 def content_of(site: str, playbook: str) -> str:
-    """Hash of what a playbook gives a site's machines: playbooks, roles, templates, rendering, declaration."""
+    """Hash of what a playbook gives a site's machines: playbooks, templates, rendering, declaration."""
     digest = hashlib.sha256(playbook.encode())
     own = paths.inventory(site)
     for place in (paths.ROOT / "playbooks", paths.ROOT / "templates", paths.ROOT / "infra" / "render", own):

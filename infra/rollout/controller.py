@@ -2,7 +2,7 @@
 
 Killed at any moment, it goes on by the ledger: what ended is not done again, what was not begun is done, and
 what was begun and did not end is in doubt. There the machine is asked: it remembers the hash of what it was
-given, and which boot it is in. The other steps (drain, prove, resume) say how it shall be and may be repeated.
+given, and which boot it is in. The other steps (drain, prove, resume) may be repeated.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ class Controller:
             lambda todo: ((name, why) for name, why, _ in self.nodes.prove(todo, "", 120.0)),
         )
         alive = self._step(wave, Step.RESUME, alive, self.service.resume)
-        cordon.update(self.blueprint.site, {}, alive)
+        cordon.update(self.blueprint.fleet, {}, alive)
         self._judge(wave)
 
     def _step(
@@ -223,7 +223,7 @@ class Controller:
             self.service.hold(
                 {host: f"gigasite {self.blueprint.id}: {step}: {why}"[:200] for host, why in bad.items()}
             )
-            cordon.update(self.blueprint.site, {host: f"{step}: {why}" for host, why in bad.items()})
+            cordon.update(self.blueprint.fleet, {host: f"{step}: {why}" for host, why in bad.items()})
             self.tell(
                 Progress(
                     "failed", wave.number, f"{step}: {self._summary(bad)}", len(bad), {"hosts": sorted(bad)}
@@ -303,7 +303,7 @@ def _finished(steps: Mapping[Step, State]) -> bool:
 
 
 def rebuild(blueprint: Blueprint, ledger: Ledger, nodes: Nodes, content: Callable[[str], str]) -> int:
-    """Fill a new ledger with what the machines know; returns how many were given the rollout's content before.
+    """Fill a new ledger with what the machines know; returns how many have the rollout's content.
 
     Those are proved and given back to service again, which harms nothing; all others begin at the first step.
     """

@@ -34,6 +34,7 @@ def cordoned_names(site: str) -> tuple[str, ...]:
 
 def update(site: str, taken: Mapping[str, str], given_back: Iterable[str] = ()) -> None:
     """Note machines that were taken out of service, and those that are in service again."""
+    paths.state(site.partition("/")[0])
     file = paths.state(site) / "cordoned.json"
     with (file.parent / "cordoned.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-VOLATILE = re.compile(r"0x[0-9a-f]+|\b[0-9a-f]{2}(?::[0-9a-f]{2}){5}\b|\b\d+(?:\.\d+)*\b|/tmp/\S+")  # noqa: S108
+VOLATILE = re.compile(r"0x[0-9a-f]+|\b[0-9a-f]{2}(?::[0-9a-f]{2}){5}\b|\b\d+(?:\.\d+)*\b|/tmp/\S+")
 """Numbers, addresses and temporary names differ between machines that fail for one cause."""
 
 

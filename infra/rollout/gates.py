@@ -27,7 +27,7 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MAD_TO_SIGMA = 1.4826
 """Median absolute deviation to standard deviation, for normally distributed values."""
 SPREAD_FLOOR = 0.01
-"""Least spread that is taken as real, as a part of the median: equal values have none, and noise is no fault."""
+"""Least spread that is taken as real, as a part of the median: equal values have none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ def _statistics(world: Gates, gate: Gate, wave: PlannedWave) -> tuple[bool, str]
 
 
 def _grid(world: Gates, gate: Gate, wave: PlannedWave) -> tuple[bool, str]:
-    """The grid lets load through that leaves and comes back: the guard is open, and the ramp is waited for."""
+    """The grid lets load through that leaves and comes back: the guard is open."""
     del gate
     if held := world.grid():
         return False, "; ".join(held)

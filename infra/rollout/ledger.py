@@ -133,15 +133,17 @@ class Ledger:
     def _write(self, *, fenced: bool = True) -> Iterator[None]:
         self._base.execute("begin immediate")
         try:
-            if fenced and self.fact("epoch") != str(self.epoch):
-                raise Fenced(
-                    "another controller has taken this rollout", hint="see `gigasite rollout status`"
-                )
+            if fenced:
+                self._check_epoch()
             yield
         except BaseException:
             self._base.execute("rollback")
             raise
         self._base.execute("commit")
+
+    def _check_epoch(self) -> None:
+        if self.fact("epoch") != str(self.epoch):
+            raise Fenced("another controller has taken this rollout", hint="see `gigasite rollout status`")
 
     def fact(self, name: str) -> str | None:
         """A fact of the whole rollout: `state`, `reason`, `epoch`, `wave`."""
@@ -169,7 +171,8 @@ class Ledger:
         with self._write():
             self._base.executemany(
                 "insert into steps values (?, ?, ?, '', ?, ?, ?, ?) on conflict (host, step) do update set "
-                "state = excluded.state, ended = excluded.ended, reason = excluded.reason, epoch = excluded.epoch",
+                "state = excluded.state, ended = excluded.ended, reason = excluded.reason, "
+                "epoch = excluded.epoch",
                 [
                     (host, step, good if reason is None else State.FAILED, now, now, reason or "", self.epoch)
                     for host, reason in outcomes.items()
@@ -205,7 +208,8 @@ class Ledger:
         where = [("host = ?", host), ("state = ?", state)]
         given = [(text, value) for text, value in where if value is not None]
         text = " where " + " and ".join(text for text, _ in given) if given else ""
-        query = f"select host, step, state, content, started, ended, reason from steps{text} order by started, host"  # noqa: S608
+        columns = "host, step, state, content, started, ended, reason"
+        query = f"select {columns} from steps{text} order by started, host"  # noqa: S608 (from here)
         return [
             StepRow(row[0], Step(row[1]), State(row[2]), *row[3:])
             for row in self._base.execute(query, [value for _, value in given])
@@ -219,11 +223,13 @@ class Ledger:
     def counts(self) -> dict[int, dict[str, int]]:
         """Machines of each wave by how they are: done, failed, running, pending."""
         query = """
-            select wave, sum(bad), sum(done and not bad), sum(running and not bad and not done), count(*) from (
+            select wave, sum(bad), sum(done and not bad), sum(running and not bad and not done), count(*)
+            from (
               select h.wave, max(coalesce(s.state = 'failed', 0)) bad,
                      max(coalesce(s.step = 'resume' and s.state in ('ok', 'skipped'), 0)) done,
                      max(s.state is not null) running
-              from hosts h left join steps s on s.host = h.name group by h.name) group by wave order by wave"""
+              from hosts h left join steps s on s.host = h.name group by h.name)
+            group by wave order by wave"""
         return {
             wave: {"done": done, "failed": bad, "running": running, "pending": total - done - bad - running}
             for wave, bad, done, running, total in self._base.execute(query)
@@ -233,8 +239,8 @@ class Ledger:
         """What gates saw: wave, gate, whether it held, what it saw, when."""
         text = "" if wave is None else " where wave = ?"
         rows = self._base.execute(
-            f"select wave, gate, held, saw, at from gates{text} order by at",
-            () if wave is None else (wave,),  # noqa: S608
+            f"select wave, gate, held, saw, at from gates{text} order by at",  # noqa: S608 (from here)
+            () if wave is None else (wave,),
         )
         return [(row[0], row[1], bool(row[2]), row[3], row[4]) for row in rows]
 

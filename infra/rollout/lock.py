@@ -55,8 +55,8 @@ def _owner(text: bytes) -> str:
         note = json.loads(text)
         age = datetime.now(UTC) - datetime.fromisoformat(note["since"])
         return (
-            f"{note['user']} on {note['machine']} (process {note['process']}, for {age.total_seconds() / 60:.0f} min: "
-            f"{note['what']})"
+            f"{note['user']} on {note['machine']} (process {note['process']}, "
+            f"for {age.total_seconds() / 60:.0f} min: {note['what']})"
         )
     except (ValueError, KeyError, TypeError):
         return "another process"

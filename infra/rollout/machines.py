@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 APPLIED = "/var/lib/gigasite/applied"
 """File on a machine with the hash of what it was given last."""
 
-ASK = f"cat {APPLIED} 2>/dev/null || echo; cat /proc/sys/kernel/random/boot_id; ls /run/reboot-required 2>/dev/null || :"
+ASK = (
+    f"cat {APPLIED} 2>/dev/null || echo; cat /proc/sys/kernel/random/boot_id; "
+    "ls /run/reboot-required 2>/dev/null || :"
+)
 WELL = "systemctl list-units --failed --no-legend --plain | grep . && exit 1 || exit 0"
 """No unit of the machine has failed; it prints those that have."""
 

@@ -1,4 +1,4 @@
-"""What a rollout asks of machines and of their scheduler, and nothing more: real ones and simulated ones do it.
+"""What a rollout asks of machines and of their scheduler, and nothing more.
 
 Outcomes are given one by one as they come: a machine's name, and None where it went well or the reason where
 it did not. A machine without an outcome is taken as failed.

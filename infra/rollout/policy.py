@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationError, WithJsonSchema
+from pydantic import AfterValidator, Field, PlainSerializer, ValidationError, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from infra import paths
@@ -15,6 +15,10 @@ from infra.spec import document, units, wording
 from infra.spec.base import Count, Part, Whole
 
 DEFAULTS = Path(__file__).with_name("rollout.yaml")
+
+
+Seconds = Annotated[units.Duration, PlainSerializer(lambda value: f"{value:g} s", return_type=str)]
+"""A duration; written with its unit again, so that a rollout's file is read as it was written."""
 
 
 def _amount(value: Any) -> Any:
@@ -65,17 +69,17 @@ class Budget(Part):
         if self.domain not in DOMAINS:
             raise PydanticCustomError(
                 "domain", "{message}|{hint}",
-                {"message": f"{self.domain!r} is no failure domain", "hint": f"use one of {', '.join(DOMAINS)}"},
+                {"message": f"{self.domain!r} is no failure domain", "hint": f"one of {', '.join(DOMAINS)}"},
             )  # fmt: skip
 
 
 class Service(Part):
     """How machines leave and enter the scheduler's service."""
 
-    drain_limit: units.Duration = 1800.0
+    drain_limit: Seconds = 1800.0
     """How long running jobs are waited for."""
     jobs: Literal["wait", "requeue", "cancel"] = "wait"
-    """What happens to jobs that are there after that: the machine fails its wave and stays drained (`wait`), or
+    """What happens to jobs that are there after that: the machine fails and stays drained (`wait`), or
     they are requeued or cancelled."""
 
 
@@ -99,9 +103,9 @@ class Gate(Part):
     start: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "00:00"
     end: Annotated[str, Field(pattern=r"^(([01]\d|2[0-3]):[0-5]\d|24:00)$")] = "24:00"
     """`window`: UTC; an end before the start is on the next day."""
-    wait: units.Duration = 0.0
-    """How long to wait for it to hold, looking again and again; for an approval how long a person may take."""
-    limit: units.Duration = 600.0
+    wait: Seconds = 0.0
+    """How long to wait for it to hold; for an approval, how long a person may take."""
+    limit: Seconds = 600.0
     """How long one look may take."""
     waves: tuple[Literal["canary", "all"], ...] = ("all",)
     """After which waves it is asked; `grid`, `window` and `approval` are asked before each."""
@@ -117,15 +121,15 @@ class Gate(Part):
         if needed and not getattr(self, needed):
             raise PydanticCustomError(
                 "gate", "{message}|{hint}",
-                {"message": f"a gate of kind {self.kind} needs `{needed}`", "hint": "add it, or take the gate out"},
+                {"message": f"a gate of kind {self.kind} needs `{needed}`", "hint": "add it"},
             )  # fmt: skip
 
 
 class Times(Part):
     """What a preview reckons with."""
 
-    node: units.Duration = 90.0
-    reboot: units.Duration = 300.0
+    node: Seconds = 90.0
+    reboot: Seconds = 300.0
     at_once: Count = 50
 
 

@@ -15,7 +15,8 @@ from infra.rollout.gates import Gates
 from infra.rollout.ledger import Ledger, State, set_aside
 from infra.rollout.patterns import select
 from infra.rollout.policy import load_policy
-from infra.rollout.roster import group_name, roster_at
+from infra.rollout.roster import group_name
+from infra.rollout.roster_cache import roster_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,13 +41,15 @@ def lay_out(site: str, pattern: str, playbook: str, *, simulated: bool = False) 
         )
     policy = load_policy(site)
     roster = _roster(site)
-    out = {roster.rows[name]: why for name, why in cordon.cordoned(site).items() if name in roster.rows}
+    fleet = f"{site}/simulated" if simulated else site
+    out = {roster.rows[name]: why for name, why in cordon.cordoned(fleet).items() if name in roster.rows}
     rows = select(roster, pattern, {"cordoned": sorted(out)})
     if not rows:
         raise UserError(f"no machine matches {pattern!r}", where=f"site {site}", hint="take a part of it out")
     return blueprint.draw(
-        roster, rows, policy, pattern=pattern, playbook=playbook, content=blueprint.content_of(site, playbook),
-        watts=_watts(site), out=[row for row in out if row not in set(rows)], simulated=simulated,
+        roster, rows, policy, pattern=pattern, playbook=playbook,
+        content=blueprint.content_of(site, playbook), watts=_watts(site),
+        out=[row for row in out if row not in set(rows)], simulated=simulated,
     )  # fmt: skip
 
 
@@ -63,16 +66,20 @@ def begin(plan: Blueprint, tell: Callable[[Progress], object]) -> None:
             name for name in ids(plan.site) if state_of(plan.site, name)[0] not in {"done", "aborted"}
         ]
         if unfinished:
+            how = state_of(plan.site, unfinished[-1])[0]
             raise UserError(
-                f"rollout {unfinished[-1]} of {plan.site} is not finished ({state_of(plan.site, unfinished[-1])[0]})",
+                f"rollout {unfinished[-1]} of {plan.site} is not finished ({how})",
                 hint=f"`gigasite rollout resume {plan.site}`, or `gigasite rollout abort {plan.site}`",
             )
         folder = approvals.folder(plan.site, plan.id)
         paths.state(plan.site)
-        folder.mkdir(mode=0o700, parents=True)
-        blueprint.save(plan, folder / PLAN)
-        ledger = Ledger.create(folder / LEDGER, plan)
-        _carry_out(plan, ledger, tell)
+        # A rollout is there, with its ledger, or it is not: its name is given last.
+        draft = folder.with_name(f".{plan.id}")
+        draft.mkdir(mode=0o700, parents=True)
+        blueprint.save(plan, draft / PLAN)
+        Ledger.create(draft / LEDGER, plan).close()
+        draft.rename(folder)
+        _carry_out(plan, Ledger(folder / LEDGER), tell)
 
 
 def go_on(site: str, tell: Callable[[Progress], object], rollout: str = "", *, retry: bool = False) -> None:
@@ -127,7 +134,7 @@ def _open(plan: Blueprint, tell: Callable[[Progress], object]) -> Ledger:
     ledger.take()
     nodes, _ = world_of(plan)
     given = rebuild(plan, ledger, nodes, _content(plan))
-    text = f"the ledger was damaged ({damage}); it is kept as {aside.name}, and {given} machines say that they have it"
+    text = f"the ledger was damaged ({damage}); it is kept as {aside.name}; {given} machines have the content"
     ledger.note("rebuilt", text)
     tell(Progress("rebuilt", 0, text, given))
     return ledger
@@ -181,7 +188,7 @@ def read(site: str, rollout: str = "") -> Blueprint:
 
 def ids(site: str) -> list[str]:
     """Names of a site's rollouts, the oldest first."""
-    return sorted(path.parent.name for path in approvals.folder(site, "").glob(f"*/{PLAN}"))
+    return sorted(path.parent.name for path in approvals.folder(site, "").glob(f"[!.]*/{PLAN}"))
 
 
 def ledger_of(plan: Blueprint) -> Ledger:
@@ -268,7 +275,8 @@ def _verifier(plan: Blueprint) -> Callable[[str, Sequence[str]], tuple[bool, str
         if plan.simulated:
             return True, "simulated machines have nothing to check"
         words = [
-            sys.executable, "-m", "pytest", paths.ROOT / "tests" / "verify", "--site", plan.site, "-q", "--no-header",
+            sys.executable, "-m", "pytest", paths.ROOT / "tests" / "verify", "--site", plan.site, "-q",
+            "--no-header",
             "-p", "no:cacheprovider", "--limit", ",".join(hosts), *(("-k", selection) if selection else ()),
         ]  # fmt: skip
         done = run(words, check=False, cwd=paths.ROOT, timeout=1800)

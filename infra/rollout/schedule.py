@@ -1,4 +1,4 @@
-"""Which machines change when: canaries, waves, and batches that keep every failure domain within its budget."""
+"""Which machines change when: canaries, waves, and batches within the budgets of failure domains."""
 
 from __future__ import annotations
 

@@ -99,8 +99,10 @@ class SimulatedFleet:
             bad |= {name for name in chunk if self._draw(name) < self.failing}
             good = [name for name in chunk if name not in bad]
             self._write(
-                f"update machines set {change} where name = ?", [(content[name], name) for name in good]
+                f"update machines set {change} where name = ?",  # noqa: S608 (from here)
+                [(content[name], name) for name in good],
             )
+            self._work(len(chunk))
             yield from ((name, "simulated failure" if name in bad else None) for name in chunk)
 
     def reboot(self, hosts: Sequence[str]) -> Iterator[Outcome]:
@@ -141,7 +143,8 @@ class SimulatedFleet:
             bad = self._broken(chunk, step)
             if change:
                 good = [(name,) for name in chunk if name not in bad]
-                self._write(f"update machines set {change} where name = ?", good)
+                self._write(f"update machines set {change} where name = ?", good)  # noqa: S608 (from here)
+            self._work(len(chunk))
             yield from ((name, f"simulated failure at {step}" if name in bad else None) for name in chunk)
 
     def _broken(self, hosts: Sequence[str], step: str) -> set[str]:
@@ -151,8 +154,9 @@ class SimulatedFleet:
         return random.Random(f"{self.seed} {name}").random()  # noqa: S311 (the same for each run, not a secret)
 
     def _work(self, machines: int) -> None:
+        """Pass half of the time: a step's effect is in its middle, its answer at its end."""
         if self.latency:
-            time.sleep(self.latency * -(-machines // self.at_once))
+            time.sleep(self.latency / 2 * -(-machines // self.at_once))
 
     def _read(self, columns: str, hosts: Sequence[str]) -> list[tuple[str, ...]]:
         marks = ",".join("?" * len(hosts))

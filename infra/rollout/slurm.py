@@ -36,6 +36,7 @@ class Slurm:
         head: str,
         scheduled: Iterable[str],
         call: Callable[[str], tuple[int, str]] | None = None,
+        *,
         pause: float = PAUSE_S,
         away: float = AWAY_S,
     ) -> None:
@@ -103,7 +104,7 @@ class Slurm:
         printed = self._run("sinfo --noheader --Node --format='%N|%T|%E'")
         found = {}
         for line in printed.splitlines():
-            name, state, reason = (line.strip().split("|", 2) + ["", ""])[:3]
+            name, state, reason = [*line.strip().split("|", 2), "", ""][:3]
             if any(word in state for word in ("drain", "down", "fail", "not_responding")):
                 found[name] = reason or state
         return found
@@ -144,7 +145,7 @@ class Slurm:
             )
             if not away or time.monotonic() >= end:
                 raise UserError(
-                    f"`{command.split('|')[0].strip()[:120]}` failed: {printed.strip()[-300:]}",
+                    f"`{command.split('|', maxsplit=1)[0].strip()[:120]}` failed: {printed.strip()[-300:]}",
                     where=self.head,
                     hint="look at slurmctld there" if away else None,
                 )
@@ -156,7 +157,7 @@ class Slurm:
 
 
 class NoService:
-    """A site without a scheduler: machines are out of service when a rollout says so, and no one else knows."""
+    """A site without a scheduler: nothing has to be drained."""
 
     def drain(self, hosts: Sequence[str], reason: str, limit: float, jobs: str) -> Iterator[Outcome]:
         """See `Service`."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from infra import paths
 from infra.rollout import failures, rollouts
 from infra.rollout.ledger import State
-from infra.rollout.roster import roster_at
+from infra.rollout.roster_cache import roster_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,9 +59,8 @@ class Standing:
         lines = [head, f" {'wave':>5} {'done':>8} {'failed':>7} {'running':>8} {'pending':>8}"]
         for wave in self.waves:
             kind = "  canaries" if wave.canary else ""
-            lines.append(
-                f" {wave.number:>5} {wave.done:>8,} {wave.failed:>7,} {wave.running:>8,} {wave.pending:>8,}{kind}"
-            )
+            counts = f"{wave.done:>8,} {wave.failed:>7,} {wave.running:>8,} {wave.pending:>8,}"
+            lines.append(f" {wave.number:>5} {counts}{kind}")
         for number, gate, holds, saw in self.gates:
             lines.append(f"wave {number}, gate {gate}: {'holds' if holds else 'does not hold'}: {saw}")
         lines += [f"failed: {text}" for text in self.failed]

@@ -1,0 +1,216 @@
+"""Waves, budgets, the ledger and a whole rollout, over simulated machines."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from infra import paths
+from infra.errors import Problems, UserError
+from infra.rollout import approvals, blueprint, cordon, rollouts, standing
+from infra.rollout.controller import Stopped
+from infra.rollout.failures import group
+from infra.rollout.policy import Policy, amount_of, load_policy
+from infra.rollout.roster_cache import roster_at
+from infra.rollout.schedule import Budgets, waves_of
+
+pytestmark = pytest.mark.unit
+
+QUIET = lambda _: None  # noqa: E731
+
+
+@pytest.fixture(scope="module")
+def roster():
+    return roster_at(paths.inventory("reference") / "site.yaml", "pod-01")
+
+
+policies = st.builds(
+    lambda canaries, shape, size, factor, budget: Policy(
+        canaries=canaries,
+        waves={"shape": shape, "size": size, "factor": factor},
+        budget=[{"domain": domain, "most": most} for domain, most in budget],
+    ),
+    st.integers(0, 12),
+    st.sampled_from(["fixed", "linear", "exponential"]),
+    st.integers(1, 50),
+    st.integers(1, 4),
+    st.lists(
+        st.tuples(st.sampled_from(["rack", "leaf_pair", "su", "pod"]), st.sampled_from(["10%", "50%", 1, 7])),
+        max_size=3,
+    ),
+)
+
+
+@given(policies, st.integers(0, 3000), st.integers(1, 300), st.sets(st.integers(0, 4000), max_size=5))
+@settings(max_examples=150, deadline=None)
+def test_waves_and_batches_hold_what_they_promise(roster, policy, first, count, out):
+    rows = [row for row in range(first, first + count) if row < len(roster.names)]
+    waves = waves_of(roster, rows, policy)
+    assert sorted(row for wave in waves for row in wave.rows) == rows
+    canaries = [row for wave in waves if wave.canary for row in wave.rows]
+    assert len(canaries) <= policy.canaries
+    shared = set.intersection(*(set(roster.domains_of(row)) for row in rows)) if rows else set()
+    touched = [name for row in canaries for name in roster.domains_of(row) if name not in shared]
+    assert len(touched) == len(set(touched)), "two canaries in one failure domain"
+    outside = [row for row in out if row < len(roster.names) and row not in set(rows)]
+    budgets = Budgets(roster, policy, outside)
+    for wave in waves:
+        batches = list(budgets.batches(wave.rows))
+        assert sorted(row for batch in batches for row in batch) == sorted(wave.rows)
+        for batch in (batch for batch in batches if len(batch) > 1):
+            used = {}
+            for row in (*batch, *outside):
+                for key in budgets.limits_of(row):
+                    used[key] = used.get(key, 0) + 1
+            limits = {key: most for row in batch for key, most in budgets.limits_of(row).items()}
+            assert all(used[key] <= most for key, most in limits.items())
+
+
+def test_never_two_of_a_redundant_pair(roster):
+    spines = [row for row in roster.members("role_switch") if "-su-" not in roster.names[row]]
+    batches = list(Budgets(roster, Policy()).batches(spines[:6]))
+    assert [len(batch) for batch in batches] == [1] * 6
+
+
+@pytest.mark.parametrize(
+    ("amount", "total", "number"), [("10%", 50, 5), ("1%", 10, 1), (3, 100, 3), ("100%", 7, 7)]
+)
+def test_an_amount_is_rounded_down_but_never_to_none(amount, total, number):
+    assert amount_of(amount, total) == number
+
+
+def test_every_mistake_of_a_policy_is_told_with_its_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "inventory", lambda _: tmp_path)
+    (tmp_path / "rollout.yaml").write_text(
+        "canaries: -1\nwaves: {shape: cubic}\nbudget:\n  - {domain: rock, most: 120%}\nfailure: 2%\n"
+        "gates:\n  - {kind: command}\n  - {kind: window, start: '25:00'}\n"
+    )
+    with pytest.raises(Problems) as caught:
+        load_policy("any")
+    text = str(caught.value)
+    for place in (
+        "$.canaries",
+        "$.waves.shape",
+        "$.budget[0]",
+        "$.failure",
+        "$.gates[0]",
+        "$.gates[1].start",
+    ):
+        assert place in text, text
+    assert "rollout.yaml:2" in text
+
+
+def test_a_site_changes_whole_parts_of_the_defaults(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "inventory", lambda _: tmp_path)
+    (tmp_path / "rollout.yaml").write_text("failures: 5\n")
+    assert load_policy("any") == Policy.model_validate(
+        {**load_policy("lab").model_dump(mode="json"), "failures": 5}
+    )
+
+
+def test_what_is_laid_out_is_read_as_it_was_written(home, lay_out):
+    plan = rollouts.lay_out("reference", "pod_pod_01:&role_tray", "site.yml")
+    path = home / "plan.yaml"
+    blueprint.save(plan, path)
+    assert blueprint.read(path) == plan
+    assert [wave.number for wave in plan.waves] == list(range(1, len(plan.waves) + 1))
+    # 2,304 of the site's 124,416 trays, of 908 MW of compute at the meter
+    assert sum(wave.megawatts for wave in plan.waves) == pytest.approx(908 / 54, rel=0.01)
+    path.write_text(path.read_text().replace(plan.waves[1].hosts[0], plan.waves[0].hosts[0]))
+    with pytest.raises(UserError, match="is in two waves"):
+        blueprint.read(path)
+
+
+def test_a_canary_that_fails_stops_it_with_the_rest_untouched(fleet, lay_out):
+    plan = lay_out(canaries=2)
+    machines = fleet.open()
+    machines.add(plan.hosts)
+    machines.break_(plan.waves[0].hosts[1], "prove")
+    with pytest.raises(Stopped, match="no canary may"):
+        rollouts.begin(plan, QUIET)
+    found = fleet.open().rows()
+    assert {name for name, row in found.items() if row["applies"]} == set(plan.waves[0].hosts)
+    assert [name for name, row in found.items() if row["out"]] == [plan.waves[0].hosts[1]]
+    assert list(cordon.cordoned("reference/simulated")) == [plan.waves[0].hosts[1]]
+    assert rollouts.state_of("reference", plan.id)[0] == "stopped"
+    text = "\n".join(standing.of("reference").lines())
+    assert "1 × prove: simulated failure at prove" in text
+    fleet.open().break_(plan.waves[0].hosts[1], "")
+    rollouts.go_on("reference", QUIET, retry=True)
+    found = fleet.open().rows()
+    assert {row["out"] for row in found.values()} == {""}
+    assert cordon.cordoned("reference/simulated") == {}
+    assert all(row["applies"] == (2 if name == plan.waves[0].hosts[1] else 1) for name, row in found.items())
+
+
+def test_failures_within_the_budget_stay_drained_and_more_stop_it(fleet, lay_out):
+    plan = lay_out(canaries=0, failures=3)
+    machines = fleet.open()
+    machines.add(plan.hosts)
+    for host in plan.hosts[:2]:
+        machines.break_(host, "apply")
+    for host in plan.hosts[50:53]:
+        machines.break_(host, "drain")
+    with pytest.raises(
+        Stopped, match=r"5 of 80 machines failed, 3 may \(3\): 3 × simulated failure at drain"
+    ):
+        rollouts.begin(plan, QUIET)
+    found = fleet.open().rows()
+    assert {name for name, row in found.items() if row["out"]} == {*plan.hosts[:2], *plan.hosts[50:53]}
+    assert not any(found[host]["applies"] for host in plan.hosts[80:])
+
+
+def test_a_damaged_ledger_is_kept_and_made_anew_from_what_the_machines_know(fleet, lay_out):
+    plan = lay_out(canaries=0, failures=1)
+    machines = fleet.open()
+    machines.add(plan.hosts)
+    for host in plan.hosts[60:62]:
+        machines.break_(host, "apply")
+    with pytest.raises(Stopped):
+        rollouts.begin(plan, QUIET)
+    path = approvals.folder("reference", plan.id) / rollouts.LEDGER
+    path.write_bytes(b"no database" * 1000)
+    for tail in ("-wal", "-shm"):
+        path.with_name(path.name + tail).unlink(missing_ok=True)
+    with pytest.raises(UserError, match="is damaged"):
+        standing.of("reference")
+    for host in plan.hosts[60:62]:
+        fleet.open().break_(host, "")
+    told = []
+    rollouts.go_on("reference", told.append)
+    assert told[0].kind == "rebuilt"
+    assert list(path.parent.glob("ledger.sqlite.damaged-*"))
+    assert {row["applies"] for row in fleet.open().rows().values()} == {1}
+    assert rollouts.state_of("reference", plan.id)[0] == "done"
+
+
+def test_a_change_of_what_is_applied_is_refused(fleet, lay_out, monkeypatch):
+    plan = lay_out()
+    monkeypatch.setattr(blueprint, "content_of", lambda *_: "another")
+    with pytest.raises(UserError, match="have changed since rollout"):
+        rollouts.begin(plan, QUIET)
+
+
+def test_equal_failures_are_one_line():
+    reasons = {
+        f"tray-{n:02d}": f"apt lock held by unattended-upgrades (process {n})\nmore" for n in range(14)
+    }
+    reasons |= {"tray-90": "unreachable", "tray-91": "unreachable"}
+    assert group(reasons, lambda host: "rack-01" if host < "tray-07" else "rack-02") == [
+        "14 × apt lock held by unattended-upgrades (process 0) (7 in rack-01 and 1 more racks)",
+        "2 × unreachable (tray-90, tray-91)",
+    ]
+
+
+def test_the_failure_of_a_machine_that_gives_no_answer_is_its_own(fleet, lay_out, monkeypatch):
+    plan = lay_out("rack_pod_01_su_01_rack_01:&role_tray", canaries=0, failures=1)
+    fleet.open().add(plan.hosts)
+    real = type(fleet.open()).apply
+
+    def silent(self, content):
+        yield from (one for one in real(self, content) if one[0] != plan.hosts[3])
+
+    monkeypatch.setattr("infra.rollout.simulated.SimulatedFleet.apply", silent)
+    rollouts.begin(plan, QUIET)
+    assert cordon.cordoned("reference/simulated") == {plan.hosts[3]: "apply: it gave no answer"}
