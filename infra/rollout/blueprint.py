@@ -80,7 +80,7 @@ class Blueprint(BaseModel):
 
     @property
     def fleet(self) -> str:
-        """Whose machines are taken out of service: the site's, or its simulated ones, which nobody else sees."""
+        """Whose machines leave service: the site's, or its simulated ones, which nobody else sees."""
         return f"{self.site}/simulated" if self.simulated else self.site
 
     @property
