@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
     from infra.plan.tables.paths import FabricPaths
 
-VERBS: dict[str, str] = {"prove": "infra.cli.fabric_prove"}
+VERBS: dict[str, str] = {
+    "path": "infra.cli.fabric_path",
+    "cabling": "infra.cli.fabric_cabling",
+    "prove": "infra.cli.fabric_prove",
+}
 """Verb → module."""
 
 COLUMNS = (

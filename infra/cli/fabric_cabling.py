@@ -1,0 +1,49 @@
+"""`gigasite fabric cabling`: neighbours that were seen in the field against the planned cables."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from infra.cli import arguments
+from infra.errors import UserError
+
+
+def command(
+    site: arguments.Site,
+    table: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="CSV: device,port,neighbor,neighbor_port[,gbit], as LLDP tells it."
+        ),
+    ],
+    pod: Annotated[str | None, typer.Option(help="Only the cables of this pod.")] = None,
+    as_json: arguments.Json = False,
+) -> None:
+    """Compare cabling that was seen with what is planned: missing, wrong port, swapped, wrong speed.
+
+    Exit code 1 if a cable is not as planned.
+    """
+    from infra.plan import plan  # noqa: PLC0415 (polars is slow to import)
+    from infra.render.network.cabling import compare, planned_cables, read_table  # noqa: PLC0415
+    from infra.spec import load_site  # noqa: PLC0415
+
+    if not table.is_file():
+        raise UserError("there is no such file", where=str(table))
+    scope = plan(load_site(site))
+    if pod:
+        scope = scope.pod(pod)
+    found = compare(planned_cables(scope), read_table(table.read_text(encoding="utf-8"), str(table)))
+    if as_json:
+        print(json.dumps({"planned": found.planned, "right": found.right, "missing": found.missing,
+                          "wrong": found.wrong, "faults": [asdict(fault) for fault in found.faults]}, indent=1))  # fmt: skip
+    else:
+        print(f"{found.right:,} of {found.planned:,} cables as planned")
+        for fault in found.faults:
+            print(f"  {fault.kind}: {fault.message}")
+    if found.faults:
+        raise typer.Exit(1)
