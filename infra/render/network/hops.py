@@ -103,7 +103,7 @@ def _links(plan: Plan, names: tuple[str, str]) -> pl.DataFrame:
 def _search(
     edges: dict[str, list[Hop]], hosts: Iterable[str], one: str, other: str
 ) -> tuple[int, tuple[Hop, ...]] | None:
-    """Breadth first from one end; hosts carry no traffic of others. Returns the number of paths and the first."""
+    """Number of shortest paths and the first of them; hosts carry no traffic of others."""
     if one not in edges or other not in edges:
         return None
     closed = set(hosts) - {one, other}
