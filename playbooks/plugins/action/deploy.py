@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,19 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from infra.errors import UserError
+from infra.process import run
 from infra.render.deployment import Deployed, component_files
 from infra.rollout.facts import site_at
 from infra.rollout.secrets import secret
+
+ASK = """
+import sys
+from pathlib import Path
+from infra.rollout.facts import site_at
+source, pod, name = sys.argv[1:]
+site = site_at(Path(source), pod or None)
+print(repr({"machine": site.machine_variables(name), "site": site.site_mapping}))
+"""
 
 REMOTE = Path(__file__).parent.parent / "modules" / "deploy.py"
 
@@ -69,11 +80,15 @@ class ActionModule(ActionBase):
 
 def known(variables: dict[str, Any]) -> dict[str, Any]:
     """What templates know, from the plan itself: the variable `site` has no list of a site's machines."""
-    site = site_at(Path(str(variables["inventory_file"])), os.environ.get("GIGASITE_POD") or None)
-    return {
-        "machine": site.machine_variables(str(variables["inventory_hostname"])),
-        "site": site.site_mapping,
-    }
+    source, pod = str(variables["inventory_file"]), os.environ.get("GIGASITE_POD") or None
+    name = str(variables["inventory_hostname"])
+    site = site_at(Path(source), pod)
+    if "site_mapping" in vars(site):  # the inventory made it before it forked this worker
+        return {"machine": site.machine_variables(name), "site": site.site_mapping}
+    # polars would wait for ever in a fork, whose threads are not there: a program of its own asks it.
+    done = run([sys.executable, "-c", ASK, source, pod or "", name])
+    found: dict[str, Any] = ast.literal_eval(done.stdout)
+    return found
 
 
 def wire(file: Deployed, site: str) -> dict[str, Any]:

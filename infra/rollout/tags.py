@@ -1,0 +1,67 @@
+"""Tags that playbooks know, so that a wrong one is an error: Ansible does nothing for it and calls that success."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from infra.errors import UserError
+from infra.paths import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+ANSIBLES_OWN = frozenset({"all", "always", "never", "tagged", "untagged"})
+
+
+def check_tags(tags: Iterable[str], playbooks: Iterable[Path], inventory: Path) -> None:
+    """Refuse tags that nothing has.
+
+    Args:
+        tags: as given; with commas between or one each.
+        playbooks: those that are run.
+        inventory: the site's folder, which may have roles and playbooks of its own.
+
+    Raises:
+        UserError: it names every such tag.
+    """
+    wanted = {word.strip() for text in tags for word in text.split(",") if word.strip()} - ANSIBLES_OWN
+    if not wanted:
+        return
+    known = set(_known(playbooks, inventory))
+    if strange := sorted(wanted - known):
+        raise UserError(
+            f"no task has the tag {', '.join(map(repr, strange))}",
+            hint=f"known are {', '.join(sorted(known))}",
+            done="Nothing was changed.",
+        )
+
+
+def _known(playbooks: Iterable[Path], inventory: Path) -> Iterator[str]:
+    from ruamel.yaml import YAML  # noqa: PLC0415 (only where tags are given)
+    from ruamel.yaml.error import YAMLError  # noqa: PLC0415
+
+    # More files than one run reads: a tag of another play of ours is no mistake that this has to find.
+    folders = {ROOT / "playbooks", inventory / "playbooks", inventory / "roles"}
+    files = {path for folder in folders for path in folder.rglob("*.y*ml")}
+    files |= {path for playbook in playbooks for path in playbook.parent.glob("*.y*ml")}
+    reader = YAML(typ="rt")  # keeps `!vault` and the like as they are
+    for path in sorted(files):
+        try:
+            yield from _tags(reader.load(path))
+        except (YAMLError, OSError):
+            continue  # Ansible says what is wrong with it
+
+
+def _tags(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        found = node.get("tags")
+        if isinstance(found, str):
+            yield from (word.strip() for word in found.split(","))
+        elif isinstance(found, list):
+            yield from map(str, found)
+        for inner in node.values():
+            yield from _tags(inner)
+    elif isinstance(node, list):
+        for inner in node:
+            yield from _tags(inner)
