@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from infra.cli import arguments
+from infra.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,6 +45,9 @@ def command(
 
     whole = make(load_site(site), phase)
     scope = whole.pod(pod) if pod else whole
+    found = judge(whole)
+    if table or export:
+        _refuse(whole, found)
     if table:
         print(exports.csv(scope, table), end="")
         return
@@ -51,13 +55,21 @@ def command(
         for path in exports.write(scope, export):
             print(f"wrote {path}")
         return
-    figures, found = summary(whole), judge(whole)
+    figures = summary(scope)
     if as_json:
         print(json.dumps(figures, indent=1, ensure_ascii=False))
     else:
         _show(whole, figures, found, limits=limits)
     if any(finding.severity == "error" for finding in found):
         raise typer.Exit(1)
+
+
+def _refuse(plan: Plan, found: Sequence[Finding]) -> None:
+    """Nothing leaves a plan that cannot work: a table on its own does not say so."""
+    wrong = [finding for finding in found if finding.severity == "error"]
+    if wrong:
+        lines = "\n".join(f"error {finding.id}: {finding.message} [{finding.path}]" for finding in wrong)
+        raise UserError(f"{lines}\nnothing is written: {plan.site.name} asks for what cannot work")
 
 
 def _show(plan: Plan, figures: dict[str, Any], found: Sequence[Finding], *, limits: bool) -> None:

@@ -32,7 +32,13 @@ def load_site(name: str) -> Site:
         near = difflib.get_close_matches(name, known, 1)
         hint = f"did you mean `{near[0]}`?" if near else f"there are: {', '.join(known) or 'none'}"
         raise UserError(f"there is no site `{name}`", where=f"inventories/{name}/site.yaml", hint=hint)
-    return load(path)
+    site = load(path)
+    if site.name != path.parent.name:
+        source = document.read(path)
+        message = f"is `{site.name}`, but the folder is `{path.parent.name}`"
+        hint = "give both one name: stacks, machines and inventories take theirs from it"
+        raise Problems([source.problem(("name",), message, hint)])
+    return site
 
 
 def load(path: Path) -> Site:
@@ -52,6 +58,8 @@ def load_text(text: str, name: str = "site.yaml") -> Site:
 def load_document(source: Document) -> Site:
     """Check a parsed declaration; see `load`."""
     problems = list(source.problems)
+    if source.value is None and not problems:
+        raise Problems([source.problem((), "is empty", "a declaration begins with `name: SITE`")])
     site: Site | None
     try:
         site = Site.model_validate(source.value if source.value is not None else {})

@@ -18,12 +18,18 @@ if TYPE_CHECKING:
 Model = TypeVar("Model", bound=BaseModel)
 
 
+MOST = 500
+"""Mistakes beyond which nothing else is looked for: those are enough to mend first."""
+
+
 def mended(value: Any, model: type[Model], error: ValidationError) -> tuple[Model | None, set[Loc]]:
     """The declaration with each wrong value replaced by its type's example or left out.
 
     Returns:
         It, and the locations that were replaced (what follows from them is not to be trusted); or None.
     """
+    if error.error_count() > MOST:
+        return None, set()
     value = copy.deepcopy(value) if isinstance(value, dict) else {}
     replaced: set[Loc] = set()
     for _ in range(6):  # a wrong mapping may hide wrong values in it

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from infra.spec import forms
+from infra.spec import catalog, forms, tiers
 from infra.spec.mistake import Mistake
 
 if TYPE_CHECKING:
@@ -17,9 +17,41 @@ if TYPE_CHECKING:
 
 def range_mistakes(site: Site) -> Iterator[Mistake]:
     """All of them; the site's platforms are known."""
+    yield from _sizes(site)
     yield from _spares(site)
     yield from _phases(site)
     yield from _exceptions(site)
+
+
+MOST_NODES = 2_000_000
+"""Nodes, servers and switches of a plan: ten times the largest site that was announced anywhere."""
+MOST_OF_A_TIER = 100_000
+"""Switches of a tier in one block."""
+
+
+def _sizes(site: Site) -> Iterator[Mistake]:
+    """A slip of the keyboard is told before tables of it are made."""
+    layout = site.layout
+    racks, _ = forms.racks_per_unit(layout)
+    units = layout.pods * layout.scalable_units_per_pod
+    nodes = units * racks * forms.form_of(layout.rack).capacity
+    if nodes > MOST_NODES:
+        message = f"{nodes:,} nodes are more than a plan can hold ({MOST_NODES:,})"
+        yield Mistake(("layout",), message, "check the counts of each level")
+    servers = sum(server.count for server in site.servers)
+    if servers > MOST_OF_A_TIER:
+        message = f"{servers:,} servers are more than a plan can hold ({MOST_OF_A_TIER:,})"
+        yield Mistake(("servers",), message, "check `count` of each")
+    known = catalog.names("switches")
+    for name, fabric in site.fabrics.named().items():
+        if any(tier.switch not in known for tier in fabric.tiers):
+            continue
+        for tier in tiers.resolve(site, name, fabric):
+            total = tier.per_block * max(tiers.blocks_within(layout, tier.per, "site"), 1)
+            if tier.per_block > MOST_OF_A_TIER or total > MOST_NODES:
+                message = f"{total:,} {tier.name} switches are more than a plan can hold"
+                key = name.replace("-", "_")
+                yield Mistake(("fabrics", key, "tiers", tier.level), message, "check `count` and `groups`")
 
 
 def _spares(site: Site) -> Iterator[Mistake]:

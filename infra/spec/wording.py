@@ -37,14 +37,30 @@ _MESSAGES = {
 
 def problems(error: ValidationError, source: Document, model: type[BaseModel]) -> list[Problem]:
     """All mistakes that pydantic found, one for each place."""
-    found: dict[Loc, Problem] = {}
-    for detail in error.errors(include_url=False):
-        loc = real(detail["loc"], source.value)
-        message, hint = _words(detail, model, source)
-        problem = source.problem(loc, message, hint)
-        # A value that fits no branch of a choice is one mistake; the first branch's message is the clearest.
-        found.setdefault(loc, problem)
-    return list(found.values())
+    details: dict[Loc, list[ErrorDetails]] = {}
+    for detail in error.errors(include_url=False, include_context=True):
+        details.setdefault(real(detail["loc"], source.value), []).append(detail)
+    found = []
+    for loc, branches in list(details.items())[:MOST]:
+        message, hint = _words(_clearest(branches), model, source)
+        found.append(source.problem(loc, message, hint))
+    if len(details) > MOST:
+        found.append(
+            source.problem((), f"there are {len(details) - MOST:,} more mistakes", "mend these first")
+        )
+    return found
+
+
+MOST = 200
+"""Mistakes that are told at once: nobody reads more, and each looks for the nearest word."""
+
+
+def _clearest(branches: list[ErrorDetails]) -> ErrorDetails:
+    """Of a value that fits no branch of a choice: a word is a mistyped word, not a mistyped number."""
+    text = branches[0]["input"]
+    if isinstance(text, str) and not any(letter.isdigit() for letter in text):
+        return next((detail for detail in branches if detail["type"] == "literal_error"), branches[0])
+    return branches[0]
 
 
 def real(loc: tuple[str | int, ...], value: object) -> Loc:
@@ -91,6 +107,8 @@ def _plain(detail: ErrorDetails) -> tuple[str, str | None]:
     if detail["type"] == "missing":
         return f"required key `{detail['loc'][-1]}` is missing", hint
     shown = detail["input"]
+    if shown is None:
+        return "has no value", "give one, or leave the key out"
     return (f"{shown!r} {text}" if isinstance(shown, (str, int, float)) else text), hint
 
 
@@ -126,4 +144,6 @@ _BOUNDS = {
 
 def _bound(detail: ErrorDetails) -> str:
     key, word = _BOUNDS[detail["type"]]
-    return f"{detail['input']} is {word} {detail.get('ctx', {})[key]}"
+    bound = detail.get("ctx", {})[key]
+    text = f"{bound:g}" if isinstance(bound, float) else f"{bound:,}"
+    return f"{detail['input']} is {word} {text}"

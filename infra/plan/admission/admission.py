@@ -6,12 +6,13 @@ limit becomes a finding. So the same code answers "does it fit" and "how much is
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from infra.plan.admission.announcement import contradictions
+from infra.plan.admission.announcement import DEFAULT, contradictions
 from infra.plan.admission.findings import ORDER, Finding, Severity
-from infra.plan.admission.limits import Limit, apart
+from infra.plan.admission.limits import Limit, apart, small
 from infra.plan.admission.rules import cooling, fabric, paths, power, services
 
 if TYPE_CHECKING:
@@ -61,11 +62,11 @@ def breaches(plan: Plan) -> Iterator[Finding]:
         word = "less than" if first.at_least else "more than"
         number_of = sum(limit.count for limit in places)
         more = f" and {number_of - 1:,} more" if number_of > 1 else ""
-        value, most = apart(first.value, first.limit)
+        scale, unit = small(first)
+        value, most = apart(first.value * scale, first.limit * scale)
         case = "" if first.case == "N" else f" at {first.case}"
         message = (
-            f"{rule.title}{case}: {value} {first.unit} is {word} {most} {first.unit}"
-            f" ({first.place}{more}); {first.fits}"
+            f"{rule.title}{case}: {value} {unit} is {word} {most} {unit} ({first.place}{more}); {first.fits}"
         )
         yield Finding(rule.id, severity, message, first.path, first.place, first.source)
 
@@ -112,7 +113,20 @@ RULES: tuple[Rule, ...] = (
 """All rules, in the order in which they are told."""
 
 
+def unknown(plan: Plan) -> Iterator[Finding]:
+    """Severities that the declaration gives to findings that there are none of: they would change nothing."""
+    known = {rule.id for rule in RULES} | DEFAULT.keys()
+    for name in plan.site.findings:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"did you mean `{near[0]}`?" if near else f"there are {', '.join(sorted(known))}"
+            message = f"there is no finding `{name}`; {hint}"
+            yield Finding(
+                "unknown-finding", "error", message, f"$.findings.{name}", plan.site.name, "the rules"
+            )
+
+
 def findings(plan: Plan) -> tuple[Finding, ...]:
     """Return all findings of a plan, errors first, in the order of the rules."""
-    found = [*breaches(plan), *contradictions(plan)]
+    found = [*unknown(plan), *breaches(plan), *contradictions(plan)]
     return tuple(sorted(found, key=lambda finding: ORDER[finding.severity]))

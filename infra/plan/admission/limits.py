@@ -68,6 +68,14 @@ def apart(value: float, limit: float) -> tuple[str, str]:
     return texts
 
 
+def small(limit: Limit) -> tuple[float, str]:
+    """Factor and unit in which a limit is read: below one megawatt people count kilowatts."""
+    name, _, rest = limit.unit.partition(" ")
+    if name == "MW" and max(abs(limit.value), abs(limit.limit)) < 1:
+        return 1e3, f"kW {rest}".strip()
+    return 1.0, limit.unit
+
+
 def _read(text: str) -> float:
     return float(text.replace(",", ""))
 

@@ -84,16 +84,23 @@ def _type(plan: Plan, end: str) -> pl.Expr:
 
 
 def write(plan: Plan, folder: Path) -> Iterator[Path]:
-    """Write everything to a folder: TABLE.parquet, cabling.csv, materials.csv."""
+    """Write everything to a folder: TABLE.parquet, cabling.csv, materials.csv.
+
+    Raises:
+        UserError: the folder or a file in it cannot be written.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        for name in TABLES:
+            path = folder / f"{name}.parquet"
+            table(plan, name).write_parquet(path)
+            yield path
+        for name in ("cabling", "materials"):
+            path = folder / f"{name}.csv"
+            table(plan, name).write_csv(path)
+            yield path
     except (FileExistsError, NotADirectoryError) as error:
         raise UserError("is not a folder", where=str(folder), hint="name another one") from error
-    for name in TABLES:
-        path = folder / f"{name}.parquet"
-        table(plan, name).write_parquet(path)
-        yield path
-    for name in ("cabling", "materials"):
-        path = folder / f"{name}.csv"
-        table(plan, name).write_csv(path)
-        yield path
+    except (OSError, pl.exceptions.ComputeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"cannot be written: {reason}", where=str(folder), hint="name another one") from error
