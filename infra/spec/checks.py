@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from infra.spec import catalog, forms
 from infra.spec.address_checks import address_mistakes
 from infra.spec.energy_checks import energy_mistakes
+from infra.spec.fabric_checks import fabric_mistakes
 from infra.spec.mistake import Mistake
 from infra.spec.network_checks import network_mistakes
 from infra.spec.range_checks import range_mistakes
@@ -65,6 +66,7 @@ def mistakes(site: Site) -> Iterator[Mistake]:
     yield from address_mistakes(known)
     yield from range_mistakes(known)
     yield from network_mistakes(site)
+    yield from fabric_mistakes(known)
 
 
 def _known(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from infra.spec import catalog
 from infra.spec.site import Site
 
 PLATFORMS = ("gb300-nvl72", "gb200-nvl72", "hgx-b300", "mi355x", "lab-vm")
@@ -43,6 +44,13 @@ def tiers(draw, name, switch, breakout):
             elif grouped == "rail" and index == 1:
                 result[-1] |= {"groups": "rails", "group_by": "rail"}
     return result
+
+
+def least_nics(rack, fabric):
+    """NICs on a fabric of the node that has the fewest."""
+    platforms = {part["platform"] for part in (rack, *rack.get("trays", ())) if "platform" in part}
+    counts = [sum(g.count for g in catalog.platform(p).node.nics if g.fabric == fabric) for p in platforms]
+    return min((count for count in counts if count), default=0)
 
 
 def exceptions_in(draw, layout):
@@ -89,7 +97,8 @@ def sites(draw):
     fabrics = {}
     for key, name, switch in (("east_west", "ew", "q3400"), ("north_south", "ns", "ns-128x400g")):
         if draw(st.booleans()):
-            rails, breakout = draw(st.integers(1, 4)), draw(st.sampled_from([1, 2]))
+            most = least_nics(layout["rack"], key.replace("_", "-")) or 4
+            rails, breakout = draw(st.integers(1, min(most, 4))), draw(st.sampled_from([1, 2]))
             fabric = {"rails": rails, "planes": draw(st.sampled_from([1, 2])), "breakout": breakout}
             fabric["tiers"] = tiers(draw, name, switch, breakout)
             for tier in fabric["tiers"]:

@@ -53,7 +53,7 @@ def _other_unit(value, chance):
 
 
 def _sized(value, chance):
-    factor = chance.choice([0, 0.001, 0.1, 0.5, 2, 10, 1000, -1])
+    factor = chance.choice([0, 0.001, 0.1, 0.5, 0.9, 0.99, 1.01, 1.1, 2, 2, 10, 1000, -1])
     if isinstance(value, bool):
         return not value
     if isinstance(value, int):
@@ -64,14 +64,18 @@ def _sized(value, chance):
     return f"{float(match[1]) * factor:g}{match[2]}" if match and match[1].count(".") < 2 else value
 
 
+def _at(value, path):
+    for step in path:
+        value = value[step]
+    return value
+
+
 def mutate(value, chance):
     """One mutation, in place."""
     every = list(places(value))
-    path = chance.choice(every)
-    at = value
-    for step in path[:-1]:
-        at = at[step]
-    last = path[-1]
+    plain = [path for path in every if not isinstance(_at(value, path), (dict, list))]
+    path = chance.choice(plain if plain and chance.random() < 0.8 else every)
+    at, last = _at(value, path[:-1]), path[-1]
     kind = chance.choice(
         ["value", "unit", "size", "size", "size", "remove", "rename", "copy", "wrap", "repeat"]
     )
@@ -92,9 +96,7 @@ def mutate(value, chance):
 
 def _other_value(value, every, own, kind, chance):
     if kind == "copy":
-        for step in chance.choice(every):
-            value = value[step]
-        return copy.deepcopy(value)
+        return copy.deepcopy(_at(value, chance.choice(every)))
     return [own] if kind == "wrap" else copy.deepcopy(chance.choice(STRANGE))
 
 
