@@ -26,9 +26,7 @@ def explain(said: str, known_hosts: Path, name: str) -> str | None:
         return None
     keys = _fingerprints(known_hosts)
     if name not in keys.values():
-        return (
-            f"no host key of {name} is known here ({known_hosts}): it is not one that was made for this site"
-        )
+        return f"no host key of {name} is in {known_hosts}: none was made for it"
     found = _FINGERPRINT.search(said)
     if found is None:
         return f"it did not show the host key that was made for {name}"

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from infra import paths
 from infra.errors import UserError
+from infra.hostkeys import explain
 from infra.paths import ROOT
+from infra.rollout import work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -72,6 +74,7 @@ class PlayResult:
         seconds: wall-clock time.
         seconds_by_play: where it went.
         artifacts: folder with Ansible's own output (`stdout`) and events.
+        tasks: tasks that were carried out, over all machines; Ansible's check of a role's arguments is none.
     """
 
     hosts: Mapping[str, HostResult]
@@ -79,6 +82,7 @@ class PlayResult:
     seconds: float
     seconds_by_play: tuple[tuple[str, float], ...]
     artifacts: Path
+    tasks: int = 0
 
     @property
     def changed(self) -> int:
@@ -101,6 +105,7 @@ class _Watch:
     stats: dict[str, dict[str, int]] = field(default_factory=dict)
     plays: list[tuple[str, float]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    tasks: int = 0
 
     def __call__(self, event: Mapping[str, Any]) -> bool:
         """Take one event; True keeps it in the artifacts."""
@@ -127,6 +132,8 @@ class _Watch:
 
     def _on_result(self, kind: str, data: Mapping[str, Any], names: Mapping[str, str]) -> None:
         result = data.get("res") or {}
+        if kind != "skipped" and not str(data.get("task_action", "")).endswith("validate_argument_spec"):
+            self.tasks += 1
         if kind == "ok" and result.get("changed"):
             kind = "changed"
         message = ""
@@ -172,15 +179,19 @@ def configure(
     """Bring the machines of a site to their declared configuration; see `attempt`.
 
     Raises:
-        UserError: a task failed, a machine could not be reached, or the playbook is wrong. It names the
-            machine, the task and how to go on.
+        UserError: there was nothing to do, a task failed, a machine could not be reached, or the playbook
+            is wrong. It names the machine, the task and how to go on.
         KeyboardInterrupt: after Ansible was told to stop and has ended.
     """
+    if inventory is None:
+        work.require(site, limit, tags, ROOT / "playbooks" / playbook)
     result, error = attempt(
         site, limit=limit, tags=tags, check=check, on_event=on_event, inventory=inventory, playbook=playbook
     )
     if error:
         raise error
+    if not result.tasks:
+        raise work.none_done(site, limit, tags, _short(result.artifacts / "stdout"))
     return result
 
 
@@ -251,7 +262,12 @@ def attempt(
     ended = time.monotonic()
     artifacts = Path(runner.config.artifact_dir)
     result = PlayResult(
-        watch.hosts(), tuple(watch.failures), ended - began, _spans(watch.plays, ended), artifacts
+        watch.hosts(),
+        tuple(watch.failures),
+        ended - began,
+        _spans(watch.plays, ended),
+        artifacts,
+        watch.tasks,
     )
     if runner.status != "successful" or watch.failures:
         return result, _error(site, result, watch, artifacts, limit)
@@ -300,16 +316,21 @@ def _error(site: str, result: PlayResult, watch: _Watch, artifacts: Path, limit:
             done=f"Go on with: {resume}" + (f" --limit {limit}" if limit else ""),
         )
     first = result.failures[0]
+    known_hosts = paths.state(site) / "ssh" / "known_hosts"
+
+    def why(event: PlayEvent) -> str:
+        return explain(event.message, known_hosts, event.host) or event.message
+
     machines = sorted({event.host for event in result.failures})
     done = [name for name in result.hosts if name not in machines]
-    lines = [f"{event.host}: {event.task}: {event.message}" for event in result.failures[1:4]]
+    lines = [f"{event.host}: {event.task}: {why(event)}" for event in result.failures[1:4]]
     if len(result.failures) > 4:
         lines.append(f"and {len(result.failures) - 4} more")
     lines.append(f"Configured without a failure: {', '.join(done) or 'none'}.")
     lines.append(f"Go on with: {resume} --limit {','.join(machines)}")
     reason = "cannot be reached" if first.kind == "unreachable" else "failed"
     return UserError(
-        f"task {first.task!r} {reason}: {first.message}",
+        f"task {first.task!r} {reason}: {why(first)}",
         where=first.host,
         hint=f"Ansible's output is in {_short(artifacts / 'stdout')}",
         done="\n".join(lines),

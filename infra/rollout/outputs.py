@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from infra.errors import UserError
 from infra.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 STACKS = ROOT / ".gigasite" / ".pulumi" / "stacks" / "gigasite"
 """The project's checkpoints in Pulumi's file backend; both engines write this layout."""
@@ -19,16 +21,52 @@ def machine_outputs(site: str) -> Mapping[str, Mapping[str, Any]]:
 
     Looks for machines in two places: resources with the outputs `name` and `serial`, and resources with an
     output `machines` or `trays`, a mapping of such outputs by name.
+
+    Raises:
+        UserError: a stack's state cannot be read.
     """
     found: dict[str, dict[str, Any]] = {}
     for path in sorted(STACKS.glob("*.json")):
         if path.stem != site and not path.stem.startswith(f"{site}."):
             continue
-        deployment = json.loads(path.read_text()).get("checkpoint", {}).get("latest") or {}
-        for resource in deployment.get("resources") or ():
-            for name, outputs in _machines(resource.get("outputs") or {}):
-                found.setdefault(name, {}).update(outputs)
+        for outputs in _resources(path):
+            for name, values in _machines(outputs):
+                found.setdefault(name, {}).update(values)
     return found
+
+
+def _resources(path: Path) -> Iterator[Mapping[str, Any]]:
+    """Outputs of each resource of a checkpoint.
+
+    Raises:
+        UserError: it is no checkpoint.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, str(error)) from error
+    latest = _mapping(_mapping(document, path).get("checkpoint"), path).get("latest")
+    resources = _mapping(latest, path).get("resources")
+    if resources is None:
+        return
+    if not isinstance(resources, list):
+        raise _unreadable(path, "its resources are no list")
+    for resource in resources:
+        yield _mapping(_mapping(resource, path).get("outputs"), path)
+
+
+def _mapping(value: Any, path: Path) -> Mapping[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise _unreadable(path, f"an object was expected, not {json.dumps(value)[:40]}")
+    return value
+
+
+def _unreadable(path: Path, why: str) -> UserError:
+    earlier = path.with_name(f"{path.name}.bak")
+    hint = f"the state before the last change is in {earlier.name} beside it" if earlier.exists() else None
+    return UserError(f"the state of stack {path.stem} cannot be read: {why}", where=str(path), hint=hint)
 
 
 def _machines(outputs: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -1,4 +1,4 @@
-"""Tags that playbooks know, so that a wrong one is an error: Ansible does nothing for it and calls that success."""
+"""Tags that playbooks know: for a wrong one Ansible does nothing and calls that success."""
 
 from __future__ import annotations
 

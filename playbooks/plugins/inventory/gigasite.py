@@ -13,6 +13,7 @@ from ansible.plugins.inventory import BaseInventoryPlugin
 from infra.errors import UserError
 from infra.rollout.inventory import adopt
 from infra.rollout.roster_cache import roster_at
+from infra.rollout.tags import check_tags
 
 if TYPE_CHECKING:
     from infra.rollout.facts import SiteOfMachines
@@ -57,6 +58,8 @@ class InventoryModule(BaseInventoryPlugin):
             roster = roster_at(source, pod)
             variables = _Variables(source, pod, roster)
             asked = context.CLIARGS
+            if asked.get("tags"):
+                check_tags(asked["tags"], map(Path, asked.get("args") or ()), source.parent)
             listing = bool(asked.get("list") or asked.get("graph"))
             # The wrapper around it would look at each variable when it is set; ours are made later.
             real = getattr(inventory, "__wrapped__", inventory)
@@ -91,10 +94,15 @@ class _Variables:
         return {
             "site": self.site.site_variables(),
             "ansible_user": ssh.USER,
+            # Variables, since they beat the environment: ansible-runner's own has the first one off.
+            "ansible_host_key_checking": True,
+            "ansible_ssh_args": "",
             "ansible_ssh_private_key_file": str(ssh.paths.state(site) / "ssh" / "id_ed25519"),
-            # The connection's settings are in the file; they are named here because Ansible looks for them.
+            # The connection's settings are in the file. Some are named here because Ansible looks for them,
+            # those of host keys because words of the environment (ANSIBLE_SSH_EXTRA_ARGS) beat the file.
             "ansible_ssh_common_args": f"-F '{config}' -o ControlMaster=auto -o ControlPersist={ssh.PERSIST} "
-            f"-o ControlPath='{ssh.control_folder(site)}/%C'",
+            f"-o ControlPath='{ssh.control_folder(site)}/%C' -o StrictHostKeyChecking=yes "
+            f"-o UserKnownHostsFile='{ssh.paths.state(site) / 'ssh' / 'known_hosts'}'",
         }
 
     def of_host(self, name: str) -> dict[str, Any]:

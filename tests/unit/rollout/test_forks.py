@@ -1,4 +1,4 @@
-"""What Ansible's workers ask: they are forks, in which polars' threads are missing and it would wait for ever."""
+"""What Ansible's workers ask: in a fork polars' threads are missing, and it would wait for ever."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def _fingerprint(name):
 
 
 def _judged(words):
-    """Value of StrictHostKeyChecking and of the files of known keys that the real ssh takes from these words."""
+    """StrictHostKeyChecking and the file of known keys that the real ssh takes from these words."""
     # without the remote command: everything up to the host's name
     options = [word for word in words if not word.startswith("-tt")]
     host = next(place for place, word in enumerate(options) if word.startswith(("lab-", "pod-")))
@@ -94,14 +94,13 @@ def lax(monkeypatch):
 
 @pytest.mark.usefixtures("lax")
 def test_the_runner_checks_and_says_whose_key_it_was(recorded, tmp_path, monkeypatch):
-    known = paths.state("lab") / "ssh" / "known_hosts"
-    monkeypatch.setattr(
-        "infra.rollout.configure.explain",
-        lambda said, path, name: hostkeys.explain(said, _known(tmp_path, "lab-storage"), name),
-    )
+    state = paths.state("lab")
+    module = sys.modules["infra.rollout.configure"]
+    known = _known(tmp_path, "lab-storage")
+    monkeypatch.setattr(module, "explain", lambda said, _, name: hostkeys.explain(said, known, name))
     with pytest.raises(UserError, match=r"lab-storage: task .* cannot be reached: .*the key of two"):
         configure("lab", playbook=str(tmp_path / "play.yml"))
-    _assert_strict(recorded, known.parent.parent)
+    _assert_strict(recorded, state)
 
 
 @pytest.mark.usefixtures("lax")
@@ -133,7 +132,7 @@ def _known(folder, *more):
     [
         (lambda: CHANGED.format(_fingerprint("two")), "one", "the key of two"),
         (lambda: CHANGED.format("SHA256:abc"), "one", "the key of no machine of this site"),
-        (lambda: "Host key verification failed.", "three", "no host key of three is known"),
+        (lambda: "Host key verification failed.", "three", "no host key of three is in"),
         (lambda: "Host key verification failed.", "one", "did not show the host key that was made for one"),
         (lambda: "Connection refused", "one", None),
     ],

@@ -49,7 +49,7 @@ def test_the_state_before_the_last_change_is_named(state):
 
 @pytest.mark.parametrize("words", [{"tags": ["tiem"]}, {"tags": ["base,tiem"]}, {"tags": ["base", "tiem"]}])
 def test_a_tag_that_nothing_has_is_named_with_those_that_are(words):
-    with pytest.raises(UserError, match="'tiem'.*known are .*base.*time"):
+    with pytest.raises(UserError, match=r"'tiem'.*known are .*base.*time"):
         configure("lab", playbook="site.yml", **words)
 
 
