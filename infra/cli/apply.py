@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,7 @@ from infra.cli.arguments import Json
 from infra.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from infra.rollout.blueprint import Blueprint
     from infra.rollout.controller import Progress
@@ -31,6 +32,12 @@ def command(
     file: Annotated[
         Path | None, typer.Option("--file", "-f", metavar="FILE", help="Apply what `--plan` wrote.")
     ] = None,
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "--verify", help="Compare the machines' files first; show each change; only who differs."
+        ),
+    ] = False,
     simulate: Annotated[bool, typer.Option("--simulate", help="On simulated machines.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -45,13 +52,36 @@ def command(
     elif not group or not site:
         raise UserError("a group and a site are needed", hint="for example `gigasite apply role_tray -s lab`")
     else:
-        laid_out = rollouts.lay_out(site, group, playbook, simulated=simulate)
+        choose = partial(differing, site) if verify and not simulate else None
+        laid_out = rollouts.lay_out(site, group, playbook, simulated=simulate, choose=choose)
+        if not laid_out.hosts:
+            found = "every file is as it shall be" if verify else "their last rollout gave them the same"
+            hint = "" if verify else "; `--verify` asks them"
+            print("[]" if as_json else f"nothing to do: {found}{hint}")
+            return
     if plan:
         show(laid_out, as_json=as_json)
         return
     tell = teller(as_json=as_json)
     with only_one(laid_out.site):
         rollouts.begin(laid_out, tell)
+
+
+def differing(site: str, names: Sequence[str]) -> list[str]:
+    """Machines whose files differ, or that could not be asked; each different change is shown once."""
+    from infra.rollout.compare import compare  # noqa: PLC0415
+
+    found = compare(site, names)
+    for group in found.groups:
+        more = f" and {len(group.hosts) - 3} more" if len(group.hosts) > 3 else ""
+        print(f"change {group.key} on {len(group.hosts):,} machines: {', '.join(group.hosts[:3])}{more}")
+        for change in group.changes:
+            text = change.text if "\n" in change.text else f"{change.path} {change.text}"
+            print("\n".join(f"    {line}" for line in text.splitlines()))
+    for name, reason in found.silent.items():
+        print(f"{name} could not be asked: {reason}")
+    print(f"{len(found.same):,} of {len(names):,} machines have every file as it shall be")
+    return [*(host for group in found.groups for host in group.hosts), *found.silent]
 
 
 def show(laid_out: Blueprint, *, as_json: bool) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from infra.errors import UserError
-from infra.rollout import cordon, failures
+from infra.rollout import applied, cordon, failures
 from infra.rollout.ledger import Ledger, State, Step
 from infra.rollout.policy import amount_of
 from infra.rollout.schedule import Budgets
@@ -122,7 +122,11 @@ class Controller:
                 self._ask(wave, "before", self.gates.during(wave), quiet=True)
                 self._batch(wave, [self.roster.names[row] for row in batch])
         self._judge(wave)
-        self._ask(wave, "after", after)
+        # Machines that failed within the budget are out of service: what is judged is what goes on.
+        failed = self._failed(wave.hosts)
+        through = tuple(host for host in wave.hosts if host not in failed)
+        if through:
+            self._ask(wave.model_copy(update={"hosts": through}), "after", after)
 
     def _ask(self, wave: PlannedWave, when: str, asked: Iterable[object], *, quiet: bool = False) -> None:
         """Ask gates; what each saw is noted.
@@ -172,6 +176,8 @@ class Controller:
         )
         alive = self._step(wave, Step.RESUME, alive, self.service.resume)
         cordon.update(self.blueprint.fleet, {}, alive)
+        what = applied.what(self.blueprint.playbook, self.blueprint.content)
+        applied.note(self.blueprint.fleet, alive, what)
         self._judge(wave)
 
     def _step(
@@ -264,7 +270,7 @@ class Controller:
             Stopped: there are more.
         """
         failed = self._failed(self.blueprint.hosts)
-        tried = sum(1 for steps in self.ledger.states().values() if steps)
+        tried = self.ledger.tried()
         canaries = set(wave.hosts) if wave.canary else set()
         allowed = amount_of(self.blueprint.policy.failures, tried)
         if len(failed) <= allowed and not canaries & set(failed):

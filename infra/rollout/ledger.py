@@ -7,6 +7,7 @@ a rollout raises its epoch; one that is of an earlier epoch can write no more.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ create table if not exists steps (
 create table if not exists gates (
     wave integer not null, gate text not null, held integer not null, saw text not null, at real not null);
 create table if not exists events (at real not null, kind text not null, text text not null);
+create index if not exists ended on steps (state);
 create index if not exists waves on hosts (wave, place);
 """
 
@@ -197,11 +199,19 @@ class Ledger:
     def states(self, hosts: Sequence[str] | None = None) -> dict[str, dict[Step, State]]:
         """State of every step that was begun, by machine."""
         found: dict[str, dict[Step, State]] = {}
-        wanted = set(hosts) if hosts is not None else None
-        for host, step, state in self._base.execute("select host, step, state from steps"):
-            if wanted is None or host in wanted:
-                found.setdefault(host, {})[Step(step)] = State(state)
+        # A list as JSON: SQLite takes a limited number of parameters.
+        where = "" if hosts is None else " where host in (select value from json_each(?))"
+        query = f"select host, step, state from steps{where}"  # noqa: S608 (from here)
+        for host, step, state in self._base.execute(
+            query, () if hosts is None else (json.dumps(list(hosts)),)
+        ):
+            found.setdefault(host, {})[Step(step)] = State(state)
         return found
+
+    def tried(self) -> int:
+        """How many machines were begun."""
+        (found,) = self._base.execute("select count(distinct host) from steps").fetchone()
+        return int(found)
 
     def rows(self, host: str | None = None, state: State | None = None) -> list[StepRow]:
         """Steps, in the order they began."""

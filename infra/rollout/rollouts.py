@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from infra import paths
 from infra.errors import UserError
-from infra.rollout import approvals, blueprint, cordon, lock
+from infra.rollout import applied, approvals, blueprint, cordon, lock
 from infra.rollout.controller import Controller, Progress, rebuild
 from infra.rollout.gates import Gates
 from infra.rollout.ledger import Ledger, State, set_aside
@@ -28,8 +28,23 @@ if TYPE_CHECKING:
 PLAN, LEDGER, FLEET = "rollout.yaml", "ledger.sqlite", "fleet.sqlite"
 
 
-def lay_out(site: str, pattern: str, playbook: str, *, simulated: bool = False) -> Blueprint:
+def lay_out(
+    site: str,
+    pattern: str,
+    playbook: str,
+    *,
+    simulated: bool = False,
+    choose: Callable[[Sequence[str]], Sequence[str]] | None = None,
+) -> Blueprint:
     """Lay out a rollout over the machines that a pattern picks.
+
+    Args:
+        site: name of the site.
+        pattern: Ansible's.
+        playbook: below `playbooks/`.
+        simulated: over simulated machines.
+        choose: which of the picked machines need it, by name; without it, those that were not given the same
+            by their last rollout, which is known without asking them. A rollout may have none.
 
     Raises:
         UserError: the pattern, the playbook or the site is wrong, or nothing matches.
@@ -46,11 +61,21 @@ def lay_out(site: str, pattern: str, playbook: str, *, simulated: bool = False) 
     rows = select(roster, pattern, {"cordoned": sorted(out)})
     if not rows:
         raise UserError(f"no machine matches {pattern!r}", where=f"site {site}", hint="take a part of it out")
+    content = blueprint.content_of(site, playbook)
+    names = [roster.names[row] for row in rows]
+    needing = choose(names) if choose else ungiven(fleet, names, playbook, content)
+    rows = [roster.rows[name] for name in needing]
     return blueprint.draw(
-        roster, rows, policy, pattern=pattern, playbook=playbook,
-        content=blueprint.content_of(site, playbook), watts=_watts(site),
+        roster, rows, policy, pattern=pattern, playbook=playbook, content=content,
+        watts=_watts(site) if rows else {},
         out=[row for row in out if row not in set(rows)], simulated=simulated,
     )  # fmt: skip
+
+
+def ungiven(fleet: str, names: Sequence[str], playbook: str, content: str) -> list[str]:
+    """Machines that were not given this by their last rollout, or are out of service."""
+    what, known, out = applied.what(playbook, content), applied.given(fleet), cordon.cordoned(fleet)
+    return [name for name in names if known.get(name) != what or name in out]
 
 
 def begin(plan: Blueprint, tell: Callable[[Progress], object]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from infra import paths
-from infra.rollout import approvals, blueprint, cordon, rollouts
+from infra.rollout import applied, approvals, blueprint, cordon, rollouts
 from infra.rollout.patterns import select
 from infra.rollout.policy import Policy, Times, Waves
 from infra.rollout.roster_cache import roster_at
@@ -31,7 +31,8 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "state", lambda site="": made(tmp_path / "state" / site))
     monkeypatch.setattr(paths, "out", lambda site: made(tmp_path / "out" / site))
     monkeypatch.setattr(approvals, "folder", lambda site, name: tmp_path / "state" / site / "rollouts" / name)
-    monkeypatch.setattr(cordon, "_file", lambda site: tmp_path / "state" / site / "cordoned.json")
+    monkeypatch.setattr(cordon, "_file", lambda fleet: tmp_path / "state" / fleet / "cordoned.json")
+    monkeypatch.setattr(applied, "_file", lambda fleet: tmp_path / "state" / fleet / "applied.json")
     return tmp_path
 
 

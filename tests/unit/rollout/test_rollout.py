@@ -214,3 +214,16 @@ def test_the_failure_of_a_machine_that_gives_no_answer_is_its_own(fleet, lay_out
     monkeypatch.setattr("infra.rollout.simulated.SimulatedFleet.apply", silent)
     rollouts.begin(plan, QUIET)
     assert cordon.cordoned("reference/simulated") == {plan.hosts[3]: "apply: it gave no answer"}
+
+
+def test_who_was_given_the_same_is_left_out_and_who_is_out_of_service_is_not(fleet):
+    pattern = "rack_pod_01_su_01_rack_01:&role_tray"
+    plan = rollouts.lay_out("reference", pattern, "site.yml", simulated=True)
+    assert len(plan.hosts) == 18
+    rollouts.begin(plan, QUIET)
+    assert rollouts.lay_out("reference", pattern, "site.yml", simulated=True).hosts == ()
+    # another playbook is another thing, and real machines are not the simulated ones
+    assert len(rollouts.lay_out("reference", pattern, "base.yml", simulated=True).hosts) == 18
+    assert len(rollouts.lay_out("reference", pattern, "site.yml").hosts) == 18
+    cordon.update("reference/simulated", {plan.hosts[0]: "prove: it broke"})
+    assert rollouts.lay_out("reference", pattern, "site.yml", simulated=True).hosts == (plan.hosts[0],)

@@ -1,0 +1,194 @@
+"""What a rollout would change: each machine's files, rendered here, beside what lies on the machine.
+
+All files of a machine are rendered on the controller from the roles' own rules, and their hashes are compared
+on the machine over one connection; it answers with what differs. Machines with the same differences are one
+change, which a person looks at once. What roles do besides files (units, files that they remove) only shows
+when the play runs.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import shlex
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from infra import paths
+from infra.errors import UserError
+from infra.process import run
+from infra.render.deployment import deployed_files
+from infra.render.facts import machine_facts
+from infra.rollout import ssh
+from infra.rollout.facts import site_at
+from infra.rollout.secrets import secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from infra.render.deployment import Deployed
+    from infra.rollout.facts import SiteOfMachines
+
+AT_ONCE = 64
+ANSWER_S = 90.0
+SHOWN = 64 * 1024
+"""Bytes of a file that the machine sends for a difference; of a longer one only that it differs is said."""
+
+REMOTE = r"""
+import grp, hashlib, json, os, pwd, stat, sys
+found = []
+for path, folder, mode, owner, group, digest, secret in json.load(sys.stdin):
+    try:
+        state = os.stat(path)
+    except OSError:
+        found.append([path, "is missing", None])
+        continue
+    try:
+        names = [pwd.getpwuid(state.st_uid).pw_name, grp.getgrgid(state.st_gid).gr_name]
+        is_as = [format(stat.S_IMODE(state.st_mode), "04o"), *names]
+    except KeyError:
+        is_as = ["?", str(state.st_uid), str(state.st_gid)]
+    wanted = [mode, owner, group]
+    data = None if folder else open(path, "rb").read()
+    if data is not None and hashlib.sha256(data).hexdigest() != digest:
+        shown = None if secret or len(data) > LIMIT else data.decode("utf-8", "replace")
+        found.append([path, "differs", shown])
+    elif is_as != wanted:
+        found.append([path, "is " + " ".join(is_as) + ", not " + " ".join(wanted), None])
+if os.path.exists("/run/gigasite-pending") and os.path.getsize("/run/gigasite-pending"):
+    found.append(["/run/gigasite-pending", "names commands that are still to be run", None])
+print(json.dumps(found))
+""".replace("LIMIT", str(SHOWN))
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One file that would change: its path and how (a unified diff, or words); never a secret's content."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Machines that would change alike.
+
+    Attributes:
+        key: hash of the change.
+        changes: by path.
+        hosts: names.
+    """
+
+    key: str
+    changes: tuple[Change, ...]
+    hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What was found.
+
+    Attributes:
+        groups: the most machines first.
+        same: machines on which every file is as it shall be.
+        silent: machines that could not be asked, with the reason.
+    """
+
+    groups: tuple[Group, ...]
+    same: tuple[str, ...]
+    silent: Mapping[str, str]
+
+
+def compare(site: str, hosts: Sequence[str]) -> Comparison:
+    """Compare the files of some machines with what the roles give them.
+
+    Raises:
+        UserError: a rule, a template or the declaration is wrong.
+    """
+    source = site_at(paths.inventory(site) / "site.yaml")
+    found: dict[str, tuple[Change, ...]] = {}
+    silent: dict[str, str] = {}
+    wanted = {host: _files(source, host) for host in hosts}
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for host, answer in pool.map(lambda host: (host, _ask(site, host, wanted[host])), hosts):
+            if isinstance(answer, str):
+                silent[host] = answer
+            else:
+                found[host] = _changes(answer, wanted[host])
+    return Comparison(
+        tuple(_grouped(found)), tuple(host for host, changes in found.items() if not changes), silent
+    )
+
+
+def _files(source: SiteOfMachines, host: str) -> dict[str, tuple[Deployed, bytes]]:
+    """Files of a machine by path, with their content."""
+    facts = machine_facts(source.machine(host), source.peers, source.common)
+    files = {}
+    for file in deployed_files(facts, source.whole):
+        content = secret(facts.site, file.secret) if file.secret else (file.text or "").encode()
+        files[file.path] = (file, content)
+    return files
+
+
+def _ask(site: str, host: str, files: Mapping[str, tuple[Deployed, bytes]]) -> list[Any] | str:
+    """What differs on a machine, or why it could not be asked."""
+    request = [
+        [
+            path,
+            file.folder,
+            file.mode,
+            file.owner,
+            file.group,
+            hashlib.sha256(content).hexdigest(),
+            bool(file.secret),
+        ]
+        for path, (file, content) in files.items()
+    ]
+    command = f"sudo /usr/bin/python3 -S -E -c {shlex.quote(REMOTE)}"
+    words = ["ssh", "-F", str(ssh.config_path(site)), host, command]
+    try:
+        done = run(words, check=False, stdin=json.dumps(request), timeout=ANSWER_S)
+        if done.returncode == 0:
+            answer: list[Any] = json.loads(done.stdout)
+            return answer
+    except (UserError, ValueError) as error:
+        return str(error)
+    return (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1]
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _changes(answer: Iterable[Any], files: Mapping[str, tuple[Deployed, bytes]]) -> tuple[Change, ...]:
+    """Differences in words, by path."""
+    changes = []
+    for path, how, before in answer:
+        text = how
+        if path in files:
+            file, content = files[path]
+            shown = not file.secret and not file.folder
+            if shown and (before is not None or how == "is missing"):
+                after = content.decode(errors="replace")
+                text = "\n".join(
+                    difflib.unified_diff(
+                        (before or "").splitlines(), after.splitlines(),
+                        path if before is not None else "/dev/null", path, lineterm="", n=1,
+                    )
+                )  # fmt: skip
+        changes.append(Change(path, text))
+    return tuple(sorted(changes, key=lambda change: change.path))
+
+
+def _grouped(found: Mapping[str, tuple[Change, ...]]) -> list[Group]:
+    by_change: dict[tuple[Change, ...], list[str]] = {}
+    for host, changes in found.items():
+        if changes:
+            by_change.setdefault(changes, []).append(host)
+    groups = [
+        Group(hashlib.sha256(repr(changes).encode()).hexdigest()[:8], changes, tuple(hosts))
+        for changes, hosts in by_change.items()
+    ]
+    return sorted(groups, key=lambda group: (-len(group.hosts), group.hosts[0]))
