@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -81,9 +82,13 @@ def stream(
         UserError: the program is missing.
     """
     words = [str(word) for word in command]
+    # If we are killed, it must not go on alone.
+    tied = ["setpriv", "--pdeathsig", "TERM", *words] if shutil.which("setpriv") else words
+    if shutil.which(words[0]) is None:
+        raise UserError(f"{words[0]} is not installed", hint="run `gigasite doctor`")
     try:
         process = subprocess.Popen(
-            words, cwd=cwd, env=env, text=True, errors="replace", bufsize=1,
+            tied, cwd=cwd, env=env, text=True, errors="replace", bufsize=1,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
     except FileNotFoundError as error:

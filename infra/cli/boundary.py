@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import shlex
+import signal
 import sys
+import threading
 import traceback
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from infra.errors import Problems, UserError
 
@@ -33,6 +35,8 @@ def guarded(argv: list[str]) -> int:
     """Run the command line and return its exit code; nothing but SystemExit's code leaves here."""
     from infra.cli.app import application  # noqa: PLC0415 (typer is slow: errors need none of it)
 
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _interrupt)
     try:
         application().main(args=argv, prog_name="gigasite")
     except SystemExit as done:
@@ -46,6 +50,11 @@ def guarded(argv: list[str]) -> int:
     if code == INTERRUPTED:
         _print(f"interrupted. What was done is kept; `gigasite {shlex.join(argv)}` goes on from there.")
     return code
+
+
+def _interrupt(_number: int, _frame: object) -> NoReturn:
+    """Let a SIGTERM do what Ctrl-C does: end what was started, keep what was done."""
+    raise KeyboardInterrupt
 
 
 def report(error: Exception) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +40,18 @@ author: gigasite
 NAMED = 5000
 """Machines that the site's ssh_config names one by one: ssh reads it all for each connection. On larger sites
 a host's variables say how it is reached."""
+
+
+def _end_with_parent() -> None:
+    """In a worker: end, with what it started, when the playbook's process ends, however that comes about."""
+    ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG of prctl(2)
+    if os.getppid() != PLAYBOOK:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+PLAYBOOK = os.getpid()
+# Workers lead sessions of their own: what ends the playbook (Ctrl-C, a killed runner) does not reach them.
+os.register_at_fork(after_in_child=_end_with_parent)
 
 
 class InventoryModule(BaseInventoryPlugin):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import replace
 
+import psutil
 import pytest
 
 from infra import paths, spec
@@ -30,6 +33,8 @@ def listener(words: bytes):
                 except OSError:
                     return
                 kept.append(connection)
+                if words == b"silent":
+                    continue
                 if words:
                     connection.sendall(words)
                 else:
@@ -48,7 +53,7 @@ def machine(tmp_path, monkeypatch):
 
 
 def test_a_machine_that_lets_us_in_is_up(machine, monkeypatch):
-    monkeypatch.setattr(boot, "_login", lambda _port, _state: True)
+    monkeypatch.setattr(boot, "_login", lambda *_: None)
     said = []
     with listener(b"SSH-2.0-OpenSSH\r\n") as port:
         took = boot.wait([machine(port)], "lab", said.append)
@@ -58,13 +63,63 @@ def test_a_machine_that_lets_us_in_is_up(machine, monkeypatch):
 
 def test_a_machine_that_only_accepts_connections_is_not_up(machine, monkeypatch):
     monkeypatch.setattr(boot, "LIMIT_S", 1.5)
+    monkeypatch.setattr(boot, "REMIND_S", 0.5)
     monkeypatch.setattr(boot, "_login", lambda *_: pytest.fail("nobody listens yet"))
-    console = paths.state("lab") / "machines" / "lab-head" / "console.log"
-    console.parent.mkdir(parents=True)
-    console.write_text("booting\nKernel panic - not syncing\n")
+    console_of("lab-head").write_text("booting\nKernel panic - not syncing\n")
+    said = []
     with listener(b"") as port, pytest.raises(UserError, match="lab-head did not answer ssh") as caught:
+        boot.wait([machine(port)], "lab", said.append)
+    assert "Kernel panic" in str(caught.value), (
+        "what an earlier boot said is shown, and not taken for this one"
+    )
+    assert "waiting for lab-head" in said
+
+
+def console_of(name):
+    """The console's file of a machine."""
+    console = paths.state("lab") / "machines" / name / "console.log"
+    console.parent.mkdir(parents=True, exist_ok=True)
+    return console
+
+
+def test_a_machine_that_dies_is_not_waited_for(machine):
+    console = console_of("lab-head")
+    console.write_text("an earlier boot\n")
+    later = threading.Timer(0.5, lambda: console.write_text("an earlier boot\nKernel panic - not syncing\n"))
+    later.start()
+    with (
+        listener(b"") as port,
+        pytest.raises(UserError, match=r"lab-head died while starting \(Kernel panic"),
+    ):
         boot.wait([machine(port)], "lab", print)
-    assert "Kernel panic" in str(caught.value)
+
+
+def test_a_foreign_host_key_ends_the_wait_and_is_named(machine, monkeypatch):
+    monkeypatch.setattr(boot, "_login", lambda *_: "Host key verification failed.")
+    monkeypatch.setattr(
+        boot, "explain", lambda _said, _file, name: f"it showed the key of another than {name}"
+    )
+    with listener(b"SSH-2.0-OpenSSH\r\n") as port, pytest.raises(UserError, match="another than lab-head"):
+        boot.wait([machine(port)], "lab", print)
+
+
+@pytest.mark.parametrize("words", [b"", b"silent", b"SSH-2.0-OpenSSH\r\n"])
+def test_an_interrupt_ends_it_at_once(machine, monkeypatch, tmp_path, words):
+    program = tmp_path / "ssh"
+    program.write_text("#!/bin/sh\nexec sleep 300\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(boot, "REMIND_S", 0.5)
+
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    with listener(words) as port:
+        began = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            boot.wait([machine(port)], "lab", interrupt)
+    assert time.monotonic() - began < 5
+    assert not [child for child in psutil.Process().children() if "sleep" in child.name()]
 
 
 def test_real_hardware_is_not_waited_for(machine):
