@@ -36,6 +36,7 @@ VERBS: dict[str, Verb] = {
     "configure": Verb("infra.cli.configure", MAIN, "Configure the site's machines again, with Ansible."),
     "apply": Verb("infra.cli.apply", MAIN, "A playbook over a group of machines, in waves with gates."),
     "rollout": Verb("infra.cli.rollout", MAIN, "How rollouts stand, and going on with them."),
+    "serve": Verb("infra.cli.serve", MAIN, "A page of the rollouts on loopback, live."),
     "approve": Verb("infra.cli.approve", MAIN, "Approve a wave of a rollout."),
     "verify": Verb("infra.cli.verify", MAIN, "Check the site's machines against the plan, with testinfra."),
     "report": Verb("infra.cli.report", MAIN, "Write the site's report again, as a page and as JSON."),
