@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 
 from infra.components.resources import (
+    AcceleratorsArgs,
     BmcArgs,
     EmulatorArgs,
     NicArgs,
@@ -15,6 +16,7 @@ from infra.components.resources import (
     StandInArgs,
     TrayArgs,
 )
+from infra.spec import catalog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from infra.plan.tables.machines import Machine
 
 SSH_PORT = 22
+_MIB = 1 << 20
 
 
 def stand_in(machine: Machine, parent: pulumi.Resource) -> StandIn | None:
@@ -43,8 +46,33 @@ def stand_in(machine: Machine, parent: pulumi.Resource) -> StandIn | None:
             for nic in machine.nics
             if nic.udp is not None
         ],
+        accelerators=_accelerators(machine),
     )
     return StandIn(machine.name, args, pulumi.ResourceOptions(parent=parent))
+
+
+def _accelerators(machine: Machine) -> AcceleratorsArgs | None:
+    """The accelerators of its platform, where a stand-in can emulate them: by NVML alone."""
+    if not machine.accelerators:
+        return None
+    node = catalog.platform(machine.platform).node
+    each = node.accelerator
+    if each is None or each.interface != "nvml":
+        return None
+    return AcceleratorsArgs(
+        count=machine.accelerators,
+        model=each.model,
+        memory_mib=int(each.memory // _MIB),
+        power_w=round(each.power),
+        slowdown_c=round(each.slowdown),
+        clock_mhz=each.clock_mhz,
+        memory_clock_mhz=each.memory_clock_mhz,
+        links=each.links,
+        link_mbps=round((each.link_speed or 0.0) * 1000 / 8),
+        link_version=each.link_version,
+        domain=f"{machine.site} {machine.rack}" if each.link_domain == "rack" and each.links else "",
+        sockets=node.cpus,
+    )
 
 
 def _common(machine: Machine, under: StandIn | None) -> dict[str, Any]:

@@ -76,6 +76,24 @@ class EmulatorArgs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AcceleratorsArgs:
+    """A stand-in's emulated accelerators."""
+
+    count: pulumi.Input[int]
+    model: pulumi.Input[str]
+    memory_mib: pulumi.Input[int]
+    power_w: pulumi.Input[int]
+    slowdown_c: pulumi.Input[int]
+    clock_mhz: pulumi.Input[int]
+    memory_clock_mhz: pulumi.Input[int]
+    links: pulumi.Input[int]
+    link_mbps: pulumi.Input[int]
+    link_version: pulumi.Input[int]
+    domain: pulumi.Input[str]
+    sockets: pulumi.Input[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StandInArgs:
     """A virtual machine in place of a computer."""
 
@@ -87,6 +105,7 @@ class StandInArgs:
     ssh_port: pulumi.Input[int]
     bmc: EmulatorArgs
     nics: Sequence[NicArgs] = ()
+    accelerators: AcceleratorsArgs | None = None
     start: pulumi.Input[str] | None = None
     image: pulumi.Input[str] | None = None
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from infra import paths
 from infra.errors import UserError
+from infra.lab.accelerator import build
 from infra.lab.files import locked, write_private
 from infra.process import run
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 SUITE = "trixie"
 """Debian 13: its Slurm 24.11 has topology/block, Debian 12's 22.05 has not."""
+COMPONENTS = ("main", "contrib")
+"""Of the archive; contrib has Slurm's NVML plugin."""
 DISK_GIB = 4
 """Size of the root file system; what the packages fill is about 0.4 GiB, the rest is sparse."""
 USER = "gigasite"
@@ -110,10 +113,14 @@ def image_key() -> str:
     """Hash over the inputs: suite, packages, hooks, and the overlay's names, modes and contents."""
     digest = hashlib.sha256()
     nowhere = Path("/")
-    digest.update(json.dumps([SUITE, packages(), _hooks(nowhere, nowhere), _VARIANT, _FORMAT]).encode())
+    digest.update(
+        json.dumps([SUITE, COMPONENTS, packages(), _hooks(nowhere, nowhere), _VARIANT, _FORMAT]).encode()
+    )
     for path in sorted(p for p in _OVERLAY.rglob("*") if p.is_file()):
         digest.update(f"{path.relative_to(_OVERLAY)}:{path.stat().st_mode & 0o111}\n".encode())
         digest.update(path.read_bytes())
+    for path in build.sources():
+        digest.update(f"{path.name}\n".encode() + path.read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -175,9 +182,11 @@ def _build(folder: Path, progress: Callable[[str], None]) -> None:
         shared.chmod(0o777)
         overlay = work / "overlay"
         shutil.copytree(_OVERLAY, overlay)
+        _build_accelerator(overlay)
         _open_for_reading(overlay)
         command = [
-            "mmdebstrap", *_VARIANT, f"--include={','.join(packages())}", f"--logfile={log}",
+            "mmdebstrap", *_VARIANT, f"--components={','.join(COMPONENTS)}",
+            f"--include={','.join(packages())}", f"--logfile={log}",
             # Before any package: the initrd is then made once, in the right form.
             f"--essential-hook=cp -r {overlay}/etc/initramfs-tools $1/etc/",
             *(f"--customize-hook={line}" for line in _hooks(overlay, shared)),
@@ -204,12 +213,21 @@ def _build(folder: Path, progress: Callable[[str], None]) -> None:
         (folder / "base.qcow2").chmod(0o400)
 
 
+def _build_accelerator(overlay: Path) -> None:
+    """Compile the accelerator stand-in to where its library and its command lie on a machine."""
+    for folder, compile_to in (("lib", build.build_library), ("bin", build.build_command)):
+        target = overlay / "usr" / "local" / folder
+        target.mkdir(parents=True, exist_ok=True)
+        compile_to(target)
+
+
 def _hooks(overlay: Path, shared: Path) -> tuple[str, ...]:
     """Commands for the new root `$1` after its packages are there, up to its disk and kernel in shared."""
     users = f'chroot "$1" useradd --create-home --shell /bin/bash --comment "gigasite stand-in" {USER}'
     return (
         f'cp -rT --no-preserve=ownership {overlay} "$1"',
         'chmod 0440 "$1/etc/sudoers.d/gigasite"',
+        'chroot "$1" ldconfig',  # its service is masked, and /usr/local/lib has a library
         users,
         # No password, yet not locked: sshd refuses locked users.
         f'chroot "$1" usermod --password "*" {USER}',
@@ -255,7 +273,7 @@ def _sources() -> tuple[str, ...]:
         return ()
     keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
     # The index of our suite is checked against the packaged keys, whatever the mirror is.
-    lines = [f"deb [signed-by={keyring}] {archive} {SUITE} main"]
+    lines = [f"deb [signed-by={keyring}] {archive} {SUITE} {' '.join(COMPONENTS)}"]
     if security:
         lines.append(f"deb [signed-by={keyring}] {security} {SUITE}-security main")
     return tuple(lines)

@@ -13,6 +13,7 @@ from xml.etree import ElementTree as ET
 
 from infra.errors import UserError
 from infra.lab import accel, disks, identity, ports, session
+from infra.lab.accelerator.inventory import inventory_text
 from infra.lab.domain import MAX_NICS, NAMESPACE, Domain, domain_xml, machine_of, owner_of, parse
 from infra.lab.files import locked, write_private
 from infra.lab.image import DISK_GIB, Image
@@ -259,11 +260,19 @@ def _write_seed(spec: MachineSpec, keys: identity.Identity) -> None:
             "ssh_host_ed25519_key": host_key.read_bytes(),
             "ssh_host_ed25519_key.pub": host_key.with_suffix(".pub").read_bytes(),
             "authorized_keys": keys.ssh_key.with_suffix(".pub").read_bytes(),
+            **_accelerators(spec),
         },
     )
     path = spec.folder / "seed.img"
     if not path.exists() or path.read_bytes() != content:
         write_private(path, content)
+
+
+def _accelerators(spec: MachineSpec) -> dict[str, bytes]:
+    """The seed's file `gpus`; a name before `authorized_keys` would hide from a copy that it is a machine."""
+    if spec.accelerators is None:
+        return {}
+    return {"gpus": inventory_text(spec.accelerators, spec.uuid, spec.vcpus).encode()}
 
 
 def _domain(spec: MachineSpec, image: Image, how: accel.Kind) -> Domain:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from infra.lab.accelerator.inventory import Accelerators
+
 
 class Start(StrEnum):
     """How a stand-in comes up the first time that it gets power."""
@@ -56,6 +58,7 @@ class MachineSpec:
         state_dir: the site's local state; machines of one state directory belong together.
         owner: who it belongs to, for example `lab`; kept in the domain and asked before it is removed.
         start: how it comes up the first time.
+        accelerators: those that its libnvidia-ml.so.1 shows, or None.
     """
 
     name: str
@@ -68,6 +71,7 @@ class MachineSpec:
     state_dir: Path
     owner: str
     start: Start = Start.FAST
+    accelerators: Accelerators | None = None
 
     @property
     def folder(self) -> Path:

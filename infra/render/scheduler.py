@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from infra.plan.tables.machines import Machine, Role
+from infra.spec import catalog
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +51,7 @@ class SlurmPartition:
 
 @dataclass(frozen=True, slots=True)
 class Gres:
-    """A line of gres.conf: accelerators are device files, or mere counts on stand-ins, which have none."""
+    """A line of gres.conf: accelerators that slurmd finds itself, devices, or mere counts on stand-ins."""
 
     nodes: str
     source: str
@@ -105,7 +106,7 @@ def slurm_facts(slurm: Slurm, machines: Sequence[Machine]) -> SlurmFacts | None:
         ),
         block_sizes=_block_sizes(trays, slurm.block_levels),
         gres=gres,
-        gpu_devices=any(line.source.startswith("File=") for line in gres),
+        gpu_devices=any("Count=" not in line.source for line in gres),
     )
 
 
@@ -115,16 +116,26 @@ def _node(tray: Machine) -> SlurmNode:
     return SlurmNode(tray.name, str(tray.loopback), cpus, memory, tray.accelerators)
 
 
+DETECTED = {"nvml": "AutoDetect=nvml", "rocm": "AutoDetect=rsmi"}
+"""Slurm's own finding by a platform's interface; of these, stand-ins emulate NVML alone."""
+
+
 def _gres(trays: Sequence[Machine]) -> tuple[Gres, ...]:
-    """One line for each count of accelerators, of stand-ins and of real trays."""
-    kinds: dict[tuple[int, bool], list[str]] = {}
+    """One line for each way in which accelerators are found."""
+    kinds: dict[str, list[str]] = {}
     for tray in trays:
         if tray.accelerators:
-            kinds.setdefault((tray.accelerators, tray.stand_in is None), []).append(tray.name)
-    return tuple(
-        Gres(",".join(names), f"File=/dev/nvidia[0-{count - 1}]" if real else f"Count={count}")
-        for (count, real), names in kinds.items()
-    )
+            kinds.setdefault(_source(tray), []).append(tray.name)
+    return tuple(Gres(",".join(names), source) for source, names in kinds.items())
+
+
+def _source(tray: Machine) -> str:
+    each = catalog.platform(tray.platform).node.accelerator
+    if each and (tray.stand_in is None or each.interface == "nvml"):
+        return DETECTED[each.interface]
+    if tray.stand_in:
+        return f"Name=gpu Count={tray.accelerators}"
+    return f"Name=gpu File=/dev/nvidia[0-{tray.accelerators - 1}]"
 
 
 def _members(trays: Sequence[Machine], level: str) -> dict[str | None, list[Machine]]:

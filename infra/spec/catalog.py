@@ -50,6 +50,29 @@ class NodePower(Part):
         return float(self.accelerators + self.cpus + self.nics + self.other)
 
 
+class Accelerator(Part):
+    """One accelerator of a node. What makers do not publish has a value here that only stand-ins show."""
+
+    model: str = Field(examples=["NVIDIA GB300"])
+    """The name that it tells; Slurm's type of it is made from this."""
+    interface: Annotated[str, Field(pattern=r"^(nvml|rocm)$", examples=["nvml"])]
+    """How software reads it; stand-ins emulate `nvml` and nothing of `rocm`."""
+    memory: units.Data
+    power: units.Power
+    """The limit that it is shipped with."""
+    links: Whole = 0
+    """NVLinks, or what a maker has in their place."""
+    link_speed: units.Speed | None = None
+    """Of one link in one direction."""
+    link_version: Whole = 0
+    link_domain: Annotated[str, Field(pattern=r"^(node|rack)$", examples=["rack"])] = "node"
+    """Whose accelerators the links join."""
+    slowdown: units.Temperature = 90.0
+    """From which it slows itself down."""
+    clock_mhz: Count = 1920
+    memory_clock_mhz: Count = 3996
+
+
 class Node(Part):
     """One server or compute tray."""
 
@@ -64,6 +87,8 @@ class Node(Part):
     """Cables to the out-of-band network: BMC, host management, DPU."""
     power: NodePower
     nics: tuple[NicGroup, ...] = ()
+    accelerator: Accelerator | None = None
+    """Each of its accelerators."""
 
 
 class Companion(Part):

@@ -53,6 +53,11 @@ def accelerator_uuid(machine_uuid: str, index: int) -> str:
     return f"GPU-{uuid.uuid5(uuid.UUID(machine_uuid), f'accelerator {index}')}"
 
 
+def pci_address(index: int) -> str:
+    """An accelerator's PCI address: on a bus of its own, as where each has its own root port."""
+    return f"{0:08X}:{0x08 * (index + 1):02X}:00.0"
+
+
 def domain_uuid(domain: str) -> str:
     """An NVLink domain's UUID, a function of its name."""
     return str(uuid.uuid5(uuid.NAMESPACE_OID, f"gigasite NVLink domain {domain}"))
@@ -73,8 +78,7 @@ def inventory_text(accelerators: Accelerators, machine_uuid: str, vcpus: int) ->
             "name": accelerators.model,
             "uuid": accelerator_uuid(machine_uuid, index),
             "serial": f"{uuid.UUID(machine_uuid).int % 10**9:09d}{index:04d}",
-            # A bridge of its own for each, as where every accelerator has its own root port.
-            "pci": f"{0:08X}:{0x08 * (index + 1):02X}:00.0",
+            "pci": pci_address(index),
             "numa": socket,
             "cpus": _cpus(socket, accelerators.sockets, vcpus),
             "memory_mib": accelerators.memory_mib,

@@ -70,6 +70,7 @@ async def remove(site: str, inputs: MachineInputs) -> None:
 
 
 def _spec(site: str, inputs: MachineInputs) -> MachineSpec:
+    from infra.lab.accelerator.inventory import Accelerators  # noqa: PLC0415
     from infra.lab.machines import Cable, MachineSpec, Start  # noqa: PLC0415
 
     return MachineSpec(
@@ -80,6 +81,7 @@ def _spec(site: str, inputs: MachineInputs) -> MachineSpec:
         disk_gib=inputs.disk_gib,
         ssh_port=inputs.ssh_port,
         nics=tuple(Cable(nic.name, nic.mac, nic.local, nic.remote) for nic in inputs.nics),
+        accelerators=Accelerators(**bare(inputs.accelerators)) if inputs.accelerators else None,
         state_dir=paths.state(site),
         owner=site,
         start=Start(str(inputs.start)),

@@ -40,6 +40,24 @@ class EmulatorInputs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AcceleratorsInputs:
+    """Equal accelerators, emulated by a library with NVML's public names."""
+
+    count: int = prop("how many", minimum=1, maximum=16)
+    model: str = prop("name that each tells", pattern=r"^[ -~]{1,90}$", like="printable text")
+    memory_mib: int = prop("memory of each in MiB", minimum=1, maximum=1 << 24)
+    power_w: int = prop("power limit of each in watts", minimum=1, maximum=100_000)
+    slowdown_c: int = prop("temperature in °C from which each slows itself down", minimum=10, maximum=200)
+    clock_mhz: int = prop("highest clock in MHz", minimum=100, maximum=100_000)
+    memory_clock_mhz: int = prop("memory clock in MHz", minimum=100, maximum=100_000)
+    links: int = prop("NVLinks of each", minimum=0, maximum=32, default=0)
+    link_mbps: int = prop("speed of a link in one direction in MB/s", minimum=0, default=0)
+    link_version: int = prop("NVLink generation", minimum=0, maximum=99, default=0)
+    domain: str = prop("NVLink domain shared with other machines; empty: none", default="")
+    sockets: int = prop("processors that share them evenly", minimum=1, maximum=16, default=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MachineInputs:
     """What is declared of one stand-in."""
 
@@ -53,6 +71,7 @@ class MachineInputs:
     ssh_port: int = port("port on 127.0.0.1 that leads to its ssh")
     bmc: EmulatorInputs = prop("its emulated management controller")
     nics: tuple[NicInputs, ...] = prop("data interfaces in order", default=())
+    accelerators: AcceleratorsInputs | None = prop("its emulated accelerators", default=None)
     start: Start = prop(
         "how it comes up the first time: from a template's saved memory, or by a real boot",
         default=Start.FAST,

@@ -20,7 +20,7 @@ def root(tmp_path, monkeypatch):
 def test_every_mistake_at_once_with_its_line_and_nothing_is_touched(root, capsys):
     source = paths.Path(cli.__file__).parents[2] / "inventories" / "lab" / "site.yaml"
     text = source.read_text().replace("name: lab\n", "name: bad\n")
-    text = text.replace("platform: lab-vm, slots: [1, 2]", "platform: lab-wm, slots: [1, 1]")
+    text = text.replace("platform: lab-tray, slots: [1, 2]", "platform: lab-wm, slots: [1, 1]")
     text = text.replace("services:\n", "servises:\n")
     (root / "inventories" / "bad" / "site.yaml").write_text(text)
     assert cli.main(["up", "bad"]) == 1

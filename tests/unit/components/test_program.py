@@ -15,6 +15,7 @@ from pulumi.provider.experimental import provider as api
 from pulumi.runtime import mocks, settings
 
 from infra import paths
+from infra.components import hardware
 from infra.components import resources as declared
 from infra.components.hardware import tray_args
 from infra.components.program import declare, pod_args, site_args
@@ -24,7 +25,7 @@ from infra.provider.plugin import Gigasite
 from infra.provider.properties import wrap_map
 from infra.provider.resources import registry
 from infra.provider.settings import Settings
-from infra.spec import load_site
+from infra.spec import catalog, load_site
 
 pytestmark = pytest.mark.unit
 
@@ -122,6 +123,28 @@ def test_the_labs_pod_makes_one_rack_of_two_trays_and_a_leaf():
     assert len(recorder.of("gigasite:standin:Machine")) == 3
     assert len(outputs["machines"]) == 3
     assert outputs["shared"] == recorder.shared
+
+
+def test_the_labs_trays_have_the_accelerators_of_their_platform_and_its_other_machines_none():
+    made = run("lab.pod-01")[0].of("gigasite:standin:Machine") | run("lab")[0].of("gigasite:standin:Machine")
+    found = {name: inputs["accelerators"] for name, inputs in made.items() if "accelerators" in inputs}
+    assert sorted(found) == ["pod-01-su-01-rack-01-tray-01", "pod-01-su-01-rack-01-tray-02"]
+    node = catalog.platform("lab-tray").node
+    for each in found.values():
+        assert (each["count"], each["model"]) == (4, node.accelerator.model)
+        assert each["link_mbps"] == 50_000
+        assert each["domain"] == "lab pod-01-su-01-rack-01"
+
+
+@pytest.mark.parametrize(
+    ("platform", "count"), [("gb300-nvl72", 4), ("dgx-b200", 8), ("mi355x", None), ("server-1u", None)]
+)
+def test_stand_ins_emulate_nvml_and_nothing_of_rocm(platform, count):
+    site = plan(load_site("lab"))
+    tray = next(one for one in machines_of(site) if one.slot)
+    accelerators = catalog.platform(platform).node.accelerators
+    found = hardware._accelerators(dataclasses.replace(tray, platform=platform, accelerators=accelerators))
+    assert (found.count if found else None) == count
 
 
 def test_cables_of_stand_ins_meet_each_other():

@@ -7,6 +7,7 @@ import pytest
 
 from infra.errors import UserError
 from infra.lab import image
+from infra.lab.accelerator import build
 
 pytestmark = pytest.mark.unit
 
@@ -41,6 +42,22 @@ def test_the_key_follows_the_overlay(tmp_path, monkeypatch):
     assert changed != before
     (copy / "usr/local/lib/gigasite/seed").chmod(0o644)
     assert image.image_key() not in {before, changed}
+
+
+def test_the_key_follows_the_accelerators_sources(tmp_path, monkeypatch):
+    before = image.image_key()
+    copy = tmp_path / "source"
+    shutil.copytree(build.SOURCE, copy)
+    monkeypatch.setattr(build, "SOURCE", copy)
+    assert image.image_key() == before
+    (copy / "state.c").write_text("int changed;\n")
+    assert image.image_key() != before
+
+
+def test_the_accelerators_library_and_command_lie_where_programs_look(tmp_path):
+    image._build_accelerator(tmp_path)
+    assert (tmp_path / "usr/local/lib/libnvidia-ml.so.1").stat().st_mode & 0o111
+    assert (tmp_path / "usr/local/bin/nvidia-smi").stat().st_mode & 0o111
 
 
 def test_the_key_follows_the_packages(tmp_path, monkeypatch):

@@ -37,6 +37,7 @@ def test_a_seed_names_interfaces_by_slot():
 
 def test_a_waiting_copy_tells_a_machine_from_its_template_by_the_first_bytes():
     assert made().startswith(b"authorized_keys")
+    assert made(files={**FILES, "gpus": b"driver 1\n"}).startswith(b"authorized_keys")
     assert not made("template", {}).startswith(b"authorized_keys")
     assert "in authorized_keys*)" in (_OVERLAY / "usr/local/lib/gigasite/seed").read_text()
 

@@ -153,12 +153,36 @@ def test_stand_ins_promise_less_memory_than_they_have(site):
     assert all(node.memory_mib < 640 and node.cpus == 1 for node in site.slurm.nodes)
 
 
-def test_accelerators_of_stand_ins_are_counts_and_of_real_trays_devices(site, real_machines):
-    assert [line.source for line in site.slurm.gres] == ["Count=4"]
+def test_accelerators_of_unknown_kind_are_counts_on_stand_ins_and_devices_on_real_trays(site, real_machines):
+    assert [line.source for line in site.slurm.gres] == ["Name=gpu Count=4"]
+    assert not site.slurm.gpu_devices
     real = site_facts(load_site("lab"), tuple(real_machines.values())).slurm
-    assert [line.source for line in real.gres] == ["File=/dev/nvidia[0-3]"]
+    assert [line.source for line in real.gres] == ["Name=gpu File=/dev/nvidia[0-3]"]
     assert real.gpu_devices
     assert all(node.cpus is None and node.memory_mib is None for node in real.nodes)
+
+
+@pytest.mark.parametrize(
+    ("platform", "stood_in", "wanted"),
+    [
+        ("gb300-nvl72", True, "AutoDetect=nvml"),
+        ("gb300-nvl72", False, "AutoDetect=nvml"),
+        ("lab-tray", True, "AutoDetect=nvml"),
+        ("mi355x", False, "AutoDetect=rsmi"),
+        # Nothing of ROCm is emulated: a stand-in for an AMD tray has numbers and no devices.
+        ("mi355x", True, "Name=gpu Count=4"),
+    ],
+)
+def test_slurm_finds_accelerators_by_their_platforms_interface(hand_made, platform, stood_in, wanted):
+    machines = [
+        replace(one, platform=platform, stand_in=one.stand_in if stood_in else None)
+        if one.role is Role.TRAY
+        else one
+        for one in hand_made.values()
+    ]
+    found = slurm_facts(SLURM, machines)
+    assert [line.source for line in found.gres] == [wanted]
+    assert found.gpu_devices == wanted.startswith("AutoDetect")
 
 
 def test_no_cluster_without_trays_or_controller(hand_made):
