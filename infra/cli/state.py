@@ -45,6 +45,12 @@ def _find(resources: list[Resource], urn: str) -> list[Resource]:
     return found
 
 
+def _told(record: Resource) -> str:
+    """One of several objects under a URN, as a line."""
+    fate = "waits for its deletion" if record.get("delete") else "live"
+    return f"\n  {record.get('id') or 'without an id'} ({fate})"
+
+
 @app.command()
 def delete(
     stack: flags.Stack,
@@ -58,7 +64,12 @@ def delete(
     """Forget a resource; the real one stays."""
     flags.confirm(f"Forget {urn}", yes=yes)
     with edited(stack) as resources:
-        _find(resources, urn)
+        found = _find(resources, urn)
+        if len(found) > 1:
+            raise UserError(
+                f"{urn} stands for {len(found)} objects:{''.join(map(_told, found))}",
+                hint="finish the replacement first with `up`; forgetting all of them would lose the live one",
+            )
         gone = {urn}
         waiting = [urn]
         while waiting:

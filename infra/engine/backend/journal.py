@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from infra.engine.backend import files
 from infra.engine.errors import EngineError
 from infra.engine.resource import integrity
+from infra.engine.resource.renaming import followed_aliases
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -271,7 +272,7 @@ class _Replay:
                 self.fields |= record["fields"]
 
     def deployment(self) -> dict[str, Any]:
-        ordered, _ = integrity.repair(list(self.resources.values()))
+        ordered, _ = integrity.repair(followed_aliases(list(self.resources.values())))
         fields = {key: value for key, value in self.fields.items() if value is not None}
         return fields | ({"resources": ordered} if ordered else {})
 

@@ -112,8 +112,11 @@ class StepExecutor:
 
     async def _run(self, chain: list[Step]) -> None:
         try:
-            for step in chain:
-                if self.cancelled or not await self._step(step, last=step is chain[-1]):
+            for index, step in enumerate(chain):
+                if self.cancelled:
+                    return
+                if not await self._step(step, last=step is chain[-1]):
+                    self._give_up(chain[index + 1 :])
                     return
         except EngineError as error:
             # The journal or a plugin: nothing more can be done safely.
@@ -149,6 +152,12 @@ class StepExecutor:
             return True
         self._stop(applied.error, step, self._done[done:])
         return False
+
+    def _give_up(self, steps: list[Step]) -> None:
+        """Answer for the rest of a chain: if the run goes on, the program waits for it."""
+        for step in steps if self.failed_steps and not self.cancelled else ():
+            step.fail()
+            self.failed_steps.append(step)
 
     def _settle(self, step: Step, applied: Applied) -> None:
         """Mark secrets in the outputs, and note who is there now."""

@@ -72,7 +72,8 @@ class Targeting:
 
         def waiting(urns: Iterable[str]) -> Iterator[str]:
             for urn in urns:
-                if urn in olds and urn not in self._queued and not progress.has_step(urn):
+                done = progress.has_step(urn) or progress.operated_on(urn)
+                if urn in olds and urn not in self._queued and not done:
                     yield urn
 
         if self._options.targets:
@@ -160,7 +161,8 @@ class Targeting:
             if missing and provider is not None and provider.id == reference.id:
                 yield provider
         for needed in old.dependency_urns():
-            if not progress.has_step(needed):
+            # What goes by another URN now stands in the snapshot already; the reference follows it there.
+            if not progress.has_step(needed) and not progress.operated_on(needed):
                 found = olds.get(needed)
                 if found is None:
                     raise BailError(f"dependency {needed} of untargeted resource {urn} has no old state")

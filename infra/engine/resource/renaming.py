@@ -41,6 +41,20 @@ def renamed(record: Record, moved: Callable[[str], str]) -> Record:
     return out
 
 
+def followed_aliases(resources: list[Record]) -> list[Record]:
+    """The resources of a checkpoint with all that they refer to under its present URN, and no alias left."""
+    taken: dict[str, str] = {alias: one["urn"] for one in resources for alias in one.get("aliases") or ()}
+    if not taken:
+        return resources
+
+    def moved(urn: str) -> str:
+        return taken.get(urn, urn)
+
+    # An old copy that waits for its deletion keeps its own URN.
+    out = [renamed(one, moved) | {"urn": one["urn"]} for one in resources]
+    return [{key: value for key, value in one.items() if key != "aliases"} for one in out]
+
+
 def _value(value: Any, moved: Callable[[str], str]) -> Any:
     """A property value whose references to resources follow."""
     if isinstance(value, list):

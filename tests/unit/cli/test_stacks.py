@@ -497,3 +497,18 @@ def test_an_import_brings_the_salt_of_what_it_encrypts(
     capsys.readouterr()
     assert main(["stack", "output", "lab", "--show-secrets", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"pw": "planted"}
+
+
+@pytest.mark.usefixtures("filled")
+def test_an_ambiguous_urn_is_not_forgotten(capsys: pytest.CaptureFixture[str]) -> None:
+    state, ref = operations.backend(), operations.reference("lab")
+    deployment = state.read(ref).deployment
+    old = resource("c", delete=True) | {"id": "c-0"}
+    state.write(ref, deployment | {"resources": [*deployment["resources"], old]})
+    before = state.files(ref).read()
+    for more in ((), ("--target-dependents",), ("--force",)):
+        code, said = run(capsys, "state", "delete", "lab", urn("c"), "--yes", *more)
+        assert code == 1
+        assert "c-1 (live)" in said
+        assert "c-0 (waits for its deletion)" in said
+        assert state.files(ref).read() == before
