@@ -19,20 +19,21 @@ def command(
         str, typer.Option("-k", metavar="EXPRESSION", help="Only checks that match, as pytest -k.")
     ] = "",
     limit: Annotated[
-        str, typer.Option("--limit", "-l", metavar="NAMES", help="Only these machines and groups.")
+        str, typer.Option("--limit", "-l", metavar="PATTERN", help="Only these machines and groups.")
     ] = "",
     as_json: Json = False,
 ) -> int:
     """Check the site's machines against the plan: services, mounts, time, users, links, Slurm, power."""
     if not (paths.inventory(site) / "site.yaml").exists():
         raise UserError(f"there is no site {site}", hint="see inventories/ for those that are there")
-    results(site).unlink(missing_ok=True)
     extra = [*(["-k", checks] if checks else []), *(["--limit", limit] if limit else [])]
+    kept = results(site, part=bool(extra))
+    kept.unlink(missing_ok=True)
     code = stream(words(site, extra), (lambda _: None) if as_json else print, cwd=paths.ROOT)
     if as_json:
-        if not results(site).exists():
+        if not kept.exists():
             raise UserError(
                 "the checks did not run", hint=f"run `gigasite verify {site}` without --json to see why"
             )
-        print(results(site).read_text(encoding="utf-8"), end="")
+        print(kept.read_text(encoding="utf-8"), end="")
     return int(code != 0)

@@ -12,14 +12,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def results(site: str) -> Path:
-    """Where the outcome of each check lies."""
-    return paths.out(site) / "verify.json"
+def results(site: str, *, part: bool = False) -> Path:
+    """Where the outcome of each check lies; that of a part lies beside it and leaves it alone."""
+    return paths.out(site) / ("verify-part.json" if part else "verify.json")
 
 
 def words(site: str, extra: Sequence[str] = ()) -> list[str]:
-    """The pytest command line; a person can type it too."""
+    """The pytest command line; a person can type it too.
+
+    Args:
+        site: its name.
+        extra: options that pick some of the checks.
+    """
+    kept = results(site, part=bool(extra))
     return [
         sys.executable, "-m", "pytest", str(paths.ROOT / "tests" / "verify"), "--site", site,
-        "--verify-json", str(results(site)), f"--junit-xml={paths.out(site) / 'verify.xml'}", *extra,
+        "--verify-json", str(kept), f"--junit-xml={kept.with_suffix('.xml')}", *extra,
     ]  # fmt: skip

@@ -14,6 +14,7 @@ import pytest
 import testinfra
 
 from infra.errors import UserError
+from infra.hostkeys import explain
 from infra.plan.tables.machines import Role
 from infra.rollout import ssh
 from infra.rollout.targets import Targets, targets
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from infra.render.facts import MachineFacts, SiteFacts
 
 TARGETS = pytest.StashKey[Targets | None]()
+LIMITED = pytest.StashKey[tuple["Machine", ...]]()
 RESULTS = pytest.StashKey[list[dict[str, Any]]]()
 
 PATIENCE = 120
@@ -51,7 +53,9 @@ class Shell:
             f"ssh://{name}?ssh_config={config}&controlpersist=0&timeout=120&sudo=true"
         )
         self.name = name
+        self.known_hosts = config.parent / "ssh" / "known_hosts"
         self.away: str | None = None
+        self.told = False
         self.answers: dict[str, Answer] = {}
 
     def ask(self, commands: Iterable[str]) -> None:
@@ -81,7 +85,12 @@ class Shell:
         """What a command says; the check fails if the machine does not answer."""
         self.ask([command])
         if command not in self.answers:
-            pytest.fail(f"{self.name} does not answer: {self.away}", pytrace=False)
+            # One cause, one failure: the other checks of a dead machine say that it was not checked.
+            if self.told:
+                pytest.skip(f"not checked: {self.name} does not answer")
+            self.told = True
+            why = explain(self.away or "", self.known_hosts, self.name) or self.away
+            pytest.fail(f"{self.name} does not answer: {why}", pytrace=False)
         return self.answers[command]
 
     def out(self, command: str) -> str:
@@ -117,7 +126,7 @@ class Shell:
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("gigasite")
     group.addoption("--site", help="name of the site, a folder below inventories/")
-    group.addoption("--limit", help="machines and groups, with commas between")
+    group.addoption("--limit", help="Ansible's pattern of machines and groups")
     group.addoption("--verify-json", metavar="FILE", help="where to write each check's outcome")
 
 
@@ -129,12 +138,17 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "asks(*commands): what a check asks of its machine, to be asked early")
     config.stash[RESULTS] = []
     config.stash[TARGETS] = None
+    config.stash[LIMITED] = ()
     site = config.getoption("--site")
     if site:
         try:
-            config.stash[TARGETS] = targets(site)
+            config.stash[TARGETS] = found = targets(site)
+            limit = config.getoption("--limit")
+            config.stash[LIMITED] = found.only(limit)
         except UserError as error:
             raise pytest.UsageError(str(error)) from error
+        if not config.stash[LIMITED]:
+            raise pytest.UsageError(f"site {site}: the pattern {limit!r} picks no machine")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -143,16 +157,26 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         raise pytest.UsageError("name the site: pytest tests/verify --site lab")
     if "machine" not in metafunc.fixturenames:
         return
-    try:
-        limited = found.only(metafunc.config.getoption("--limit"))
-    except UserError as error:
-        raise pytest.UsageError(str(error)) from error
     roles = {Role(name) for mark in metafunc.definition.iter_markers("role") for name in mark.args} or set(
         Role
     )
-    picked = [machine for machine in limited if machine.role in roles]
+    picked = [machine for machine in metafunc.config.stash[LIMITED] if machine.role in roles]
     # Machines are the slow dimension: all checks of a machine share what was asked of it.
     metafunc.parametrize("machine", picked, ids=[machine.name for machine in picked], scope="session")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out checks that none of the chosen machines has, and with a limit those of the whole site."""
+    chosen = {machine.name for machine in config.stash[LIMITED]}
+    limited = bool(config.getoption("--limit"))
+    kept, left = [], []
+    for item in items:
+        machine = _params(item).get("machine")
+        whole = machine is None and "machine" not in getattr(item, "fixturenames", ())
+        name = getattr(machine, "name", None)
+        (kept if (whole and not limited) or name in chosen else left).append(item)
+    items[:] = kept
+    config.hook.pytest_deselected(items=left)
 
 
 @pytest.fixture(scope="session")

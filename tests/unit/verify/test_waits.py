@@ -31,7 +31,7 @@ def machine(checks):
 
     def make(*texts):
         shell = checks.Shell.__new__(checks.Shell)
-        shell.name, shell.away, shell.answers, shell.asked = "one", None, {}, 0
+        shell.name, shell.away, shell.told, shell.answers, shell.asked = "one", None, False, {}, 0
 
         def ask(commands):
             for command in commands:
