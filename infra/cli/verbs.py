@@ -40,6 +40,7 @@ VERBS: dict[str, Verb] = {
     "approve": Verb("infra.cli.approve", MAIN, "Approve a wave of a rollout."),
     "verify": Verb("infra.cli.verify", MAIN, "Check the site's machines against the plan, with testinfra."),
     "report": Verb("infra.cli.report", MAIN, "Write the site's report again, as a page and as JSON."),
+    "accept": Verb("infra.cli.accept", MAIN, "What the last verification proves of what buyers ask."),
     "plan": Verb("infra.cli.plan", PLAN, "Expand a site's declaration and say what it holds and needs."),
     "fabric": Verb("infra.cli.fabric", PLAN, "Paths, bisection and losses of a site's fabrics."),
     "fit": Verb("infra.cli.fit", PLAN, "How many pods fit the site's grid connection."),
