@@ -33,6 +33,7 @@ def planned(lab, tmp_path):
     allow = tmp_path / "allow"
     for tray in (FIRST, SECOND):
         ssh(tray, f"sudo rm -f {APPLIED}")
+    (paths.state("lab") / "applied.json").unlink(missing_ok=True)
     done = lab.run("apply", "role_tray", "base.yml", "-s", "lab", "--plan")
     assert done.returncode == 0
     written = next(word for word in done.stdout.split() if word.endswith(".yaml"))
