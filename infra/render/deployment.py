@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 from infra.errors import UserError
 from infra.paths import ROOT
 from infra.plan.tables.machines import Role
+from infra.render.facts import site_for
 from infra.render.templates import render
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def component_files(rules: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]
 
 def deployed_files(machine: MachineFacts, site: SiteFacts) -> tuple[Deployed, ...]:
     """All files that the roles deploy on a machine, in the order of the roles."""
-    facts = {"machine": asdict(machine), "site": asdict(site)}
+    facts = {"machine": asdict(machine), "site": asdict(site_for(machine, site))}
     return tuple(
         file
         for role, machines in APPLIED.items()

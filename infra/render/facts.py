@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import string
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from infra.plan.tables.machines import Machine, Nic, Role
+from infra.render.clusters import cluster_of, controllers, servers_of
 from infra.render.firewall import Firewall, Inbound, Zone, allowed, firewall_of, zones_of
 from infra.render.routing import Route, Routing, host_routes, network_of, routing_of
-from infra.render.scheduler import SlurmFacts, slurm_facts
 from infra.spec import tiers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from infra.render.scheduler import SlurmFacts
     from infra.spec.site import Site
 
 MTU_STAND_IN = 1500
@@ -81,6 +82,8 @@ class MachineFacts:
         settings: kernel parameters.
         routing: None but for switches that route: those of an InfiniBand fabric do what their manager says.
         time_server: whether it serves time to the site.
+        time_peers: loopbacks of the other servers of time, for one of them.
+        controller: whether it runs slurmctld.
         firewall: None where the site declares no zone for it.
     """
 
@@ -98,16 +101,19 @@ class MachineFacts:
     settings: tuple[Setting, ...]
     routing: Routing | None
     time_server: bool
+    time_peers: tuple[str, ...]
+    controller: bool
     firewall: Firewall | None
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A machine that others reach by its loopback."""
+    """A machine that others reach by its loopback; `pod` is None at site level."""
 
     name: str
     address: str
     role: str
+    pod: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +159,7 @@ class SiteFacts:
 
     Attributes:
         name: name of the site.
+        pods: those that somebody works on just now: checks look at no others, templates do not see them.
         domain: DNS domain of its machines.
         hosts: name and loopback of each machine that has one.
         fabric: networks reached over the data interfaces, CIDR.
@@ -161,12 +168,15 @@ class SiteFacts:
         users: accounts made on every machine.
         groups: groups made on every machine.
         mounts: shared folders.
-        slurm: the scheduler, or None for a site without one.
+        slurm: the machine's cluster, or the first; None for a site without a scheduler.
+        clusters: all clusters of the scope.
+        controllers: machines that run slurmctld.
         zones: security zones.
         matrix: what each zone lets in.
     """
 
     name: str
+    pods: tuple[str, ...]
     domain: str
     hosts: tuple[Host, ...]
     fabric: tuple[str, ...]
@@ -176,6 +186,8 @@ class SiteFacts:
     groups: tuple[Group, ...]
     mounts: tuple[Mount, ...]
     slurm: SlurmFacts | None
+    clusters: tuple[SlurmFacts, ...]
+    controllers: tuple[str, ...]
     zones: tuple[Zone, ...]
     matrix: dict[str, tuple[Inbound, ...]]
 
@@ -195,56 +207,80 @@ def gid_of(group: str) -> int:
     return 100_000 + zlib.crc32(group.encode()) % 100_000
 
 
-def site_facts(site: Site, machines: Sequence[Machine]) -> SiteFacts:
+def site_facts(
+    site: Site,
+    machines: Sequence[Machine],
+    clusters: Sequence[SlurmFacts] = (),
+    hosts: Sequence[Host] | None = None,
+    pods: Sequence[str] = (),
+) -> SiteFacts:
     """Facts of a site.
 
     Args:
         site: the declaration.
-        machines: all that its templates may name: of the whole site, or of its site level and one pod.
+        machines: its own servers at least.
+        clusters: its Slurm clusters (see `clusters.clusters_of`).
+        hosts: all machines with an address; those of `machines` if not given.
+        pods: see `SiteFacts`.
     """
-    heads = [machine for machine in machines if machine.role is Role.MANAGEMENT]
+    if hosts is None:
+        hosts = [
+            Host(machine.name, machine.loopback, str(machine.role), machine.pod)
+            for machine in machines
+            if machine.loopback
+        ]
     addresses = site.addresses
     fabric = [str(net) for net in (addresses.loopbacks, addresses.links) if net]
     names = sorted({group for user in site.users for group in user.groups})
     return SiteFacts(
         name=site.name,
+        pods=tuple(pods),
         domain=site.services.domain,
-        hosts=tuple(
-            Host(machine.name, machine.loopback, str(machine.role))
-            for machine in machines
-            if machine.loopback
-        ),
+        hosts=tuple(hosts),
         fabric=tuple(fabric),
         asn_bases={
             name: one.asn_base
             for name, one in site.fabrics.named().items()
             if tiers.routing(one) in {"bgp", "static"}
         },
-        time_servers=tuple(head.loopback for head in heads if head.loopback),
+        time_servers=tuple(str(one.loopback) for one in servers_of(site.name, site.services.ntp, machines)),
         users=tuple(User(user.name, user.uid, tuple(user.public_keys)) for user in site.users),
         groups=tuple(
             Group(name, gid_of(name), tuple(user.name for user in site.users if name in user.groups))
             for name in names
         ),
         mounts=_mounts(site, machines),
-        slurm=slurm_facts(site.schedulers.slurm, machines) if site.schedulers.slurm else None,
+        slurm=clusters[0] if clusters else None,
+        clusters=tuple(clusters),
+        controllers=tuple(one.name for one in controllers(site, machines)),
         zones=zones_of(site),
         matrix=allowed(site),
     )
 
 
 def _mounts(site: Site, machines: Sequence[Machine]) -> tuple[Mount, ...]:
-    """Folders of tiers that machines serve by NFS, from the first storage server with an address."""
-    servers = [(server.name, server.loopback) for server in machines if server.role is Role.STORAGE]
-    server = next(((name, address) for name, address in servers if address), None)
-    if server is None:
-        return ()
+    """Folders of tiers that machines serve by NFS, each from the first of its tier's servers."""
     return tuple(
-        Mount(server[0], server[1], export.path, export.mount, mount_unit(export.mount))
+        Mount(server.name, str(server.loopback), export.path, export.mount, mount_unit(export.mount))
         for tier in site.storage.tiers
-        if tier.kind == "nfs"
+        if tier.kind == "nfs" and tier.servers
+        for server in servers_of(site.name, tier.servers, machines)[:1]
         for export in tier.exports
     )
+
+
+def site_for(machine: MachineFacts, site: SiteFacts) -> SiteFacts:
+    """What one machine is told of its site, whichever pods somebody works on just now.
+
+    Its cluster is its own. The hosts that it knows by name are the site's own and those of its cluster's pods
+    (of its pod, without a cluster); the site's own machines know all.
+    """
+    cluster = cluster_of(site.clusters, machine.name, machine.pod)
+    if machine.pod is None:
+        return replace(site, pods=(), slurm=cluster)
+    pods = {None, machine.pod, *(cluster.pods if cluster else ())}
+    hosts = tuple(host for host in site.hosts if host.pod in pods)
+    return replace(site, pods=(), slurm=cluster, hosts=hosts)
 
 
 def machine_facts(machine: Machine, machines: Mapping[str, Machine], site: SiteFacts) -> MachineFacts:
@@ -260,6 +296,7 @@ def machine_facts(machine: Machine, machines: Mapping[str, Machine], site: SiteF
     routing = routing_of(machine, machines, site.asn_bases) if switch else None
     sessions = [neighbor.link for neighbor in routing.neighbors] if routing else []
     data = [nic.name for nic in machine.nics]
+    serves = machine.loopback in site.time_servers
     return MachineFacts(
         name=machine.name,
         role=str(machine.role),
@@ -274,7 +311,9 @@ def machine_facts(machine: Machine, machines: Mapping[str, Machine], site: SiteF
         routes=() if switch else host_routes(machine, site.fabric),
         settings=_settings(switch=switch),
         routing=routing,
-        time_server=machine.role is Role.MANAGEMENT,
+        time_server=serves,
+        time_peers=tuple(one for one in site.time_servers if one != machine.loopback) if serves else (),
+        controller=machine.name in site.controllers,
         firewall=firewall_of(machine.role, data, sessions, site.zones, site.matrix),
     )
 

@@ -1,16 +1,16 @@
-"""What Slurm is told: nodes, partition and block topology, from the plan's trays."""
+"""What Slurm is told of one cluster: nodes, partitions and block topology, from the plan's trays."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from infra.plan.tables.machines import Machine, Role
 from infra.spec import catalog
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from infra.plan.tables.machines import Machine
     from infra.spec.services import Slurm
 
 LEVELS = {"rack": "rack", "scalable-unit": "su", "pod": "pod"}
@@ -22,14 +22,34 @@ drained."""
 
 
 @dataclass(frozen=True, slots=True)
+class Tray:
+    """What Slurm is told of a tray; `vcpus` and `memory_mib` (of the machine) are None on real hardware."""
+
+    name: str
+    address: str
+    pod: str
+    su: str
+    rack: str
+    platform: str
+    accelerators: int
+    vcpus: int | None
+    memory_mib: int | None
+    pool: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SlurmNode:
-    """A NodeName line; `cpus` and `memory_mib` are None where slurmd's own finding is taken."""
+    """A NodeName line; `cpus` and `memory_mib` are None where slurmd's own finding is taken.
+
+    `pool` is what the node is set aside for: it is drained then, with that reason.
+    """
 
     name: str
     address: str
     cpus: int | None
     memory_mib: int | None
     gpus: int
+    pool: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +83,7 @@ class SlurmFacts:
 
     Attributes:
         cluster: ClusterName.
+        pods: names of the pods whose trays it has.
         partitions: PartitionName lines.
         controller: machine that runs slurmctld.
         address: its loopback.
@@ -74,6 +95,7 @@ class SlurmFacts:
     """
 
     cluster: str
+    pods: tuple[str, ...]
     partitions: tuple[SlurmPartition, ...]
     controller: str
     address: str
@@ -84,43 +106,64 @@ class SlurmFacts:
     gpu_devices: bool
 
 
-def slurm_facts(slurm: Slurm, machines: Sequence[Machine]) -> SlurmFacts | None:
-    """The cluster of these machines, or None without a tray or a management node with an address."""
-    trays = [machine for machine in machines if machine.role is Role.TRAY and machine.loopback]
-    heads = [machine for machine in machines if machine.role is Role.MANAGEMENT and machine.loopback]
-    if not trays or not heads:
+def slurm_facts(
+    slurm: Slurm, cluster: str, controller: tuple[str, str], trays: Sequence[Tray]
+) -> SlurmFacts | None:
+    """One cluster, or None without a tray.
+
+    Args:
+        slurm: the declaration.
+        cluster: its name.
+        controller: name and loopback of the machine that runs slurmctld.
+        trays: all of its trays.
+    """
+    if not trays:
         return None
     racks = _members(trays, "rack")
     gres = _gres(trays)
     return SlurmFacts(
-        cluster=slurm.cluster,
+        cluster=cluster,
+        pods=tuple(_members(trays, "pod")),
         partitions=tuple(
             SlurmPartition(partition.name, "YES" if partition.default else "NO", partition.max_time)
             for partition in slurm.partitions
         ),
-        controller=heads[0].name,
-        address=str(heads[0].loopback),
+        controller=controller[0],
+        address=controller[1],
         nodes=tuple(_node(tray) for tray in trays),
-        blocks=tuple(
-            Block(rack or "unracked", tuple(tray.name for tray in members)) for rack, members in racks.items()
-        ),
+        blocks=tuple(Block(rack, tuple(tray.name for tray in members)) for rack, members in racks.items()),
         block_sizes=_block_sizes(trays, slurm.block_levels),
         gres=gres,
         gpu_devices=any("Count=" not in line.source for line in gres),
     )
 
 
-def _node(tray: Machine) -> SlurmNode:
-    cpus = tray.stand_in.vcpus if tray.stand_in else None
-    memory = int(tray.stand_in.memory_mib * MEMORY_SHARE) if tray.stand_in else None
-    return SlurmNode(tray.name, str(tray.loopback), cpus, memory, tray.accelerators)
+def tray_of(machine: Machine) -> Tray:
+    """What Slurm is told of a tray of the plan."""
+    sizes = machine.stand_in
+    return Tray(
+        name=machine.name,
+        address=str(machine.loopback),
+        pod=str(machine.pod),
+        su=str(machine.su),
+        rack=str(machine.rack),
+        platform=machine.platform,
+        accelerators=machine.accelerators,
+        vcpus=sizes.vcpus if sizes else None,
+        memory_mib=sizes.memory_mib if sizes else None,
+    )
+
+
+def _node(tray: Tray) -> SlurmNode:
+    memory = None if tray.memory_mib is None else int(tray.memory_mib * MEMORY_SHARE)
+    return SlurmNode(tray.name, tray.address, tray.vcpus, memory, tray.accelerators, tray.pool)
 
 
 DETECTED = {"nvml": "AutoDetect=nvml", "rocm": "AutoDetect=rsmi"}
 """Slurm's own finding by a platform's interface; of these, stand-ins emulate NVML alone."""
 
 
-def _gres(trays: Sequence[Machine]) -> tuple[Gres, ...]:
+def _gres(trays: Sequence[Tray]) -> tuple[Gres, ...]:
     """One line for each way in which accelerators are found."""
     kinds: dict[str, list[str]] = {}
     for tray in trays:
@@ -129,23 +172,23 @@ def _gres(trays: Sequence[Machine]) -> tuple[Gres, ...]:
     return tuple(Gres(",".join(names), source) for source, names in kinds.items())
 
 
-def _source(tray: Machine) -> str:
+def _source(tray: Tray) -> str:
     each = catalog.platform(tray.platform).node.accelerator
-    if each and (tray.stand_in is None or each.interface == "nvml"):
+    if each and (tray.vcpus is None or each.interface == "nvml"):
         return DETECTED[each.interface]
-    if tray.stand_in:
+    if tray.vcpus is not None:
         return f"Name=gpu Count={tray.accelerators}"
     return f"Name=gpu File=/dev/nvidia[0-{tray.accelerators - 1}]"
 
 
-def _members(trays: Sequence[Machine], level: str) -> dict[str | None, list[Machine]]:
-    found: dict[str | None, list[Machine]] = {}
+def _members(trays: Sequence[Tray], level: str) -> dict[str, list[Tray]]:
+    found: dict[str, list[Tray]] = {}
     for tray in trays:
         found.setdefault(getattr(tray, level), []).append(tray)
     return found
 
 
-def _block_sizes(trays: Sequence[Machine], levels: Sequence[str]) -> tuple[int, ...]:
+def _block_sizes(trays: Sequence[Tray], levels: Sequence[str]) -> tuple[int, ...]:
     """Nodes of the smallest block of each level; Slurm wants each to be a power of two of the one before."""
     sizes: list[int] = []
     for level in levels:

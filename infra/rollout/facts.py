@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from infra.plan import machines_of, plan
-from infra.render.facts import SiteFacts, machine_facts, site_facts
+from infra.render.clusters import clusters_of
+from infra.render.facts import SiteFacts, machine_facts, site_facts, site_for
+from infra.render.site_hosts import hosts_of
 from infra.spec import load
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ class SiteOfMachines:
     def __init__(self, planned: Plan, pod: str | None, pod_of: Mapping[str, str | None]) -> None:
         self.planned, self.pod, self.pod_of = planned, pod, pod_of
         self._pods: dict[str | None, dict[str, Machine]] = {}
+        self._mappings: dict[tuple[str | None, str | None], dict[str, Any]] = {}
 
     @property
     def pods(self) -> tuple[str, ...]:
@@ -68,10 +71,9 @@ class SiteOfMachines:
     @cached_property
     def whole(self) -> SiteFacts:
         """All that templates may name."""
-        bare = [*machines_of(self.planned, site_level=True, cables=False)]
-        for pod in self.pods:
-            bare += machines_of(self.planned, pod, cables=False)
-        return site_facts(self.planned.site, bare)
+        own = tuple(self._of(None).values())
+        clusters = clusters_of(self.planned, own, self.pod)
+        return site_facts(self.planned.site, own, clusters, tuple(hosts_of(self.planned, own)))
 
     def machine_variables(self, name: str) -> dict[str, Any]:
         """The variable `machine`."""
@@ -81,10 +83,14 @@ class SiteOfMachines:
         """The variable `site`: what is the same size for a site of any size."""
         return {**asdict(self.common), "hosts": [], "slurm": None}
 
-    @cached_property
-    def site_mapping(self) -> dict[str, Any]:
-        """`whole` as templates take it."""
-        return asdict(self.whole)
+    def site_mapping(self, name: str) -> dict[str, Any]:
+        """What a machine is told of its site, as templates take it."""
+        machine = self.machine(name)
+        own = site_for(machine_facts(machine, _Peers(self), self.common), self.whole)
+        key = (machine.pod, own.slurm.cluster if own.slurm else None)
+        if key not in self._mappings:
+            self._mappings[key] = asdict(replace(own, clusters=()))
+        return self._mappings[key]
 
 
 class _Peers(dict):  # type: ignore[type-arg]

@@ -7,7 +7,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from infra.plan import machines_of, plan
+from infra.render.clusters import clusters_of
 from infra.render.facts import MachineFacts, SiteFacts, machine_facts, site_facts
+from infra.render.site_hosts import hosts_of
 from infra.rollout.patterns import select
 from infra.rollout.roster import Roster, group_name
 from infra.rollout.roster_table import roster_of
@@ -78,5 +80,8 @@ def targets_of(planned: Plan, pod: str | None = None) -> Targets:
         machines = machines_of(planned)
     else:
         machines = (*machines_of(planned, site_level=True), *machines_of(planned, pod))
-    facts = site_facts(planned.site, machines)
+    own = tuple(machine for machine in machines if machine.pod is None)
+    pods = planned.pods if pod is None else (pod,)
+    clusters = clusters_of(planned, own, pod)
+    facts = site_facts(planned.site, own, clusters, tuple(hosts_of(planned, own)), pods)
     return Targets(planned.site.name, tuple(machines), facts, roster_of(planned, pod))

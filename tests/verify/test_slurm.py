@@ -26,15 +26,17 @@ def cluster(site):
 
 
 @pytest.fixture(scope="session")
-def states(shell_on, cluster):
-    """State of each node; waits for nodes that have just been started and are not known yet."""
+def states(shell_on, cluster, found):
+    """State of each node in scope; waits for nodes that have just been started and are not known yet."""
+    nodes = [node.name for node in cluster.nodes if node.name in found.by_name and not node.pool]
 
     def settled(text):
-        return all(state in SERVING for state in _states(text, cluster).values())
+        return all(_states(text, cluster)[name] in SERVING for name in nodes)
 
     def hopeless(text):
         # not those that wait for their daemon to register, as long as their machine answers
-        others = {name: state for name, state in _states(text, cluster).items() if state not in SERVING}
+        known = _states(text, cluster)
+        others = {name: known[name] for name in nodes if known[name] not in SERVING}
         return any(state.startswith(TAKEN_OUT) or shell_on(name).away for name, state in others.items())
 
     return _states(shell_on(cluster.controller).wait(STATES, settled, hopeless), cluster)
@@ -47,9 +49,11 @@ def _states(text, cluster):
 
 
 @pytest.mark.role("tray")
-def test_node_in_service(machine, states):
-    """It is a Slurm node that takes jobs."""
-    assert states.get(machine.name) in SERVING
+def test_node_in_service(machine, cluster, states):
+    """It is a Slurm node that takes jobs, or is drained where it is set aside."""
+    pools = {node.name: node.pool for node in cluster.nodes}
+    state = states.get(machine.name)
+    assert state == "drained" if pools.get(machine.name) else state in SERVING
 
 
 def test_topology(shell_on, cluster):
@@ -68,7 +72,7 @@ def test_topology(shell_on, cluster):
 
 def test_job_over_trays(shell_on, cluster, site, found, states, say):  # noqa: PLR0917 (fixtures)
     """A job runs over two trays and writes its result to the shared filesystem."""
-    trays = [node.name for node in cluster.nodes][:2]
+    trays = [node.name for node in cluster.nodes if node.name in found.by_name and not node.pool][:2]
     idle = [tray for tray in trays if states.get(tray) in SERVING]
     assert idle == trays, f"only {', '.join(idle) or 'none'} of {', '.join(trays)} take jobs"
     user, mount = site.users[0].name, site.mounts[0]

@@ -43,7 +43,8 @@ def _zone_rule(expressions):
 
 def others(facts, site):
     """One other machine of each role: on a big site the matrix is the same for all of a role."""
-    return {host.role: host for host in reversed(site.hosts) if host.name != facts.name}.values()
+    near = {None, *site.pods}
+    return {h.role: h for h in reversed(site.hosts) if h.name != facts.name and h.pod in near}.values()
 
 
 def knocks(facts, site):

@@ -101,6 +101,7 @@ RULES: tuple[Rule, ...] = (
     Rule("fabric-paths", "paths between two leaves", paths.fewest_paths),
     Rule("exception-ports", "host ports of an exception", fabric.exception_ports),
     Rule("slurm-nodes", "nodes of a Slurm cluster", services.slurm),
+    Rule("slurm-controllers", "controllers of Slurm clusters", services.slurm_controllers),
     Rule("kubernetes-nodes", "nodes of a Kubernetes cluster", services.kubernetes),
     Rule("checkpoint-write", "write bandwidth for checkpoints", services.checkpoint_write),
     Rule("heat-capture", "heat sold against heat captured", cooling.heat),

@@ -23,7 +23,7 @@ from pathlib import Path
 from infra.rollout.facts import site_at
 source, pod, name = sys.argv[1:]
 site = site_at(Path(source), pod or None)
-print(repr({"machine": site.machine_variables(name), "site": site.site_mapping}))
+print(repr({"machine": site.machine_variables(name), "site": site.site_mapping(name)}))
 """
 
 REMOTE = Path(__file__).parent.parent / "modules" / "deploy.py"
@@ -83,8 +83,8 @@ def known(variables: dict[str, Any]) -> dict[str, Any]:
     source, pod = str(variables["inventory_file"]), os.environ.get("GIGASITE_POD") or None
     name = str(variables["inventory_hostname"])
     site = site_at(Path(source), pod)
-    if "site_mapping" in vars(site):  # the inventory made it before it forked this worker
-        return {"machine": site.machine_variables(name), "site": site.site_mapping}
+    if "whole" in vars(site):  # the inventory made it before it forked this worker
+        return {"machine": site.machine_variables(name), "site": site.site_mapping(name)}
     # polars would wait for ever in a fork, whose threads are not there: a program of its own asks it.
     done = run([sys.executable, "-c", ASK, source, pod or "", name])
     found: dict[str, Any] = ast.literal_eval(done.stdout)

@@ -104,7 +104,7 @@ class _Variables:
         config = ssh.write_config(site, self.site.machines() if self.named else ())
         if self.named:
             # Now, and not in the workers: in a fork polars waits for threads that are not there.
-            _ = self.site.site_mapping
+            _ = self.site.whole
         return {
             "site": self.site.site_variables(),
             "ansible_user": ssh.USER,

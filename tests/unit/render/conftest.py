@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.render import machine_facts, site_facts
+from infra.render import machine_facts
 from infra.spec import load_site
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -27,7 +27,7 @@ def real_machines():
 
 @pytest.fixture(scope="session")
 def site(hand_made):
-    return site_facts(load_site("lab"), tuple(hand_made.values()))
+    return hand.facts_of_site(load_site("lab"), tuple(hand_made.values()))
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from infra.plan.tables.machines import Bmc, Machine, Nic, Role, StandIn
+from infra.render import site_facts
+from infra.render.scheduler import slurm_facts, tray_of
 
 LEAF, SPINE, HEAD, STORE = "lab-leaf", "lab-spine", "lab-head", "lab-storage"
 TRAYS = ("tray-1", "tray-2")
@@ -67,3 +69,11 @@ def machines(*, stand_in: bool = True) -> tuple[Machine, ...]:
     down = nic(0, "10.64.0.9", (LEAF, "data4"), "10.64.0.8")
     built.append(machine(SPINE, Role.SWITCH, 6, (down,), stand_in=stand_in))
     return tuple(built)
+
+
+def facts_of_site(declared, machines):
+    """Facts of the hand-made site with its one cluster."""
+    head = next(machine for machine in machines if machine.name == HEAD)
+    trays = [tray_of(machine) for machine in machines if machine.role is Role.TRAY]
+    slurm = declared.schedulers.slurm
+    return site_facts(declared, machines, [slurm_facts(slurm, slurm.cluster, (HEAD, head.loopback), trays)])

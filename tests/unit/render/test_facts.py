@@ -12,7 +12,7 @@ from infra.plan.tables.machines import Role
 from infra.render import deployed_files, machine_facts, site_facts
 from infra.render.facts import gid_of, mount_unit
 from infra.render.routing import switch_number
-from infra.render.scheduler import slurm_facts
+from infra.render.scheduler import slurm_facts, tray_of
 from infra.spec import load_site
 from infra.spec.services import Partition, Slurm
 
@@ -124,14 +124,12 @@ def test_a_site_without_storage_servers_mounts_nothing(hand_made):
 
 
 def _trays(racks: int, per_rack: int):
-    first = next(machine for machine in hand.machines() if machine.name == hand.TRAYS[0])
-    head = next(machine for machine in hand.machines() if machine.name == hand.HEAD)
-    trays = [
+    first = next(tray_of(machine) for machine in hand.machines() if machine.name == hand.TRAYS[0])
+    return [
         replace(first, name=f"t-{rack}-{slot}", rack=f"rack-{rack}", su=f"su-{rack // 8}", pod="pod-01")
         for rack in range(racks)
         for slot in range(per_rack)
     ]
-    return [*trays, head]
 
 
 SLURM = Slurm(cluster="c", controller="head", partitions=(Partition(name="main"),))
@@ -139,13 +137,13 @@ SLURM = Slurm(cluster="c", controller="head", partitions=(Partition(name="main")
 
 def test_block_sizes_of_a_pod_of_16_su_of_8_racks_of_18_trays():
     # the sizes that Slurm accepts for topology/block: each a power of two of the one before
-    found = slurm_facts(SLURM, _trays(racks=128, per_rack=18))
+    found = slurm_facts(SLURM, "c", ("h", "10.0.0.1"), _trays(racks=128, per_rack=18))
     assert found.block_sizes == (18, 144, 2304)
     assert len(found.blocks) == 128
 
 
 def test_levels_that_slurm_would_refuse_are_left_out():
-    found = slurm_facts(SLURM, _trays(racks=6, per_rack=18))  # 108 = 6 x 18: no power of two
+    found = slurm_facts(SLURM, "c", ("h", "10.0.0.1"), _trays(racks=6, per_rack=18))
     assert found.block_sizes == (18,)
 
 
@@ -156,7 +154,7 @@ def test_stand_ins_promise_less_memory_than_they_have(site):
 def test_accelerators_of_unknown_kind_are_counts_on_stand_ins_and_devices_on_real_trays(site, real_machines):
     assert [line.source for line in site.slurm.gres] == ["Name=gpu Count=4"]
     assert not site.slurm.gpu_devices
-    real = site_facts(load_site("lab"), tuple(real_machines.values())).slurm
+    real = hand.facts_of_site(load_site("lab"), tuple(real_machines.values())).slurm
     assert [line.source for line in real.gres] == ["Name=gpu File=/dev/nvidia[0-3]"]
     assert real.gpu_devices
     assert all(node.cpus is None and node.memory_mib is None for node in real.nodes)
@@ -174,17 +172,15 @@ def test_accelerators_of_unknown_kind_are_counts_on_stand_ins_and_devices_on_rea
     ],
 )
 def test_slurm_finds_accelerators_by_their_platforms_interface(hand_made, platform, stood_in, wanted):
-    machines = [
-        replace(one, platform=platform, stand_in=one.stand_in if stood_in else None)
-        if one.role is Role.TRAY
-        else one
+    trays = [
+        tray_of(replace(one, platform=platform, stand_in=one.stand_in if stood_in else None))
         for one in hand_made.values()
+        if one.role is Role.TRAY
     ]
-    found = slurm_facts(SLURM, machines)
+    found = slurm_facts(SLURM, "c", ("h", "10.0.0.1"), trays)
     assert [line.source for line in found.gres] == [wanted]
     assert found.gpu_devices == wanted.startswith("AutoDetect")
 
 
-def test_no_cluster_without_trays_or_controller(hand_made):
-    assert slurm_facts(SLURM, [hand_made[hand.HEAD]]) is None
-    assert slurm_facts(SLURM, [hand_made[hand.TRAYS[0]]]) is None
+def test_no_cluster_without_trays():
+    assert slurm_facts(SLURM, "c", ("h", "10.0.0.1"), []) is None

@@ -26,6 +26,17 @@ def slurm(plan: Plan) -> Iterator[Limit]:
                     f"{fewest} clusters or more hold all nodes")  # fmt: skip
 
 
+def slurm_controllers(plan: Plan) -> Iterator[Limit]:
+    """Controllers of Slurm clusters: each has one of its own."""
+    slurm = plan.site.schedulers.slurm
+    if slurm:
+        clusters = schedulers.clusters(plan, slurm.per)
+        servers = sum(group.count for group in plan.site.servers if group.name == slurm.controller)
+        yield Limit(f"a cluster for each {slurm.per}", "N", servers, clusters, "servers",
+                    "$.schedulers.slurm.controller", "slurm.conf: SlurmctldHost",
+                    f"give `{slurm.controller}` {clusters} servers", at_least=True)  # fmt: skip
+
+
 def kubernetes(plan: Plan) -> Iterator[Limit]:
     """Nodes of a Kubernetes cluster."""
     kubernetes = plan.site.schedulers.kubernetes
