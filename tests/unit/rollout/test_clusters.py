@@ -1,4 +1,4 @@
-"""Slurm clusters: all of their pods whatever pod is selected, one for each block, each with its controller."""
+"""Slurm clusters: all of their pods whatever pod is selected, each with a controller of its own."""
 
 from __future__ import annotations
 
