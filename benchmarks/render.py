@@ -122,8 +122,9 @@ def _ansible(some: list[Switch], common: Common) -> tuple[float, bool]:
             body = chosen or [{"name": "nothing", "ansible.builtin.meta": "noop"}]
             play.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": body}]))
             began = time.perf_counter()
-            command = [Path(sys.executable).parent / "ansible-playbook", "-f", "2"]
-            process.run([*command, "-i", folder / "hosts.json", play], cwd=folder, timeout=1800)
+            program = Path(sys.executable).parent / "ansible-playbook"
+            words: list[str | Path] = [program, "-f", "2", "-i", folder / "hosts.json", play]
+            process.run(words, cwd=folder, timeout=1800)
             seconds.append(time.perf_counter() - began)
         same = all(
             (folder / f"{switch}-{file}").read_text() == text

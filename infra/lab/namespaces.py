@@ -135,8 +135,8 @@ def running(prefix: str, folder: Path, nodes: Sequence[Node], cables: Sequence[C
             list(pool.map(lambda node: _start(fabric, node), nodes))
         yield fabric
     finally:
-        for node in list(fabric.processes):
-            fabric.stop_daemons(node)
+        for name in list(fabric.processes):
+            fabric.stop_daemons(name)
         known = process.run(["ip", "netns", "list"], check=False).stdout.split()
         for node in nodes:
             if fabric.space(node.name) in known:
