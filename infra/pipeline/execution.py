@@ -206,7 +206,7 @@ def only_one(site: str) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            holder = os.read(descriptor, 200).decode(errors="replace").strip() or "unknown"
+            holder = os.read(descriptor, 65536).decode(errors="replace").strip() or "unknown"
             raise UserError(
                 f"another command works on site {site}: {holder}", hint="wait for its end, or stop it"
             ) from error
