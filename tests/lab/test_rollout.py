@@ -61,7 +61,7 @@ def test_a_canary_whose_gate_fails_stops_it_and_the_rest_follows_when_it_is_mend
     # A job on the second tray ends by itself: it is waited for, and nobody takes it away.
     job = subprocess.Popen(
         ["ssh", "-F", paths.state("lab") / "ssh_config", "lab-head",
-         f"sudo srun --nodelist={SECOND} sh -c 'sleep 12; echo whole'"],
+         f"cd / && sudo srun --nodelist={SECOND} sh -c 'sleep 12; echo whole'"],
         stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     end = time.monotonic() + 60
