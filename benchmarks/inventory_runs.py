@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from infra import paths
 from infra.errors import UserError
-from infra.rollout.roster import group_name
-from infra.rollout.roster_cache import roster_at
+from infra.rollout.inventory.roster import group_name
+from infra.rollout.inventory.roster_cache import roster_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from infra.rollout.roster import Roster
+    from infra.rollout.inventory.roster import Roster
 
 LIMIT_S = 1800.0
 READ = (

@@ -30,9 +30,9 @@ def command(
     from infra.rollout import blueprint  # noqa: PLC0415 (not for --help)
     from infra.rollout.controller import Controller  # noqa: PLC0415
     from infra.rollout.gates import Gates  # noqa: PLC0415
+    from infra.rollout.inventory.roster_cache import roster_at  # noqa: PLC0415
     from infra.rollout.ledger import Ledger  # noqa: PLC0415
     from infra.rollout.policy import Policy  # noqa: PLC0415
-    from infra.rollout.roster_cache import roster_at  # noqa: PLC0415
     from infra.rollout.simulated import SimulatedFleet  # noqa: PLC0415
 
     roster = roster_at(paths.inventory("reference") / "site.yaml")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from infra.rollout.roster import Roster
+    from infra.rollout.inventory.roster import Roster
 
 HEAD = """\
 # Made by `gigasite apply --plan`; made again by the same command. `gigasite apply --file` does what is here:

@@ -22,14 +22,14 @@ from infra.process import run
 from infra.render.deployment import deployed_files
 from infra.render.facts import machine_facts
 from infra.rollout import ssh
-from infra.rollout.facts import site_at
+from infra.rollout.inventory.facts import site_at
 from infra.rollout.secrets import secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from infra.render.deployment import Deployed
-    from infra.rollout.facts import SiteOfMachines
+    from infra.rollout.inventory.facts import SiteOfMachines
 
 AT_ONCE = 64
 ANSWER_S = 90.0

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from infra.rollout.blueprint import Blueprint, PlannedWave
     from infra.rollout.gates import Gates
+    from infra.rollout.inventory.roster import Roster
     from infra.rollout.nodes import Nodes, Outcome, Service
-    from infra.rollout.roster import Roster
 
 DONE = (State.OK, State.SKIPPED)
 

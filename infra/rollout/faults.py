@@ -10,14 +10,14 @@ from infra.lab.accelerator import faults
 from infra.lab.accelerator.inventory import pci_address
 from infra.process import run
 from infra.rollout import ssh
-from infra.rollout.targets import targets
+from infra.rollout.inventory.targets import targets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from infra.plan.tables.machines import Machine
-    from infra.rollout.targets import Targets
+    from infra.rollout.inventory.targets import Targets
 
 _LIMIT_S = 90
 """A login on an emulated machine takes seconds, and many when it is busy."""

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from infra import paths
 from infra.errors import Problems
-from infra.rollout.roster import DOMAINS
+from infra.rollout.inventory.roster import DOMAINS
 from infra.spec import document, units, wording
 from infra.spec.base import Count, Part, Whole
 

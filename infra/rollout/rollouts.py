@@ -12,18 +12,18 @@ from infra.errors import UserError
 from infra.rollout import applied, approvals, blueprint, cordon, lock
 from infra.rollout.controller import Controller, Progress, rebuild
 from infra.rollout.gates import Gates
+from infra.rollout.inventory.patterns import select
+from infra.rollout.inventory.roster import group_name
+from infra.rollout.inventory.roster_cache import roster_at
 from infra.rollout.ledger import Ledger, State, set_aside
-from infra.rollout.patterns import select
 from infra.rollout.policy import load_policy
-from infra.rollout.roster import group_name
-from infra.rollout.roster_cache import roster_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from infra.rollout.blueprint import Blueprint
+    from infra.rollout.inventory.roster import Roster
     from infra.rollout.nodes import Nodes, Service
-    from infra.rollout.roster import Roster
 
 PLAN, LEDGER, FLEET = "rollout.yaml", "ledger.sqlite", "fleet.sqlite"
 
@@ -174,7 +174,7 @@ def world_of(plan: Blueprint) -> tuple[Nodes, Service]:
         fleet.add(plan.hosts)
         return fleet, fleet
     from infra.rollout import ssh  # noqa: PLC0415
-    from infra.rollout.facts import site_at  # noqa: PLC0415 (polars is slow to import)
+    from infra.rollout.inventory.facts import site_at  # noqa: PLC0415 (polars is slow to import)
     from infra.rollout.machines import Machines  # noqa: PLC0415
     from infra.rollout.slurm import NoService, Slurm  # noqa: PLC0415
 
@@ -274,7 +274,7 @@ def _content(plan: Blueprint) -> Callable[[str], str]:
         return lambda host: hashlib.sha256(f"{plan.content} {host}".encode()).hexdigest()[:16]
     from infra.render.deployment import deployed_files  # noqa: PLC0415
     from infra.render.facts import machine_facts  # noqa: PLC0415
-    from infra.rollout.facts import site_at  # noqa: PLC0415
+    from infra.rollout.inventory.facts import site_at  # noqa: PLC0415
 
     site = site_at(paths.inventory(plan.site) / "site.yaml")
 

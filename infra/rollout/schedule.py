@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from infra.plan.tables.machines import Role
+from infra.rollout.inventory.roster import DOMAINS
 from infra.rollout.policy import amount_of
-from infra.rollout.roster import DOMAINS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from infra.rollout.inventory.roster import Roster
     from infra.rollout.policy import Policy, Waves
-    from infra.rollout.roster import Roster
 
 REDUNDANT = (f"role_{Role.SWITCH}", f"role_{Role.MANAGEMENT}", f"role_{Role.STORAGE}")
 """Machines of these roles stand in for one another within their scalable unit, pod or site: one at a time."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from infra import paths
 from infra.rollout import failures, rollouts
+from infra.rollout.inventory.roster_cache import roster_at
 from infra.rollout.ledger import State
-from infra.rollout.roster_cache import roster_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from infra import paths
 from infra.errors import UserError
 from infra.rollout.cordon import cordoned_names
+from infra.rollout.inventory.patterns import select
+from infra.rollout.inventory.roster_cache import roster_at
 from infra.rollout.outputs import machine_outputs
-from infra.rollout.patterns import select
-from infra.rollout.roster_cache import roster_at
 from infra.rollout.tags import check_tags
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from infra.errors import UserError
 from infra.hostkeys import explain
 from infra.plan.tables.machines import Role
 from infra.rollout import ssh
-from infra.rollout.targets import Targets, targets
+from infra.rollout.inventory.targets import Targets, targets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -14,13 +14,13 @@ from ansible.plugins.action import ActionBase
 from infra.errors import UserError
 from infra.process import run
 from infra.render.deployment import Deployed, component_files
-from infra.rollout.facts import site_at
+from infra.rollout.inventory.facts import site_at
 from infra.rollout.secrets import secret
 
 ASK = """
 import sys
 from pathlib import Path
-from infra.rollout.facts import site_at
+from infra.rollout.inventory.facts import site_at
 source, pod, name = sys.argv[1:]
 site = site_at(Path(source), pod or None)
 print(repr({"machine": site.machine_variables(name), "site": site.site_mapping(name)}))

@@ -13,13 +13,13 @@ from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin
 
 from infra.errors import UserError
-from infra.rollout.inventory import adopt
-from infra.rollout.roster_cache import roster_at
+from infra.rollout.inventory.inventory import adopt
+from infra.rollout.inventory.roster_cache import roster_at
 from infra.rollout.tags import check_tags
 
 if TYPE_CHECKING:
-    from infra.rollout.facts import SiteOfMachines
-    from infra.rollout.roster import Roster
+    from infra.rollout.inventory.facts import SiteOfMachines
+    from infra.rollout.inventory.roster import Roster
 
 DOCUMENTATION = r"""
 name: gigasite
@@ -92,7 +92,7 @@ class _Variables:
 
     @property
     def site(self) -> SiteOfMachines:
-        from infra.rollout.facts import site_at  # noqa: PLC0415 (polars is slow to import, and a play may need none)
+        from infra.rollout.inventory.facts import site_at  # noqa: PLC0415 (polars is slow to import, and a play may need none)
 
         return site_at(self.source, self.pod)
 

@@ -8,9 +8,9 @@ import pytest
 
 from infra import paths
 from infra.rollout import applied, approvals, blueprint, cordon, rollouts
-from infra.rollout.patterns import select
+from infra.rollout.inventory.patterns import select
+from infra.rollout.inventory.roster_cache import roster_at
 from infra.rollout.policy import Policy, Times, Waves
-from infra.rollout.roster_cache import roster_at
 from infra.rollout.simulated import SimulatedFleet
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import pytest
 from infra.plan import plan
 from infra.plan.admission.admission import findings
 from infra.render import deployed_files
-from infra.rollout.targets import targets_of
+from infra.rollout.inventory.targets import targets_of
 from infra.spec import load_site
 from infra.spec.layout import Exception_
 

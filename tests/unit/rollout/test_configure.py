@@ -18,9 +18,9 @@ from infra import paths
 from infra.errors import UserError
 from infra.paths import ROOT
 from infra.rollout import configure, ssh
+from infra.rollout.inventory.targets import group_name, targets
 from infra.rollout.outputs import machine_outputs
 from infra.rollout.secrets import secret
-from infra.rollout.targets import group_name, targets
 
 pytestmark = pytest.mark.unit
 
@@ -160,8 +160,9 @@ def test_groups_are_the_plans_levels():
         "site_lab",
         "building_building_01",
         "hall_hall_01",
-        "platform_lab_vm",
+        "platform_lab_tray",
         "leaf_pair_pod_01_leaf_01",
+        "partition_gpu",
         "partition_main",
         group_name("pod", tray.pod),
         group_name("su", tray.su),

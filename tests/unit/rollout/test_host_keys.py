@@ -13,7 +13,7 @@ from infra import hostkeys, paths
 from infra.errors import UserError
 from infra.paths import ROOT
 from infra.rollout import configure, ssh
-from infra.rollout.targets import targets
+from infra.rollout.inventory.targets import targets
 
 pytestmark = pytest.mark.unit
 

@@ -12,7 +12,7 @@ from infra import paths
 from infra.errors import UserError
 from infra.paths import ROOT
 from infra.rollout import configure, outputs
-from infra.rollout.targets import targets
+from infra.rollout.inventory.targets import targets
 
 pytestmark = pytest.mark.unit
 

@@ -11,8 +11,8 @@ from infra.errors import Problems, UserError
 from infra.rollout import approvals, blueprint, cordon, rollouts, standing
 from infra.rollout.controller import Stopped
 from infra.rollout.failures import group
+from infra.rollout.inventory.roster_cache import roster_at
 from infra.rollout.policy import Policy, amount_of, load_policy
-from infra.rollout.roster_cache import roster_at
 from infra.rollout.schedule import Budgets, waves_of
 
 pytestmark = pytest.mark.unit

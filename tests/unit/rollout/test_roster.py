@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from infra import paths
 from infra.errors import UserError
 from infra.plan import machines_of, plan
-from infra.rollout.facts import site_at
-from infra.rollout.inventory import adopt
-from infra.rollout.patterns import select
-from infra.rollout.roster import DOMAINS
-from infra.rollout.roster_cache import roster_at
+from infra.rollout.inventory.facts import site_at
+from infra.rollout.inventory.inventory import adopt
+from infra.rollout.inventory.patterns import select
+from infra.rollout.inventory.roster import DOMAINS
+from infra.rollout.inventory.roster_cache import roster_at
 from infra.spec import load_site
 
 pytestmark = pytest.mark.unit
@@ -46,9 +46,9 @@ def test_a_kept_roster_is_the_same_and_a_damaged_one_is_made_anew(tmp_path, monk
     monkeypatch.setattr(paths, "state", lambda: tmp_path)
     monkeypatch.setattr(paths, "ROOT", tmp_path)
     (tmp_path / ".gigasite").mkdir()
-    for folder in ("infra/spec", "infra/plan", "infra/rollout"):
+    for folder in ("infra/spec", "infra/plan", "infra/rollout/inventory"):
         (tmp_path / folder).mkdir(parents=True)
-    (tmp_path / "infra/rollout/roster_table.py").touch()
+    (tmp_path / "infra/rollout/inventory/roster_table.py").touch()
     source = tmp_path / "site.yaml"
     source.write_text((paths.Path(__file__).parents[3] / "inventories/lab/site.yaml").read_text())
     first = roster_at(source)

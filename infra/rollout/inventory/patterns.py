@@ -11,7 +11,7 @@ from infra.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from infra.rollout.roster import Roster
+    from infra.rollout.inventory.roster import Roster
 
 _SUBSCRIPT = re.compile(r"^(?P<name>.+)\[(?:(?P<one>-?\d+)|(?P<first>\d+):(?P<last>\d*))\]$")
 

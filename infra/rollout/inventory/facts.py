@@ -122,7 +122,7 @@ def site_at(declaration: Path, pod: str | None = None) -> SiteOfMachines:
     Raises:
         UserError: the declaration or the pod is wrong.
     """
-    from infra.rollout.roster_cache import roster_at  # noqa: PLC0415 (it knows a plan's roster, and asks this for none)
+    from infra.rollout.inventory.roster_cache import roster_at  # noqa: PLC0415 (it knows a plan's roster, and asks this for none)
 
     roster = roster_at(declaration, pod)
     return SiteOfMachines(plan(load(declaration)), pod, _PodOf(roster.rows, roster.pods))

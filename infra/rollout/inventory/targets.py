@@ -10,9 +10,9 @@ from infra.plan import machines_of, plan
 from infra.render.clusters import clusters_of
 from infra.render.facts import MachineFacts, SiteFacts, machine_facts, site_facts
 from infra.render.site_hosts import hosts_of
-from infra.rollout.patterns import select
-from infra.rollout.roster import Roster, group_name
-from infra.rollout.roster_table import roster_of
+from infra.rollout.inventory.patterns import select
+from infra.rollout.inventory.roster import Roster, group_name
+from infra.rollout.inventory.roster_table import roster_of
 from infra.spec import load_site
 
 __all__ = ["Targets", "group_name", "targets", "targets_of"]

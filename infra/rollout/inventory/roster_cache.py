@@ -9,7 +9,7 @@ import os
 from typing import TYPE_CHECKING
 
 from infra import paths
-from infra.rollout.roster import Column, Roster
+from infra.rollout.inventory.roster import Column, Roster
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ def roster_at(declaration: Path, pod: str | None = None) -> Roster:
     if kept.exists() and (found := _read(kept)):
         return found
     from infra.plan import plan  # noqa: PLC0415 (polars is slow to import, and the kept roster needs none of it)
-    from infra.rollout.roster_table import roster_of  # noqa: PLC0415
+    from infra.rollout.inventory.roster_table import roster_of  # noqa: PLC0415
     from infra.spec import load  # noqa: PLC0415
 
     made = roster_of(plan(load(declaration)), pod)
@@ -76,7 +76,7 @@ def _key(declaration: Path, pod: str | None) -> str:
         paths.ROOT / "infra" / "spec",
         paths.ROOT / "infra" / "plan",
         declaration.parent / "catalog",
-        paths.ROOT / "infra" / "rollout" / "roster_table.py",
+        paths.ROOT / "infra" / "rollout" / "inventory" / "roster_table.py",
     ):
         digest.update(f"{path}\0{size}\0{changed}\0".encode())
     return digest.hexdigest()[:24]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from infra.plan.tables.machines import Role
-from infra.rollout.roster import Column, Roster, safe
+from infra.rollout.inventory.roster import Column, Roster, safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

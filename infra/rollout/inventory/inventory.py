@@ -16,12 +16,12 @@ from ansible.inventory.group import Group
 from ansible.inventory.host import Host
 from ansible.template import trust_as_template
 
-from infra.rollout.roster import group_name
+from infra.rollout.inventory.roster import group_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from infra.rollout.roster import Roster
+    from infra.rollout.inventory.roster import Roster
 
 TEMPLATE_MARKS = ("{{", "{%", "{#")
 
