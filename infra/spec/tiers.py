@@ -155,8 +155,23 @@ def endpoints(site: Site, name: str, fabric: Fabric) -> int:
         if server.attach:
             own = sum(g.count for g in catalog.platform(server.platform).node.nics if g.fabric == name)
             attached.setdefault(server.attach, []).append((server.count, math.ceil(own / fabric.rails)))
-    servers = max((rooms.end(groups) for groups in attached.values()), default=0)
+    servers = max(
+        (
+            rooms.end(groups)
+            for pod, groups in attached.items()
+            if sum(count * own for count, own in groups) > lanes * _missing(site, pod, per)
+        ),
+        default=0,
+    )
     return lanes * racks * each + servers
+
+
+def _missing(site: Site, pod: str, per: str) -> int:
+    """Slots of a pod's first block that exceptions leave empty: servers may have their ports."""
+    first = {"rack": f"{pod}-su-01-rack-01-", "scalable-unit": f"{pod}-su-01-"}.get(per, f"{pod}-")
+    return sum(
+        len(set(exception.missing)) for exception in site.exceptions if f"{exception.at}-".startswith(first)
+    )
 
 
 def even(least: int, uplinks: int) -> int:

@@ -10,7 +10,9 @@ from infra.plan.tables.positions import RACK_UNIT_M
 from infra.plan.tables.positions import nic_frame as nic_frame_of
 
 if TYPE_CHECKING:
-    from infra.plan.tables.geometry import Geometry
+    from collections.abc import Mapping
+
+    from infra.plan.tables.geometry import Geometry, Unit
     from infra.plan.tables.switching import TierFrame
     from infra.spec.tiers import ResolvedTier
 
@@ -151,31 +153,44 @@ def nic_ends(geometry: Geometry, tier: ResolvedTier, node_frame: pl.DataFrame, p
     lanes = dict(geometry.unit.lanes).get(tier.fabric, 0)
     units = geometry.units(pods)
     frame = node_frame.select(
-        "pod", "su", "rack", "slot", "in_unit", "platform",
+        "pod", "su", "rack", "slot", "platform",
         pl.int_range(0, pl.len(), dtype=pl.Int32).alias("a"),
         pl.lit(lanes, pl.Int32).alias("lanes"),
         (pl.col("su") * geometry.unit.width(tier.fabric, geometry.racks)).cast(pl.Int32).alias("base"),
+        (pl.col("rack") * geometry.unit.width(tier.fabric, 1)).cast(pl.Int32).alias("before"),
     )  # fmt: skip
     if units:
-        rows = []
-        for pod in {pod for pod, _ in units}:
-            base = 0
-            for su in range(geometry.sus):
-                unit = units.get((pod, su), geometry.unit)
-                rows.append((pod, su, dict(unit.lanes).get(tier.fabric, 0), base))
-                base += unit.width(tier.fabric, geometry.racks)
-        schema = {"pod": pl.Int32, "su": pl.Int32, "lanes_": pl.Int32, "base_": pl.Int32}
-        other = pl.DataFrame(rows, schema=schema, orient="row")
-        frame = frame.join(other, on=["pod", "su"], how="left", maintain_order="left").with_columns(
-            pl.coalesce("lanes_", "lanes").alias("lanes"), pl.coalesce("base_", "base").alias("base")
+        keys = ["pod", "su", "rack"]
+        other = _mixed(geometry, tier.fabric, units)
+        frame = frame.join(other, on=keys, how="left", maintain_order="left").with_columns(
+            pl.coalesce(f"{name}_", name).alias(name) for name in ("lanes", "base", "before")
         )
     frame = frame.join(interfaces, on="platform", how="inner", maintain_order="left_right")
     position = {
         "rack": pl.col("slot") * pl.col("lanes") + pl.col("lane"),
-        "scalable-unit": pl.col("in_unit") * pl.col("lanes") + pl.col("lane"),
-        "pod": pl.col("base") + pl.col("in_unit") * pl.col("lanes") + pl.col("lane"),
+        "scalable-unit": pl.col("before") + pl.col("slot") * pl.col("lanes") + pl.col("lane"),
+        "pod": pl.col("base") + pl.col("before") + pl.col("slot") * pl.col("lanes") + pl.col("lane"),
     }[tier.per]
     return frame.select("pod", "su", "rack", position.alias("position"), "rail", "nic", "gbit", "a", "a_port")
+
+
+def _mixed(geometry: Geometry, fabric: str, units: Mapping[tuple[int, int], Unit]) -> pl.DataFrame:
+    """Racks of pods with units of other sizes: lanes_, base_ (of its unit), before_ (in its unit)."""
+    rows = []
+    for pod in sorted({pod for pod, _ in units}):
+        changed = geometry.overrides(range(pod, pod + 1))
+        base = 0
+        for su in range(geometry.sus):
+            rule = dict(geometry.unit.lanes).get(fabric, 0)
+            widths, before = geometry.rack_widths(pod, su, fabric), 0
+            for rack, width in enumerate(widths):
+                form = changed.get((pod, su, rack), geometry.default_form(rack))
+                lanes = geometry.lanes_of(form, fabric) if (pod, su) in units else rule
+                rows.append((pod, su, rack, lanes, base, before))
+                before += width
+            base += before
+    names = ("pod", "su", "rack", "lanes_", "base_", "before_")
+    return pl.DataFrame(rows, schema=dict.fromkeys(names, pl.Int32), orient="row")
 
 
 def management_ends(tier: ResolvedTier, ports: pl.DataFrame) -> pl.DataFrame:

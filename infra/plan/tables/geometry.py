@@ -142,18 +142,38 @@ class Geometry:
                 result[pod, su] = unit
         return result
 
+    def lanes_of(self, form: int, fabric: str) -> int:
+        """NICs of a rack's largest node on one rail of a data fabric."""
+        most = max((nics(slot.platform, fabric) for slot in self.forms[form].slots), default=0)
+        return -(-most // self.site.fabrics.named()[fabric].rails)
+
+    def rack_widths(self, pod: int, su: int, fabric: str) -> list[int]:
+        """Ports of one rail that each rack of a scalable unit takes on a data fabric.
+
+        A unit by the rule has room for its largest rack everywhere; one of other racks counts what is there.
+        """
+        if (pod, su) not in self.units(range(pod, pod + 1)):
+            return [self.unit.width(fabric, 1)] * self.racks
+        changed = self.overrides(range(pod, pod + 1))
+        forms = [changed.get((pod, su, rack), self.default_form(rack)) for rack in range(self.racks)]
+        return [self.forms[form].capacity * self.lanes_of(form, fabric) for form in forms]
+
     def width(self, tier: ResolvedTier, pod: int, su: int) -> int:
         """Ports of one rail and plane that hosts need in a scalable unit's block of a first tier."""
         units = self.units(range(pod, pod + 1))
 
-        def of(index: int) -> Unit:
-            return units.get((pod, index), self.unit)
+        def of(index: int) -> int:
+            if tier.fabric == "out-of-band":
+                return units.get((pod, index), self.unit).width(tier.fabric, self.racks)
+            return sum(self.rack_widths(pod, index, tier.fabric))
 
         if tier.per == "rack":
-            return of(su).width(tier.fabric, 1)
+            unit = units.get((pod, su), self.unit)
+            data = tier.fabric != "out-of-band"
+            return max(self.rack_widths(pod, su, tier.fabric)) if data else unit.width(tier.fabric, 1)
         if tier.per == "scalable-unit":
-            return of(su).width(tier.fabric, self.racks)
-        return sum(of(index).width(tier.fabric, self.racks) for index in range(self.sus))
+            return of(su)
+        return sum(of(index) for index in range(self.sus))
 
     def blocks_per(self, per: str) -> int:
         """Pods in a block at or above pod level; for `site`, more than there can ever be."""

@@ -14,6 +14,7 @@ from infra.spec import rooms, tiers
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from infra.plan.tables.geometry import Geometry
     from infra.plan.tables.switching import TierFrame
     from infra.plan.tables.tables import Tables
     from infra.spec.tiers import ResolvedTier
@@ -83,12 +84,15 @@ def _ends(plan: Tables, tier: TierFrame) -> pl.DataFrame:
     if tier.tier.fabric == "out-of-band":
         return cabling.management_ends(tier.tier, plan.management_frame)
     ends = cabling.nic_ends(plan.geometry, tier.tier, plan.node_frame, plan.scope)
-    servers = _server_ends(plan, tier)
+    servers = _server_ends(plan, tier, ends)
     return pl.concat([ends, servers.cast(ends.schema)]) if servers.height else ends
 
 
-def _server_ends(plan: Tables, tier: TierFrame) -> pl.DataFrame:
-    """Ports of servers follow those that the pod's first block has room for, each group with its own room."""
+def _server_ends(plan: Tables, tier: TierFrame, trays: pl.DataFrame) -> pl.DataFrame:
+    """Ports of servers follow those that the pod's first block has room for, each group with its own room.
+
+    Where the block has no more, a server takes the ports that a missing tray leaves free.
+    """
     spec = tier.tier
     rows = []
     row = plan.node_frame.height + plan.companion_frame.height
@@ -100,18 +104,34 @@ def _server_ends(plan: Tables, tier: TierFrame) -> pl.DataFrame:
         row += server.count
     for pod, own in groups.items():
         lanes = [-(-mine.height // spec.sets) for _, _, mine in own]
+        gaps = [_gaps(plan.geometry, spec, trays, (pod, rail)) for rail in range(spec.sets)]
         starts = rooms.starts([(count, each) for (_, count, _), each in zip(own, lanes, strict=True)])
         for (first, count, mine), start, each in zip(own, starts, lanes, strict=True):
             base = plan.geometry.width(spec, pod, 0) + start
-            rows += [
-                (pod, 0, 0, base + index * each + nic["nic"] // spec.sets, nic["nic"] % spec.sets, nic["nic"],
-                 nic["gbit"], first + index, nic["interface"])
-                for index in range(count)
-                for nic in mine.iter_rows(named=True)
-            ]  # fmt: skip
+            for index in range(count):
+                for nic in mine.iter_rows(named=True):
+                    lane, rail = divmod(nic["nic"], spec.sets)
+                    place = base + index * each + lane
+                    if place >= spec.count * spec.down:
+                        place = next(gaps[rail], place)
+                    rows.append((pod, 0, 0, place, rail, nic["nic"], nic["gbit"], first + index,
+                                 nic["interface"]))  # fmt: skip
     schema = {"pod": pl.Int32, "su": pl.Int32, "rack": pl.Int32, "position": pl.Int32, "rail": pl.Int32,
               "nic": pl.Int32, "gbit": pl.Float64, "a": pl.Int32, "a_port": pl.String}  # fmt: skip
     return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _gaps(geometry: Geometry, tier: ResolvedTier, trays: pl.DataFrame, at: tuple[int, int]) -> Iterator[int]:
+    """Ports of a rail of a pod's first block that missing trays leave free, in order."""
+    pod, rail = at
+    mine = trays.filter((pl.col("pod") == pod) & (pl.col("rail") == rail))
+    if tier.per != "pod":
+        mine = mine.filter(pl.col("su") == 0)
+    if tier.per == "rack":
+        mine = mine.filter(pl.col("rack") == 0)
+    taken = set(mine["position"])
+    most = min(geometry.width(tier, pod, 0), tier.count * tier.down)
+    return (place for place in range(most) if place not in taken)
 
 
 def named(plan: Tables, cables: pl.DataFrame, upper: TierFrame, lower: TierFrame | None) -> pl.DataFrame:

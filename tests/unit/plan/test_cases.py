@@ -100,3 +100,39 @@ def test_golden_tables(planned, name):
             expected.mkdir(exist_ok=True)
             (expected / file).write_text(text, encoding="utf-8")
         assert text == (expected / file).read_text(encoding="utf-8"), file
+
+
+def host_ports(whole, fabric):
+    return whole.links.filter((pl.col("fabric") == fabric) & (pl.col("tier") == "host_leaf"))
+
+
+def test_a_mixed_unit_needs_what_is_there(planned):
+    """2 NVL72 racks and 4 of 8-GPU servers: 68 ports of each rail, not 6 racks of the largest of both."""
+    whole = planned("mixed-unit")
+    assert not [finding for finding in findings(whole) if finding.severity == "error"]
+    links = host_ports(whole, "east-west").filter(pl.col("a").str.starts_with("pod-01-su-02"))
+    assert links.group_by("z").len()["len"].to_list() == [2 * 18 + 4 * 4 * 2] * 4
+    assert not links.select("z", "z_port").is_duplicated().any()
+    nics = sum(
+        count * {"gb300-nvl72": 4, "hgx-b300": 8}[platform]
+        for platform, count in whole.node_frame.filter(pl.col("su") == 1).group_by("platform").len().rows()
+    )
+    assert links.height == nics == 2 * 18 * 4 + 4 * 4 * 8
+
+
+def test_a_server_has_the_ports_of_a_missing_tray(planned):
+    whole = planned("port-of-a-missing-tray")
+    assert not [finding for finding in findings(whole) if finding.severity == "error"]
+    assert whole.node_frame.height == 127
+    links = host_ports(whole, "north-south")
+    assert links.filter(pl.col("z").str.starts_with("pod-01-su-01")).group_by("z").len()["len"].to_list() == [
+        32,
+        32,
+    ]
+    ports = {
+        unit: set(links.filter(pl.col("z").str.starts_with(f"pod-01-su-{unit}"))["z_port"])
+        for unit in ("01", "02")
+    }
+    assert ports["01"] == ports["02"], "the ports of a full unit, and no others"
+    assert links.filter(pl.col("a") == "missing-head").height == 2
+    assert not links.select("z", "z_port").is_duplicated().any()
