@@ -14,6 +14,7 @@ from infra.spec.fabric_checks import fabric_mistakes
 from infra.spec.mistake import Mistake
 from infra.spec.network_checks import network_mistakes
 from infra.spec.range_checks import range_mistakes
+from infra.spec.system_checks import system_mistakes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,6 +65,7 @@ def mistakes(site: Site) -> Iterator[Mistake]:
         )
     known = _with_known_platforms(site)
     yield from address_mistakes(known)
+    yield from system_mistakes(site)
     yield from range_mistakes(known)
     yield from network_mistakes(site)
     yield from fabric_mistakes(known)
