@@ -139,6 +139,9 @@ def _fabrics(site: Site) -> Iterator[Mistake]:
             if index and order.index(tier.per) < order.index(fabric.tiers[index - 1].per):
                 message = f"is counted per {tier.per}, the tier below it per {fabric.tiers[index - 1].per}"
                 yield Mistake((*loc, "per"), message, "a tier's block holds the blocks of the tier below")
+            if index == 0 and tier.per not in {"rack", "scalable-unit", "pod"}:
+                message = f"the tier that machines are cabled to is counted per {tier.per}"
+                yield Mistake((*loc, "per"), message, "use rack, scalable-unit or pod")
 
 
 def _references(site: Site) -> Iterator[Mistake]:
