@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 # What `up` leaves in .gigasite/SITE: keys, passwords, logs and caches of machines that are gone now. Anything
 # else there was put by somebody else and stays.
 OURS = (
-    "ca.key", "ca.pem", "credentials.yaml", "command.lock", "identity.lock", "locks", "machines",
-    "passphrase", "runner", "secrets", "simulated.db*", "ssh", "ssh_config",
+    "applied.json", "applied.lock", "ca.key", "ca.pem", "command.lock", "cordoned.json", "cordoned.lock",
+    "credentials.yaml", "identity.lock", "locks", "machines", "passphrase", "rollout.lock", "rollouts",
+    "runner", "secrets", "simulated.db*", "ssh", "ssh_config",
 )  # fmt: skip
 
 

@@ -24,7 +24,9 @@ def ssh(name, command):
 
 
 def state(tray):
-    return ssh("lab-head", f"sinfo --noheader --Node --nodes={tray} --format=%T").stdout.strip()
+    """A tray's state, which Slurm prints once for each of its partitions."""
+    (found,) = set(ssh("lab-head", f"sinfo --noheader --Node --nodes={tray} --format=%T").stdout.split())
+    return found
 
 
 @pytest.fixture

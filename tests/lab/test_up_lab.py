@@ -52,11 +52,12 @@ def ssh(name, *words):
 def test_the_report_shows_a_job_over_both_trays(lab):
     page = (paths.out("lab") / "report.html").read_text()
     twin = json.loads((paths.out("lab") / "report.json").read_text())
-    (job,) = twin["jobs"]
-    assert "srun" in job["output"]
-    for tray in TRAYS:
-        assert tray in job["output"]
-    assert job["output"].splitlines()[1] in page
+    assert len(twin["jobs"]) == 2, "one over both trays, one with all their accelerators"
+    for job in twin["jobs"]:
+        assert "srun" in job["output"]
+        for tray in TRAYS:
+            assert tray in job["output"]
+        assert job["output"].splitlines()[1] in page
     assert twin["record"]["engine"].startswith("embedded engine")
 
 
