@@ -39,7 +39,7 @@ def roster_at(declaration: Path, pod: str | None = None) -> Roster:
     from infra.spec import load  # noqa: PLC0415
 
     made = roster_of(plan(load(declaration)), pod)
-    paths.state()
+    folder.parent.mkdir(mode=0o700, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)
     draft = folder / f".{key}.{os.getpid()}"
     columns = {kind: (column.labels, column.numbers) for kind, column in made.columns.items()}

@@ -36,7 +36,7 @@ PROVIDER = """
 import json, os
 from pathlib import Path
 import grpc
-from infra.engine.benchmark.provider import in_process
+from benchmarks.boxes.provider import in_process
 
 class Servicer(in_process.Servicer):
     def _effect(self, context, method, urn, id_):
