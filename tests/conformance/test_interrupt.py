@@ -27,7 +27,7 @@ REF = StackRef("suite", "dev")
 
 @pytest.fixture
 def world(tmp_path: Path) -> crash.World:
-    made = crash.World(tmp_path / "world", foreign=False)
+    made = crash.World(tmp_path / "world", foreign=False, start="salted")
     made.make()
     return made
 
