@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING
@@ -100,6 +101,7 @@ def begin(plan: Blueprint, tell: Callable[[Progress], object]) -> None:
         paths.state(plan.site)
         # A rollout is there, with its ledger, or it is not: its name is given last.
         draft = folder.with_name(f".{plan.id}")
+        shutil.rmtree(draft, ignore_errors=True)  # of a controller that was killed here
         draft.mkdir(mode=0o700, parents=True)
         blueprint.save(plan, draft / PLAN)
         Ledger.create(draft / LEDGER, plan).close()
