@@ -55,7 +55,7 @@ def command(
         for path in exports.write(scope, export):
             print(f"wrote {path}")
         return
-    figures = summary(scope)
+    figures = summary(scope, found if scope is whole else None)
     if as_json:
         print(json.dumps(figures, indent=1, ensure_ascii=False))
     else:

@@ -14,14 +14,22 @@ from infra.plan.tables.power import balance, pue_of
 from infra.plan.tables.storage import checkpoint
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from infra.plan.admission.findings import Finding
     from infra.plan.plan import Plan
 
 HOURS = 8760
 """Hours of the year that the yearly figures are for (not a leap year)."""
 
 
-def summary(plan: Plan) -> dict[str, Any]:
-    """All figures of a plan; a JSON object."""
+def summary(plan: Plan, found: Sequence[Finding] | None = None) -> dict[str, Any]:
+    """Return all figures of a plan as a JSON object.
+
+    Args:
+        plan: the plan.
+        found: its findings, where somebody has judged it already.
+    """
     geometry, number = plan.geometry, counts(plan)
     layout = plan.site.layout
     pods = len(plan.scope)
@@ -48,7 +56,7 @@ def summary(plan: Plan) -> dict[str, Any]:
         "storage": _storage(plan),
         "schedulers": _schedulers(plan),
         "energy": _energy(plan),
-        "findings": [finding.data() for finding in findings(plan)],
+        "findings": [finding.data() for finding in (findings(plan) if found is None else found)],
     }
     rounded: dict[str, Any] = _rounded(result)
     return rounded
