@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from infra.plan import Role, machines_of, plan
+from infra.plan import Role, findings, machines_of, plan
 from infra.spec import load_site
 from infra.spec.layout import Exception_
 from infra.spec.site import Site
@@ -131,12 +131,19 @@ def as_others_see(machine, changed, *, switch_moved):
     return replace(machine, nics=nics)
 
 
+def refused(planned):
+    return any(finding.id in {"down-ports", "switch-ports"} for finding in findings(planned))
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_no_machine_moves_for_another(data):
     """Every field of every other machine stays, but the switch port that faces the one that came or went."""
     site = data.draw(labs())
     other = data.draw(changes(site))
+    # A plan that is refused is never made. A server without a port of its own, which then takes a missing
+    # tray's, is the one that this is about: a block whose rooms are larger than its switches is refused.
+    assume(not any(refused(plan(one)) for one in (site, other)))
     before = {machine.name: machine for machine in machines_of(plan(site))}
     after = {machine.name: machine for machine in machines_of(plan(other))}
     gone = set(before) ^ set(after)
