@@ -4,7 +4,13 @@ Pulumi runs this file as `__main__` with this folder at the head of
 `sys.path`, so imports name `infra.…` in full.
 """
 
+import sys
+from pathlib import Path
+
 import pulumi
+
+# `pulumi install` installs the requirements, but not this project: its package lies in the checkout.
+sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 from infra.components.program import declare
 from infra.errors import UserError

@@ -16,8 +16,11 @@ def inventory(site: str) -> Path:
 
 def state(site: str = "") -> Path:
     """Local state that must outlive a command: keys, passwords, disks, Pulumi's backend; mode 0700."""
-    (ROOT / ".gigasite").mkdir(exist_ok=True, mode=0o700)  # mkdir's own parents get the usual mode
-    folder = ROOT / ".gigasite" / site
+    root = ROOT / ".gigasite"
+    root.mkdir(exist_ok=True, mode=0o700)  # mkdir's own parents get the usual mode
+    if root.stat().st_mode & 0o077:
+        root.chmod(0o700)  # git made it: Pulumi looks for its backend there in a fresh clone
+    folder = root / site
     folder.mkdir(exist_ok=True, mode=0o700)
     return folder
 
