@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +9,7 @@ import typer
 
 from infra.cli import engine_options as flags
 from infra.cli.arguments import Yes
-from infra.engine.resource import integrity
+from infra.engine.resource import integrity, json_text
 from infra.engine.resource import urn as urns
 from infra.engine.resource.renaming import renamed
 from infra.errors import UserError
@@ -129,7 +128,7 @@ def repair(stack: flags.Stack, yes: Yes = False) -> None:
     if content is None:
         raise UserError(f"there is no stack {stack}", hint="see `gigasite stack ls`")
     try:
-        whole = json.loads(content)
+        whole = json_text.parse(content)
         deployment = whole["checkpoint"]["latest"]
         resources = deployment.get("resources") or []
     except (ValueError, KeyError, TypeError):

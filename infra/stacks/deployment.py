@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from infra.engine.backend.checkpoint import VERSIONS, versioned
 from infra.engine.backend.secrets import crypter_for
-from infra.engine.resource import integrity, values
+from infra.engine.resource import integrity, json_text, values
 from infra.errors import UserError
 from infra.stacks import operations
 
@@ -65,7 +64,7 @@ def imported(ref: StackRef, text: str, *, force: bool = False) -> int:
         IntegrityError: it contradicts itself.
     """
     try:
-        whole = json.loads(text)
+        whole = json_text.parse(text)
         version, deployment = whole["version"], whole["deployment"]
         resources = deployment.get("resources") or []
         foreign = [one["urn"] for one in resources if not one["urn"].startswith(f"urn:pulumi:{ref.stack}::")]

@@ -247,11 +247,12 @@ def stack_outputs(ref: StackRef, *, show_secrets: bool = False) -> dict[str, Any
     root = next((one for one in deployment.get("resources") or () if one["type"] == STACK_TYPE), none)
     outputs = root.get("outputs") or {}
     if not show_secrets:
-        return {key: masked(value) for key, value in value_json.from_json(outputs, NoSecrets()).items()}
+        shown = {key: masked(value) for key, value in value_json.from_json(outputs, NoSecrets()).items()}
+        return {key: value_json.value_to_json(value, None) for key, value in shown.items()}
     with environment(site_of(ref.stack)):
         crypter = crypter_for(deployment.get("secrets_providers"), settings_salt(ref))
         opened = value_json.from_json(outputs, crypter)
-        return {key: values.unwrap(value) for key, value in opened.items()}
+        return {key: value_json.value_to_json(values.unwrap(value), None) for key, value in opened.items()}
 
 
 def first_failure(runs: Sequence[StackRun]) -> int:

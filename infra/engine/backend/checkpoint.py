@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import json
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from infra.engine.errors import EngineError
-from infra.engine.resource import integrity
+from infra.engine.resource import integrity, json_text
+from infra.engine.resource.values import BYTE_STRING, SIGNATURE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -60,12 +60,22 @@ _FEATURES: Final = {
     "taint": "taint",
     "replaceWith": "replaceWith",
 }
+_BYTE_STRINGS: Final = "byteString"
 
 
 def features_of(deployment: Mapping[str, Any]) -> list[str]:
     """What a reader of this deployment must know, by name."""
     resources = deployment.get("resources") or ()
-    return sorted({word for one in resources for key, word in _FEATURES.items() if one.get(key)})
+    found = {word for one in resources for key, word in _FEATURES.items() if one.get(key)}
+    if any(_has_byte_string(one.get(key)) for one in resources for key in ("inputs", "outputs")):
+        found.add(_BYTE_STRINGS)
+    return sorted(found)
+
+
+def _has_byte_string(value: Any) -> bool:
+    if isinstance(value, dict):
+        return value.get(SIGNATURE) == BYTE_STRING or any(map(_has_byte_string, value.values()))
+    return isinstance(value, list) and any(map(_has_byte_string, value))
 
 
 def versioned(deployment: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,7 +87,7 @@ def versioned(deployment: Mapping[str, Any]) -> dict[str, Any]:
 def encode_checkpoint(ref: StackRef, deployment: Mapping[str, Any]) -> bytes:
     """A checkpoint file's content."""
     whole = versioned(deployment) | {"checkpoint": {"stack": str(ref), "latest": deployment}}
-    return json.dumps(whole, separators=(",", ":"), ensure_ascii=False).encode(errors="surrogatepass")
+    return json_text.write(whole).encode(errors="surrogatepass")
 
 
 def parse_checkpoint(content: bytes, path: Path, rescue: Callable[[], str] = str) -> Checkpoint:
@@ -92,7 +102,7 @@ def parse_checkpoint(content: bytes, path: Path, rescue: Callable[[], str] = str
         EngineError: it is damaged, of a newer version, or asks for features that this engine lacks.
     """
     try:
-        whole = json.loads(content)
+        whole = json_text.parse(content)
         version, checkpoint = int(whole["version"]), whole.get("checkpoint") or {}
         deployment = checkpoint.get("latest") or {}
         features = tuple(whole.get("features") or ())
@@ -104,7 +114,7 @@ def parse_checkpoint(content: bytes, path: Path, rescue: Callable[[], str] = str
             f"the checkpoint {path} is of the {age} version {version}; this engine knows {VERSIONS[-1]}",
             hint="use the Pulumi CLI that wrote it (`--engine pulumi`)",
         )
-    if unknown := [feature for feature in features if feature not in _FEATURES.values()]:
+    if unknown := [feature for feature in features if feature not in {*_FEATURES.values(), _BYTE_STRINGS}]:
         raise EngineError(
             f"the checkpoint {path} needs {', '.join(unknown)}, which this engine lacks",
             hint="use the Pulumi CLI (`--engine pulumi`)",

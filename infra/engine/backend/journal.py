@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import os
 import zlib
 from dataclasses import dataclass, field
@@ -26,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from infra.engine.backend import files
 from infra.engine.errors import EngineError
-from infra.engine.resource import integrity
+from infra.engine.resource import integrity, json_text
 from infra.engine.resource.renaming import followed_aliases
 
 if TYPE_CHECKING:
@@ -83,7 +82,7 @@ def digest(checkpoint: bytes) -> str:
 
 
 def _encode(record: Mapping[str, Any]) -> bytes:
-    body = json.dumps(record, separators=(",", ":")).encode()
+    body = json_text.write(record, ascii_only=True).encode()
     return b"%08x %s\n" % (zlib.crc32(body), body)
 
 
@@ -96,7 +95,7 @@ def _decode(content: bytes) -> tuple[list[dict[str, Any]], int]:
         checksum, _, body = line.partition(b" ")
         if not newline or checksum != b"%08x" % zlib.crc32(body):
             break
-        records.append(json.loads(body))
+        records.append(json_text.parse(body))
         rest = after
     return records, len(rest)
 

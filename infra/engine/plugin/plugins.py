@@ -82,6 +82,7 @@ class Plugin:
             configure_with_urn=True,
             invoke_with_preview=True,
             supports_refresh_before_update=True,
+            accepts_byte_string=True,
         )
         try:
             self.handshake = await asyncio.wait_for(

@@ -22,6 +22,7 @@ from infra.engine.plugin.provider import (
     Request,
 )
 from infra.engine.plugin.provider_replies import (
+    PluginWire,
     annotate,
     configure_failure_of,
     diff_of,
@@ -29,13 +30,13 @@ from infra.engine.plugin.provider_replies import (
     failures_of,
     init_failure_of,
     names_of,
+    properties_of,
     refuse_unknowns,
     restore_assets,
     unimplemented,
 )
 from infra.engine.resource import urn as urns
 from infra.engine.resource import value_json, values
-from infra.engine.resource.wire import Wire, from_struct
 
 if TYPE_CHECKING:
     from infra.engine.plugin.plugins import Plugin
@@ -50,6 +51,7 @@ class _Accepts:
     references: bool = False
     outputs: bool = False
     preview: bool = False
+    byte_strings: bool = False
 
 
 class PluginProvider(Provider):
@@ -62,13 +64,19 @@ class PluginProvider(Provider):
         self._set_accepts(
             _Accepts()
             if shake is None
-            else _Accepts(shake.accept_secrets, shake.accept_resources, shake.accept_outputs, True)
+            else _Accepts(
+                shake.accept_secrets,
+                shake.accept_resources,
+                shake.accept_outputs,
+                True,
+                shake.accepts_byte_string,
+            )
         )
 
     def _set_accepts(self, accepts: _Accepts) -> None:
         self._accepts = accepts
         secrets, references = accepts.secrets, accepts.references
-        self._full = Wire(secrets=secrets, references=references)
+        self._full = PluginWire(secrets=secrets, references=references, byte_strings=accepts.byte_strings)
         self._known = replace(self._full, unknowns=False)
         self._lean = replace(self._known, asset_contents=False)
         self._lean_preview = replace(self._full, asset_contents=False)
@@ -76,7 +84,7 @@ class PluginProvider(Provider):
 
     async def check_config(self, request: Request) -> Checked:
         """See `Provider`; a plugin that has no such call takes the inputs as they are."""
-        wire = Wire(secrets=False, references=False)
+        wire = PluginWire(secrets=False, references=False)
         message = provider_pb2.CheckRequest(
             **names_of(request.urn),
             olds=wire.struct(request.old_inputs or {}),
@@ -88,13 +96,13 @@ class PluginProvider(Provider):
             if unimplemented(error, "CheckConfig"):
                 return Checked(request.inputs)
             raise failure_of(error) from None
-        inputs = from_struct(reply.inputs)
+        inputs = properties_of(reply.inputs)
         annotate(inputs, request.inputs)
         return Checked(inputs, failures_of(reply.failures))
 
     async def diff_config(self, request: Request) -> Diff:
         """See `Provider`; a plugin that has no such call does not know."""
-        wire = Wire(secrets=False, references=False)
+        wire = PluginWire(secrets=False, references=False)
         message = provider_pb2.DiffRequest(
             **names_of(request.urn),
             old_inputs=wire.struct(request.old_inputs or {}),
@@ -133,7 +141,7 @@ class PluginProvider(Provider):
             sends_old_inputs=True,
             sends_old_inputs_to_delete=True,
             variables=variables,
-            args=Wire().struct(inputs),
+            args=PluginWire().struct(inputs),
         )
         try:
             reply = await self._plugin.call(self._stub.Configure, message)
@@ -167,7 +175,7 @@ class PluginProvider(Provider):
             randomSeed=request.seed,
         )
         reply = await self._call(self._stub.Check, message)
-        inputs = from_struct(reply.inputs)
+        inputs = properties_of(reply.inputs)
         if not request.preview:
             refuse_unknowns(inputs)
         if not self._accepts.secrets:
@@ -280,7 +288,7 @@ class PluginProvider(Provider):
             return Invoked({})
         request = provider_pb2.InvokeRequest(tok=token, args=self._known.struct(arguments), preview=preview)
         reply = await self._call(self._stub.Invoke, request)
-        outputs = from_struct(getattr(reply, "return"))
+        outputs = properties_of(getattr(reply, "return"))
         refuse_unknowns(outputs)
         if not self._accepts.secrets and values.has_secret(arguments):
             outputs = {
@@ -293,10 +301,14 @@ class PluginProvider(Provider):
         """See `Provider`."""
         if not await self._ready():
             return Invoked({})
-        request.args.CopyFrom(Wire(outputs=self._accepts.outputs).struct(arguments))
+        request.args.CopyFrom(
+            PluginWire(outputs=self._accepts.outputs, byte_strings=self._accepts.byte_strings).struct(
+                arguments
+            )
+        )
         reply = await self._call(self._stub.Call, request)
         dependencies = {key: list(names.urns) for key, names in reply.returnDependencies.items()}
-        outputs = from_struct(getattr(reply, "return"))
+        outputs = properties_of(getattr(reply, "return"))
         return Invoked(outputs, failures_of(reply.failures), dependencies)
 
     async def construct(self, request: provider_pb2.ConstructRequest, inputs: Properties) -> Constructed:
@@ -307,7 +319,7 @@ class PluginProvider(Provider):
         request.inputs.CopyFrom(self._rich.struct(inputs))
         reply = await self._call(self._stub.Construct, request)
         dependencies = {key: list(names.urns) for key, names in reply.stateDependencies.items()}
-        return Constructed(reply.urn, from_struct(reply.state), dependencies)
+        return Constructed(reply.urn, properties_of(reply.state), dependencies)
 
     async def close(self) -> None:
         """See `Provider`."""
@@ -333,10 +345,10 @@ class PluginProvider(Provider):
             reply, reasons = partial, tuple(partial.reasons) or ("resource init failed",)
         fields = reply.DESCRIPTOR.fields_by_name
         id_ = reply.id if "id" in fields else ""
-        outputs = from_struct(reply.properties) if reply.HasField("properties") else None
+        outputs = properties_of(reply.properties) if reply.HasField("properties") else None
         inputs = None
         if "inputs" in fields and reply.HasField("inputs"):
-            inputs = from_struct(reply.inputs)
+            inputs = properties_of(reply.inputs)
         if not request.preview:
             refuse_unknowns(outputs)
         return Outcome(id_, outputs, inputs, reasons, reply.refresh_before_update, known)

@@ -7,16 +7,47 @@ from typing import TYPE_CHECKING, Any, Final
 import grpc
 from pulumi.runtime.proto import provider_pb2, status_pb2
 
+from infra.engine.errors import EngineError
 from infra.engine.events import DiffKind, PropertyDiff
 from infra.engine.plugin.diff import Changes, Diff
 from infra.engine.plugin.provider import CheckFailure, ProviderError, multi_error
 from infra.engine.resource import urn as urns
 from infra.engine.resource import values
+from infra.engine.resource.wire import Wire, from_struct
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from infra.engine.resource.values import Properties
+    from google.protobuf.struct_pb2 import Struct  # type: ignore[attr-defined]
+
+    from infra.engine.resource.values import Properties, Value
+
+
+class PluginWire(Wire):
+    """The wire to a plugin; what it does not take fails the call before it is made."""
+
+    def struct(self, properties: Mapping[str, Value]) -> Struct:
+        """Encode a property map.
+
+        Raises:
+            ProviderError: it holds what the plugin does not take.
+        """
+        try:
+            return Wire.struct(self, properties)
+        except EngineError as error:
+            raise ProviderError(str(error)) from None
+
+
+def properties_of(struct: Any) -> Properties:
+    """Property values.
+
+    Raises:
+        ProviderError: one of them is not what its signature says; the call was made all the same.
+    """
+    try:
+        return from_struct(struct)
+    except EngineError as error:
+        raise ProviderError(str(error), uncertain=True) from None
 
 
 def failures_of(failures: Any) -> tuple[CheckFailure, ...]:

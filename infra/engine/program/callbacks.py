@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from infra.engine.resource.state import ResourceState
     from infra.engine.resource.values import Properties
 
-_WIRE = Wire(outputs=True)
+
+def _wire(callback: callback_pb2.Callback) -> Wire:
+    return Wire(outputs=True, byte_strings=callback.accepts_byte_string)
 
 
 class Callbacks:
@@ -60,7 +62,7 @@ class Callbacks:
             name=request.name,
             custom=request.custom,
             parent=request.parent,
-            properties=_WIRE.struct(properties),
+            properties=_wire(callback).struct(properties),
             options=options,
         )
         try:
@@ -80,7 +82,7 @@ class Callbacks:
     ) -> tuple[Properties, resource_pb2.TransformInvokeOptions]:
         """Let a transform change a function's call."""
         message = resource_pb2.TransformInvokeRequest(
-            token=token, args=_WIRE.struct(arguments), options=options
+            token=token, args=_wire(callback).struct(arguments), options=options
         )
         reply = await self.invoke(callback, message, resource_pb2.TransformInvokeResponse())
         if reply.HasField("args"):
@@ -95,10 +97,14 @@ class Callbacks:
             state = new or old
             assert state is not None
             message = resource_pb2.ResourceHookRequest(
-                urn=state.urn, id=state.id, name=state.name, type=state.type, **_states(new, old)
+                urn=state.urn,
+                id=state.id,
+                name=state.name,
+                type=state.type,
+                **_states(_wire(callback), new, old),
             )
             if new is not None and after:
-                message.new_outputs.CopyFrom(_WIRE.struct(new.outputs))
+                message.new_outputs.CopyFrom(_wire(callback).struct(new.outputs))
             reply = await self.invoke(callback, message, resource_pb2.ResourceHookResponse())
             if reply.error:
                 raise ProviderError(reply.error)
@@ -119,7 +125,7 @@ class Callbacks:
                 type=state.type,
                 failed_operation=operation,
                 errors=failures,
-                **_states(new, old),
+                **_states(_wire(callback), new, old),
             )
             reply = await self.invoke(callback, message, resource_pb2.ErrorHookResponse())
             if reply.error:
@@ -134,14 +140,14 @@ class Callbacks:
             await channel.close()
 
 
-def _states(new: ResourceState | None, old: ResourceState | None) -> dict[str, Any]:
+def _states(encode: Wire, new: ResourceState | None, old: ResourceState | None) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     if new is not None:
-        fields |= {"new_inputs": _WIRE.struct(new.inputs), "new_options": _options(new)}
+        fields |= {"new_inputs": encode.struct(new.inputs), "new_options": _options(new)}
     if old is not None:
         fields |= {
-            "old_inputs": _WIRE.struct(old.inputs),
-            "old_outputs": _WIRE.struct(old.outputs),
+            "old_inputs": encode.struct(old.inputs),
+            "old_outputs": encode.struct(old.outputs),
             "old_options": _options(old),
         }
     return fields

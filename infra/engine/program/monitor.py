@@ -31,7 +31,7 @@ from infra.engine.resource import assets, values
 from infra.engine.resource.goal import ReadGoal
 from infra.engine.resource.source_positions import positions, trace
 from infra.engine.resource.urn import is_provider_type, package_of
-from infra.engine.resource.wire import Wire, from_struct
+from infra.engine.resource.wire import Wire, from_struct, wire_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,9 +58,10 @@ _FEATURES: Final = (
     "RESOURCE_HOOKS",
     "ERROR_HOOKS",
     "SENDS_OPTIONS_TO_HOOKS",
+    "BYTE_STRING",
 )
 """What this monitor can do, by the protocol's names. Not among them: what the SDK then does itself
-(invokes that wait for resources), byte strings, state migrations."""
+(invokes that wait for resources), state migrations."""
 
 
 class Monitor:
@@ -262,7 +263,7 @@ class Monitor:
     ) -> resource_pb2.RegisterResourceResponse:
         if not request.supportsPartialValues:
             outputs = {key: value for key, value in outputs.items() if not values.has_unknown(value)}
-        wire = Wire(secrets=request.acceptSecrets, references=request.acceptResources)
+        wire = wire_for(request)
         return resource_pb2.RegisterResourceResponse(
             urn=state.urn,
             id=state.id,
@@ -303,7 +304,7 @@ class Monitor:
         answer = await self._register(Registration(goal))
         state = answer.state
         self.known[state.urn] = KnownResource(None, goal.parent)
-        wire = Wire(secrets=request.acceptSecrets, references=request.acceptResources)
+        wire = wire_for(request)
         return resource_pb2.ReadResourceResponse(urn=state.urn, properties=wire.struct(state.outputs))
 
     async def default_reference(self, request: Any, token: str) -> str:
@@ -344,7 +345,8 @@ class Monitor:
             result = await provider.invoke(request.tok, arguments, preview=self.info.preview)
         except ProviderError as error:
             raise EngineError(f"invocation of {request.tok} returned an error: {error}") from None
-        wire = Wire(references=request.acceptResources or request.tok == _GET_RESOURCE)
+        references = request.acceptResources or request.tok == _GET_RESOURCE
+        wire = Wire(references=references, byte_strings=request.accepts_byte_string)
         reply = resource_pb2.ResourceInvokeResponse()
         getattr(reply, "return").CopyFrom(wire.struct(result.outputs))
         for failure in result.failures:

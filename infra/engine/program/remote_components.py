@@ -10,7 +10,7 @@ from infra.engine.plugin.provider import ProviderError
 from infra.engine.program.goals import HOOK_FIELDS
 from infra.engine.resource import values
 from infra.engine.resource.urn import is_provider_type
-from infra.engine.resource.wire import Wire, from_struct
+from infra.engine.resource.wire import Wire, from_struct, wire_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,7 +44,7 @@ async def construct(
     except ProviderError as error:
         raise monitor.ended(f"{request.type} resource '{request.name}' has a problem: {error}") from None
     reply = resource_pb2.RegisterResourceResponse(urn=made.urn)
-    wire = Wire(secrets=request.acceptSecrets, references=request.acceptResources)
+    wire = wire_for(request)
     reply.object.CopyFrom(wire.struct(made.outputs))
     _depend(reply.propertyDependencies, made.outputs, made.dependencies)
     return reply
@@ -77,7 +77,7 @@ async def call(monitor: MonitorContext, request: resource_pb2.ResourceCallReques
     except ProviderError as error:
         raise monitor.ended(f"call to function '{request.tok}' failed: {error}") from None
     reply = provider_pb2.CallResponse()
-    getattr(reply, "return").CopyFrom(Wire().struct(result.outputs))
+    getattr(reply, "return").CopyFrom(Wire(byte_strings=request.accepts_byte_string).struct(result.outputs))
     _depend(reply.returnDependencies, result.outputs, result.dependencies)
     for failure in result.failures:
         reply.failures.add(property=failure.property, reason=failure.reason)

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-import json
+import math
 from typing import TYPE_CHECKING, Any
 
-from infra.engine.resource.signatures import UNKNOWN_TEXTS, asset_fields, number, reference_fields, special
+from infra.engine.errors import EngineError
+from infra.engine.resource import json_text
+from infra.engine.resource.signatures import (
+    UNKNOWN_TEXTS,
+    asset_fields,
+    byte_string_fields,
+    float_fields,
+    float_of,
+    number,
+    reference_fields,
+    special,
+)
 from infra.engine.resource.values import (
+    FLOAT,
     SECRET,
     SIGNATURE,
     UNKNOWN,
@@ -29,9 +41,11 @@ def to_json(properties: Mapping[str, Value], crypter: Crypter) -> dict[str, Any]
     return {key: value_to_json(value, crypter) for key, value in properties.items()}
 
 
-def value_to_json(value: Value, crypter: Crypter | None) -> Any:  # noqa: PLR0911 (one per type)
+def value_to_json(value: Value, crypter: Crypter | None) -> Any:  # noqa: C901, PLR0911 (one per type)
     """One value in checkpoint form; without a crypter, secrets inside a secret lose their mark."""
-    if value is None or isinstance(value, str | bool | int | float):
+    if isinstance(value, float):
+        return value if math.isfinite(value) else float_fields(value)
+    if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, dict):
         return {key: value_to_json(item, crypter) for key, item in value.items()}
@@ -45,7 +59,11 @@ def value_to_json(value: Value, crypter: Crypter | None) -> Any:  # noqa: PLR091
         return value_to_json(Secret(value.value) if value.secret else value.value, crypter)
     if isinstance(value, ResourceReference):
         return reference_fields(value)
+    if isinstance(value, bytes):
+        return byte_string_fields(value)
     fields = asset_fields(value)
+    if fields.get("text") == "":
+        del fields["text"]  # as the CLI leaves it out
     if "assets" in fields:
         fields["assets"] = {name: value_to_json(item, crypter) for name, item in fields["assets"].items()}
     return fields
@@ -61,7 +79,7 @@ def _secret_to_json(value: Secret, crypter: Crypter | None) -> Any:
 
 def secret_text(value: Secret) -> str:
     """The plaintext of a secret: the JSON of its value, nested secrets unwrapped."""
-    return json.dumps(value_to_json(value.value, None), separators=(",", ":"), ensure_ascii=False)
+    return json_text.write(value_to_json(value.value, None))
 
 
 def from_json(properties: Mapping[str, Any], crypter: Crypter) -> Properties:
@@ -72,8 +90,11 @@ def from_json(properties: Mapping[str, Any], crypter: Crypter) -> Properties:
 def value_from_json(value: Any, crypter: Crypter | None) -> Value:
     """One value out of a checkpoint."""
     if isinstance(value, dict):
-        if value.get(SIGNATURE) == SECRET:
+        kind = value.get(SIGNATURE)
+        if kind == SECRET:
             return _secret_from_json(value, crypter)
+        if kind == FLOAT:
+            return float_of(value)
         plain = {key: value_from_json(item, crypter) for key, item in value.items()}
         return special(plain) if SIGNATURE in plain else plain
     if isinstance(value, list):
@@ -87,7 +108,8 @@ def _secret_from_json(value: dict[str, Any], crypter: Crypter | None) -> Secret:
     ciphertext = value.get("ciphertext")
     if ciphertext is None:  # `stack export --show-secrets` writes the plaintext instead
         text = value.get("plaintext")
-        plain = json.loads(text) if isinstance(text, str) else value.get("value")
-        return Secret(value_from_json(plain, None))
+        if not isinstance(text, str):
+            raise EngineError("malformed secret: neither ciphertext nor plaintext")
+        return Secret(value_from_json(json_text.parse(text), None))
     assert crypter is not None
-    return Secret(value_from_json(json.loads(crypter.decrypt(ciphertext)), None), ciphertext)
+    return Secret(value_from_json(json_text.parse(crypter.decrypt(ciphertext)), None), ciphertext)

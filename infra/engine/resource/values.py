@@ -1,8 +1,8 @@
 """Property values: what plain Python cannot say (secret, unknown, asset, ...), and questions about them.
 
-A property value is None, a bool, an int, a float, a str, a list, a dict with string keys, or one of the
-classes below. On the wire (protobuf Struct) and in the checkpoint (JSON) the special ones are objects
-marked by a signature key; the signatures are those of Pulumi's property value protocol.
+A property value is None, a bool, an int, a float, a str, bytes (a string that is not UTF-8), a list, a dict
+with string keys, or one of the classes below. On the wire (protobuf Struct) and in the checkpoint (JSON) the
+special ones are objects marked by a signature key, with the signatures of Pulumi's property value protocol.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ ASSET: Final = "c44067f5952c0a294b673a41bacd8c17"
 ARCHIVE: Final = "0def7320c3a5731c473e5ecbe6d01bc7"
 REFERENCE: Final = "5cf8f73096256a8f31e491e813e4eb8e"
 OUTPUT: Final = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
+BYTE_STRING: Final = "803fd3297a5875dc03ca845dda5d2a98"
+FLOAT: Final = "8ad145fe-0d11-4827-bfd7-1abcbf086f5c"
+"""Of a NaN or an infinity in JSON, which has none; the wire has them."""
 
 UNKNOWN_TEXT: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 

@@ -8,8 +8,16 @@ from typing import TYPE_CHECKING, Any
 from google.protobuf.struct_pb2 import NULL_VALUE, Struct  # type: ignore[attr-defined]
 from google.protobuf.struct_pb2 import Value as WireValue  # type: ignore[attr-defined]
 
+from infra.engine.errors import EngineError
 from infra.engine.resource import urn as urns
-from infra.engine.resource.signatures import UNKNOWN_TEXTS, asset_fields, number, reference_fields, special
+from infra.engine.resource.signatures import (
+    UNKNOWN_TEXTS,
+    asset_fields,
+    byte_string_fields,
+    number,
+    reference_fields,
+    special,
+)
 from infra.engine.resource.values import (
     OUTPUT,
     SECRET,
@@ -61,9 +69,14 @@ class Wire:
     unknowns: bool = True
     asset_contents: bool = True
     """Without it, assets are sent by their hash alone."""
+    byte_strings: bool = False
 
     def struct(self, properties: Mapping[str, Value]) -> Struct:
-        """Encode a property map."""
+        """Encode a property map.
+
+        Raises:
+            EngineError: it holds a string that is not UTF-8, and the peer takes none.
+        """
         out = Struct()
         fields = out.fields
         for key, value in properties.items():
@@ -109,6 +122,8 @@ class Wire:
             self._put_output(out, value)
         elif isinstance(value, ResourceReference):
             self._put_reference(out, value)
+        elif isinstance(value, bytes):
+            self._put_byte_string(out, value)
         elif self.asset_contents:
             self._put(out, asset_fields(value))
         else:
@@ -127,6 +142,11 @@ class Wire:
             fields["dependencies"] = list(value.dependencies)
         self._put(out, fields)
 
+    def _put_byte_string(self, out: WireValue, value: bytes) -> None:
+        if not self.byte_strings:
+            raise EngineError("a property is a string that is not UTF-8, which the receiver does not support")
+        self._put(out, byte_string_fields(value))
+
     def _put_reference(self, out: WireValue, value: ResourceReference) -> None:
         if not self.references:
             self._put(out, value.urn if value.id is None else value.id)
@@ -137,6 +157,13 @@ class Wire:
         if value.urn.count("::") >= 3:
             fields |= {"name": urns.name_of(value.urn), "type": urns.type_of(value.urn)}
         self._put(out, fields)
+
+
+def wire_for(request: Any) -> Wire:
+    """What a program's request says that the answer may hold."""
+    return Wire(
+        request.acceptSecrets, references=request.acceptResources, byte_strings=request.accepts_byte_string
+    )
 
 
 def _is_unknown(value: Value) -> bool:
