@@ -1,4 +1,6 @@
-"""Print the examples of README.md and docs/examples.md again: `python docs/print_examples.py`.
+"""Print the examples of README.md and docs/examples.md, and draw the diagrams of docs/images, again.
+
+`python docs/print_examples.py` does both.
 
 A block that begins with `$ gigasite …` holds what the command prints on a terminal of 112 columns; a last
 line `…` keeps it cut where it was cut.
@@ -18,6 +20,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("README.md", "docs/examples.md")
+DIAGRAMS = ("tiers-east-west", "rows-pod-01", "unit-pod-01-su-01", "rack-pod-01-su-01-rack-01")
+"""Of the reference site, in docs/images."""
 BLOCK = re.compile(r"^```\n\$ (gigasite .*?)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -55,6 +59,16 @@ def cut_like(shown: str, printed: str) -> str:
     return "\n".join([*printed.split("\n")[: shown.count("\n")], "…"])
 
 
+def diagrams() -> dict[str, str]:
+    """Return the text of each diagram of docs/images by its file name."""
+    from infra.plan import plan  # noqa: PLC0415 (polars is slow to import)
+    from infra.report.diagrams.collection import draw  # noqa: PLC0415
+    from infra.spec import load_site  # noqa: PLC0415
+
+    drawn = dict(draw(plan(load_site("reference"))))
+    return {f"{name}.svg": drawn[name].document() for name in DIAGRAMS}
+
+
 def _write_one_row(folder: Path) -> None:
     """Write one-row.yaml, the reference site with one row of another platform, which `diff` compares."""
     exception = "exceptions:\n  - {at: pod-01-su-01, rack: {platform: gb200-nvl72}, reason: an earlier row}\n"
@@ -63,7 +77,9 @@ def _write_one_row(folder: Path) -> None:
 
 
 def main() -> None:
-    """Write each page again with what its commands print now."""
+    """Write each page again with what its commands print now, and each diagram."""
+    for name, text in diagrams().items():
+        (ROOT / "docs" / "images" / name).write_text(text, encoding="utf-8")
     for name in PAGES:
         page = ROOT / name
         text = BLOCK.sub(

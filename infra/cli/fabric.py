@@ -25,6 +25,9 @@ VERBS: dict[str, str] = {
     "path": "infra.cli.fabric_path",
     "cabling": "infra.cli.fabric_cabling",
     "prove": "infra.cli.fabric_prove",
+    "draw": "infra.cli.fabric_draw",
+    "labels": "infra.cli.fabric_labels",
+    "order": "infra.cli.fabric_order",
 }
 """Verb → module."""
 

@@ -10,10 +10,13 @@ from markupsafe import Markup
 
 from infra import paths
 from infra.report import checks, content, drawing, fidelity
+from infra.report.diagrams import collection, svg
 from infra.report.record import write_atomic
 from infra.report.titles import TITLES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from infra.plan import Plan
     from infra.report.record import RunRecord
 
@@ -28,17 +31,26 @@ def write(record: RunRecord, plan: Plan) -> Path:
     machines = content.listed(plan)
     target = paths.out(record.site) / "report.html"
     write_atomic(target.with_suffix(".json"), report.model_dump_json(indent=2) + "\n")
-    write_atomic(target, draw(report, racks=drawing.racks(machines), topology=drawing.topology(machines)))
+    text = draw(
+        report,
+        racks=drawing.racks(machines),
+        topology=drawing.topology(machines),
+        diagrams=[(picture.title, picture.svg()) for _, picture in collection.draw(plan)],
+    )
+    write_atomic(target, text)
     return target
 
 
-def draw(report: content.Report, *, racks: str = "", topology: str = "") -> str:
+def draw(
+    report: content.Report, *, racks: str = "", topology: str = "", diagrams: Sequence[tuple[str, str]] = ()
+) -> str:
     """The page's text.
 
     Args:
         report: what it says.
         racks: SVG text of the rack elevations, made by us and therefore not escaped.
         topology: SVG text of the cables.
+        diagrams: title and SVG text of each other diagram.
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -54,6 +66,8 @@ def draw(report: content.Report, *, racks: str = "", topology: str = "") -> str:
         record=report.record,
         racks=Markup(racks),  # noqa: S704 (see above)
         topology=Markup(topology),  # noqa: S704
+        diagrams=[(title, Markup(text)) for title, text in diagrams],  # noqa: S704
+        svg_style=Markup(svg.style()),  # noqa: S704
         bars=[
             (TITLES.get(step.name, step.name), step, 100 * step.seconds / longest)
             for step in report.record.steps

@@ -126,3 +126,11 @@ def test_the_fidelity_table_counts_by_check_and_kind(checks):
     assert (munge.machines, munge.passed, munge.total) == (1, 0, 1)
     job = rows["a job runs on every tray", ProvedOn.VM]
     assert job.machines == 0
+
+
+def test_draws_the_sites_diagrams(record, lab):
+    text = page.write(record, lab).read_text(encoding="utf-8")
+    shown = re.findall(r"<details(?: open)?><summary>(.*?)</summary><svg", text)
+    assert {"Tiers of north-south", "Wiring of scalable unit pod-01-su-01"} <= set(shown)
+    assert 'class="port north-south' in text
+    assert "svg .port" in text
