@@ -79,10 +79,18 @@ def _common(machine: Machine, under: StandIn | None) -> dict[str, Any]:
     bmc = machine.bmc
     found: dict[str, Any] = {
         "platform": machine.platform,
-        "uuid": machine.uuid,
-        "bmc": BmcArgs(address=bmc.address, port=bmc.port, credential=bmc.credential),
+        "bmc": BmcArgs(
+            address=bmc.address,
+            port=bmc.port,
+            credential=bmc.credential,
+            system=bmc.system,
+            accelerators_at=bmc.accelerators_at,
+        ),
         "accelerators": machine.accelerators,
     }
+    if machine.stand_in is not None:
+        # Hardware has its maker's UUID, which nobody can plan.
+        found["uuid"] = machine.uuid
     if under is not None:
         # The stand-in is made powered off and goes away with its disk: it needs no shutting down of its own,
         # and a new definition of it must get its power again.

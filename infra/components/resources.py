@@ -18,6 +18,8 @@ class BmcArgs:
     address: pulumi.Input[str]
     port: pulumi.Input[int]
     credential: pulumi.Input[str]
+    system: pulumi.Input[str] | None = None
+    accelerators_at: pulumi.Input[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -121,6 +121,7 @@ def _config(identity: Identity, name: str, uuid: str, port: int) -> str:
         # As in the domain's SMBIOS; see infra.lab.emulator.
         "GIGASITE_SERIAL": name,
         "GIGASITE_MODEL": "stand-in",
+        "GIGASITE_SESSIONS": 16,
     }
     return "# Made by gigasite for sushy-emulator; rewritten at each start.\n" + "".join(
         f"{key} = {value!r}\n" for key, value in settings.items()

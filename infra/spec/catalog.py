@@ -133,6 +133,15 @@ class RackForm(Part):
     """Coolant for each kilowatt of heat that liquid takes away."""
 
 
+class RedfishSystems(Part):
+    """What the management controller calls a node, where it shows more than one ComputerSystem."""
+
+    system: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$", examples=["System_0"])]
+    """Id of the host's ComputerSystem: the one with its power."""
+    accelerators: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$", examples=["HGX_Baseboard_0"])]
+    """Id of the ComputerSystem whose processors are the accelerators."""
+
+
 class Platform(Part):
     """A kind of server or rack-scale system."""
 
@@ -141,6 +150,8 @@ class Platform(Part):
     vendor: str
     node: Node
     rack: RackForm
+    redfish: RedfishSystems | None = None
+    """Ids of its controller's systems; without it, a controller that shows one."""
     firmware: dict[str, str] = Field(default_factory=dict)
     """Component → version of the firmware set that this data was written for."""
     sources: Sources

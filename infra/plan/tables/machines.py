@@ -51,11 +51,15 @@ class Bmc:
         address: host name or IP address.
         port: TCP port of its Redfish service (TLS).
         credential: name of the credential, looked up in the site's local state, never a password.
+        system: id of the machine's ComputerSystem; None where it is the only one.
+        accelerators_at: id of the ComputerSystem that lists its accelerators; None for its own.
     """
 
     address: str
     port: int
     credential: str
+    system: str | None = None
+    accelerators_at: str | None = None
 
     @property
     def url(self) -> str:
@@ -86,7 +90,8 @@ class Machine:
         unit: rack unit (U) of its lower edge.
         slot: position in the rack among its kind, from 1; None if it is not a tray.
         platform: name of its catalog entry.
-        uuid: SMBIOS UUID; for stand-ins made from site and name, so that it never changes.
+        uuid: SMBIOS UUID of its stand-in, made from site and name so that it never changes; hardware has one
+            of its maker's.
         bmc: its management controller.
         management_address: address of the operating system on the out-of-band network.
         loopback: its own routed address without prefix length (storage clients mount by it), or None.

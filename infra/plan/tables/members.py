@@ -292,7 +292,8 @@ class _Members:
                 size.vcpus, int(size.memory // _MIB), int(size.disk // _GIB), self.ports.ssh(number),
                 self.stand_ins.start,
             )  # fmt: skip
-        accelerators = catalog.platform(platform).node.accelerators if role is Role.TRAY else 0
+        entry = catalog.platform(platform) if role is Role.TRAY else None
+        shown = entry.redfish if entry is not None and not self.stand_ins else None
         return Machine(
             name=name,
             role=role,
@@ -304,10 +305,16 @@ class _Members:
             slot=slot,
             platform=platform,
             uuid=str(uuid.uuid5(uuid.NAMESPACE_URL, f"gigasite:{self.site.name}/{name}")),
-            bmc=Bmc(bmc, port, name if self.stand_ins else f"bmc-{role.value}"),
+            bmc=Bmc(
+                bmc,
+                port,
+                name if self.stand_ins else f"bmc-{role.value}",
+                shown.system if shown else None,
+                shown.accelerators if shown else None,
+            ),
             management_address=own,
             loopback=address("loopback", "lo"),
             nics=nics,
-            accelerators=accelerators,
+            accelerators=entry.node.accelerators if entry is not None else 0,
             stand_in=stand_in,
         )

@@ -35,6 +35,8 @@ class Target:
         address, port: its management controller.
         credential: name of the credential, never the secret.
         uuid: the SMBIOS UUID it must have; None to take whatever answers.
+        system: id of its ComputerSystem where the controller shows more than one; None if it does not.
+        accelerators_at: id of the ComputerSystem that lists its accelerators; None for its own.
         limit: longest time to wait for the controller, and for a power change, in seconds.
         count_accelerators: whether to list its processors too, which costs a request for each.
     """
@@ -44,6 +46,8 @@ class Target:
     port: int
     credential: str
     uuid: str | None = None
+    system: str | None = None
+    accelerators_at: str | None = None
     limit: float = 120.0
     count_accelerators: bool = False
 

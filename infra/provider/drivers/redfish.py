@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from infra.errors import UserError
@@ -13,9 +14,8 @@ from infra.provider.drivers import BootDevice, Facts, Power, Target
 from infra.provider.drivers.credentials import authority, look_up
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    from infra.provider.drivers.credentials import Credential
     from infra.provider.settings import Settings
 
 T = TypeVar("T")
@@ -24,8 +24,12 @@ T = TypeVar("T")
 WORKERS = 64
 # Shutting an operating system down takes a minute or so; beyond this share of the limit it is forced off.
 GRACE = 0.75
-REQUEST_S = 30.0  # sushy-tools under load, and real controllers while they start, answer slowly
+# A request that changed nothing, not even to PoweringOn, was swallowed: after this share of the limit, at
+# most this many seconds, it is made again. Controllers take some seconds to show a change.
+AGAIN, AGAIN_S = 0.2, 20.0
 PAUSE_S = 1.0
+
+_MOVING = ("PoweringOn", "PoweringOff", "unknown")
 
 
 class Redfish:
@@ -44,8 +48,8 @@ class Redfish:
         self._pool = concurrent.futures.ThreadPoolExecutor(WORKERS, thread_name_prefix="redfish")
 
     async def inspect(self, target: Target) -> Facts:
-        """Read the machine's facts."""
-        return await self._run(lambda: _facts(self._system(target), target))
+        """Read the machine's facts; waits while its power changes."""
+        return await self._run(lambda: self._inspect(target))
 
     async def power(self, target: Target, state: Power, *, graceful: bool = True) -> Facts:
         """Bring the machine to a power state and wait for it."""
@@ -58,29 +62,31 @@ class Redfish:
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
-    def _power(self, target: Target, state: Power, *, graceful: bool) -> Facts:
-        import sushy  # noqa: PLC0415 (0.2 s that a preview need not pay)
+    def _inspect(self, target: Target) -> Facts:
+        from infra.provider.drivers import redfish_systems as systems  # noqa: PLC0415 (sushy: 0.2 s)
 
-        system = self._system(target)
-        if _power_of(system) is state:
-            return _facts(system, target)
-        with _named(target):
-            if state is Power.ON:
-                system.reset_system(sushy.ResetType.ON)
-            elif graceful and _can(system, sushy.ResetType.GRACEFUL_SHUTDOWN):
-                system.reset_system(sushy.ResetType.GRACEFUL_SHUTDOWN)
-                if self._wait(target, system, state, target.limit * GRACE):
-                    return _facts(system, target)
-                system.reset_system(sushy.ResetType.FORCE_OFF)
-            else:
-                system.reset_system(sushy.ResetType.FORCE_OFF)
-        if not self._wait(target, system, state, target.limit):
-            raise UserError(
-                f"did not power {state} within {target.limit:.0f} s of being told to",
-                where=_place(target),
-                hint="look at the machine's console and its controller's log, then run `up` again",
-            )
-        return _facts(system, target)
+        with self._machine(target) as (service, client, system):
+            poll = _Poll(target.limit, client, system)
+            while systems.power_of(system) is None:
+                if poll.is_over():
+                    raise _stuck(target, systems.power_word(system))
+                poll.look_again()
+            return systems.read_facts(target, service, client, system, patient=False)
+
+    def _power(self, target: Target, state: Power, *, graceful: bool) -> Facts:
+        from infra.provider.drivers import redfish_systems as systems  # noqa: PLC0415
+
+        with self._machine(target) as (service, client, system):
+            client.deadline.restart(target.limit)
+            asked, poll = _Asked(target.limit, state, graceful=graceful), _Poll(target.limit, client, system)
+            while systems.power_of(system) is not state:
+                word = systems.power_word(system)
+                if poll.is_over():
+                    raise _unmoved(target, state, word)
+                if word not in _MOVING and asked.is_due():
+                    asked.ask(target, system)
+                poll.look_again()
+            return systems.read_facts(target, service, client, system, patient=True)
 
     def _set_boot_override(self, target: Target, device: BootDevice) -> None:
         import sushy  # noqa: PLC0415
@@ -91,145 +97,128 @@ class Redfish:
             BootDevice.HTTP: sushy.BootSource.UEFI_HTTP,
             BootDevice.CD: sushy.BootSource.CD,
         }[device]
-        system = self._system(target)
-        with _named(target):
+        with self._machine(target) as (_service, _client, system):
             system.set_system_boot_options(target=source, enabled=sushy.BootSourceOverrideEnabled.ONCE)
 
-    def _wait(self, target: Target, system: Any, state: Power, limit: float) -> bool:
-        """Poll the power state until it is the one wanted; whether it came within the limit (seconds)."""
-        end = time.monotonic() + limit
-        pause = 0.1
-        while time.monotonic() < end:
-            with _named(target):
-                system.refresh(force=True)
-            if _power_of(system) is state:
-                return True
-            self._pause(target, pause)
-            pause = min(pause * 2, PAUSE_S)
-        return False
+    @contextmanager
+    def _machine(self, target: Target) -> Iterator[tuple[Any, Any, Any]]:
+        """The controller's service root, its client and the machine's system, for one operation.
+
+        Whatever a controller answers is this machine's error and no other's.
+        """
+        from sushy import exceptions  # noqa: PLC0415
+
+        from infra.provider.drivers import redfish_client as speech  # noqa: PLC0415
+        from infra.provider.drivers import redfish_systems as systems  # noqa: PLC0415
+
+        credential = look_up(self._site, target.credential)
+        ca = authority(self._site)
+        deadline = speech.Deadline(target.limit, lambda seconds: self._pause(target, seconds))
+        try:
+            with speech.conversation(target.url, credential, ca, deadline) as (
+                service,
+                client,
+            ):
+                yield service, client, systems.pick(target, service, client)
+        except exceptions.AccessError as error:
+            raise _refused(target) from error
+        except speech.TimeUp as error:
+            raise _silent(target, str(error)) from error
+        except exceptions.ConnectionError as error:
+            if "CERTIFICATE" in str(error).upper():
+                raise _untrusted(target, ca_known=ca is not None) from error
+            raise _silent(target, "did not answer") from error
+        except exceptions.SushyError as error:
+            raise _broken(target, error) from error
+        except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
+            # sushy takes the shape of what it reads for granted.
+            raise _broken(target, error, shape=True) from error
 
     def _pause(self, target: Target, seconds: float) -> None:
         if self._cancelled.wait(seconds):
             raise UserError("interrupted while waiting for it", where=_place(target), hint="run `up` again")
 
-    def _system(self, target: Target) -> Any:
-        """The machine's ComputerSystem; waits for a controller that does not answer yet."""
-        import sushy  # noqa: PLC0415
+
+class _Poll:
+    """Looks at a machine again and again until the limit, ever more slowly."""
+
+    def __init__(self, limit: float, client: Any, system: Any) -> None:
+        self._client, self._system = client, system
+        self._pause, self._most = 0.1, min(PAUSE_S, max(0.1, limit * 0.05))
+        self._last = min(0.5, limit * 0.1)  # a look that begins later than this before the end could not end
+
+    def is_over(self) -> bool:
+        """Whether there is no time for another look."""
+        return bool(self._client.deadline.left <= self._last)
+
+    def look_again(self) -> None:
+        """Wait a little and read the machine's system anew."""
+        self._client.deadline.wait(self._pause)
+        self._pause = min(self._pause * 2, self._most)
+        if not self.is_over():
+            self._system.refresh(force=True)
+
+
+class _Asked:
+    """What a machine was asked for on its way to a power state, and when."""
+
+    def __init__(self, limit: float, state: Power, *, graceful: bool) -> None:
+        self._state, self._graceful = state, graceful
+        self._again = min(limit * AGAIN, AGAIN_S)
+        self._forced = time.monotonic() + limit * GRACE
+        self._last: tuple[float, bool] | None = None  # when, and whether it was a graceful shutdown
+
+    def is_due(self) -> bool:
+        """Whether to ask now: for the first time, because it was swallowed, or because patience is over."""
+        if self._last is None:
+            return True
+        when, shutdown = self._last
+        if shutdown:  # asking an operating system twice can cancel the first
+            return time.monotonic() >= self._forced
+        return time.monotonic() >= when + self._again
+
+    def ask(self, target: Target, system: Any) -> None:
+        """Ask; a controller that says it is busy, or that nothing is to be done, is asked again in time."""
         from sushy import exceptions  # noqa: PLC0415
 
-        credential = look_up(self._site, target.credential)
-        ca = authority(self._site)
-        end = time.monotonic() + target.limit
-        while True:
-            try:
-                service = sushy.Sushy(  # type: ignore[no-untyped-call]
-                    target.url,
-                    verify=str(ca) if ca else True,
-                    auth=_basic(credential),
-                    read_timeout=REQUEST_S,
-                    connect_timeout=REQUEST_S,
-                    server_side_retries=3,
-                    server_side_retries_delay=1,
-                )
-                systems = service.get_system_collection().get_members()  # type: ignore[no-untyped-call]
-                return _pick(target, systems)
-            except exceptions.AccessError as error:
-                raise _refused(target) from error
-            except exceptions.ConnectionError as error:
-                text = str(error)
-                if "CERTIFICATE" in text.upper():
-                    raise _untrusted(target, ca_known=ca is not None) from error
-                if time.monotonic() + PAUSE_S > end:
-                    raise UserError(
-                        f"the controller did not answer within {target.limit:.0f} s",
-                        where=_place(target),
-                        hint="is it powered and reachable from here? then run `up` again",
-                    ) from error
-                self._pause(target, PAUSE_S)
-            except exceptions.SushyError as error:
-                raise _broken(target, error) from error
-
-
-class _named:  # noqa: N801 (reads as a statement)
-    """Turns sushy's errors in a block into ours, with the machine's name."""
-
-    def __init__(self, target: Target) -> None:
-        self._target = target
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
+        allowed = {word.value for word in system.get_allowed_reset_system_values()}
+        wanted = self._words()
+        kind = next((word for word in wanted if word in allowed), None)
         if kind is None:
+            raise UserError(
+                f"the controller takes none of {', '.join(wanted)}, "
+                f"only {', '.join(sorted(allowed)) or 'nothing'}",
+                where=_place(target),
+                hint="is its licence or its operator role limited?",
+            )
+        try:
+            system.reset_system(_reset_type(kind))
+        except exceptions.ConnectionError:
+            pass  # the answer was lost: the power state will tell
+        except exceptions.HTTPError as error:
+            text = str(error)
+            if error.status_code != 409 and "NoOperation" not in text and not _is_busy(text):
+                raise
             return
-        from sushy import exceptions  # noqa: PLC0415
+        self._last = time.monotonic(), kind == "GracefulShutdown"
 
-        if isinstance(error, exceptions.AccessError):
-            raise _refused(self._target) from error
-        if isinstance(error, exceptions.SushyError):
-            raise _broken(self._target, error) from error
-
-
-def _basic(credential: Credential) -> Any:
-    from sushy import auth  # noqa: PLC0415
-
-    return auth.BasicAuth(credential.username, credential.password)  # type: ignore[no-untyped-call]
+    def _words(self) -> list[str]:
+        if self._state is Power.ON:
+            return ["On", "ForceOn"]
+        if self._graceful and self._last is None and time.monotonic() < self._forced:
+            return ["GracefulShutdown", "ForceOff"]
+        return ["ForceOff"]
 
 
-def _pick(target: Target, systems: list[Any]) -> Any:
-    """The system with the declared UUID, or the only one."""
-    if target.uuid is not None:
-        for system in systems:
-            if (system.uuid or "").lower() == target.uuid.lower():
-                return system
-        found = ", ".join(str(system.uuid) for system in systems) or "no system at all"
-        raise UserError(
-            f"the controller answers for {found}, but {target.uuid} is declared",
-            where=_place(target),
-            hint="is the controller's address that of another machine?",
-        )
-    if len(systems) != 1:
-        raise UserError(
-            f"the controller has {len(systems)} systems, which one is not declared",
-            where=_place(target),
-            hint="declare the machine's uuid",
-        )
-    return systems[0]
+def _is_busy(text: str) -> bool:
+    """Whether a refusal is known to pass: iDRAC not ready, iLO in POST (as sushy knows them)."""
+    return "SYS518" in text or "InvalidOperationForSystemState" in text
 
 
-def _facts(system: Any, target: Target) -> Facts:
-    state = _power_of(system)
-    return Facts(
-        serial=system.serial_number or None,
-        uuid=(system.uuid or "").lower() or None,
-        power_state=state if state is not None else Power.OFF,
-        model=system.model or None,
-        manufacturer=system.manufacturer or None,
-        bios=system.bios_version or None,
-        accelerators=_accelerators(system) if target.count_accelerators else None,
-    )
+def _reset_type(word: str) -> Any:
+    import sushy  # noqa: PLC0415
 
-
-def _power_of(system: Any) -> Power | None:
-    """On or off; None while it changes (PoweringOn, PoweringOff, Paused)."""
-    word = getattr(system.power_state, "value", None)
-    return {"On": Power.ON, "Off": Power.OFF}.get(str(word))
-
-
-def _accelerators(system: Any) -> int | None:
-    """Processors of type GPU or Accelerator; None where the controller lists none."""
-    from sushy import exceptions  # noqa: PLC0415
-
-    try:
-        members = system.processors.get_members()
-    except exceptions.SushyError:
-        return None
-    kinds = [getattr(member.processor_type, "value", "") for member in members]
-    return sum(kind in ("GPU", "Accelerator") for kind in kinds) or None
-
-
-def _can(system: Any, reset: Any) -> bool:
-    return reset in system.get_allowed_reset_system_values()
+    return sushy.ResetType(word)
 
 
 def _place(target: Target) -> str:
@@ -253,10 +242,39 @@ def _untrusted(target: Target, *, ca_known: bool) -> UserError:
     )
 
 
-def _broken(target: Target, error: Exception) -> UserError:
-    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+def _silent(target: Target, said: str) -> UserError:
     return UserError(
-        f"the controller failed: {first}",
+        f"the controller {said} within {target.limit:.0f} s"
+        if said == "did not answer"
+        else f"the controller {said} for {target.limit:.0f} s",
+        where=_place(target),
+        hint="is it powered and reachable from here? then run `up` again",
+    )
+
+
+def _unmoved(target: Target, state: Power, word: str) -> UserError:
+    return UserError(
+        f"did not power {state} within {target.limit:.0f} s of being told to, it is {word}",
+        where=_place(target),
+        hint="look at the machine's console and its controller's log, then run `up` again",
+    )
+
+
+def _stuck(target: Target, word: str) -> UserError:
+    return UserError(
+        f"its power state is still {word} after {target.limit:.0f} s",
+        where=_place(target),
+        hint="look at the machine's console and its controller's log, then run `up` again",
+    )
+
+
+def _broken(target: Target, error: Exception, *, shape: bool = False) -> UserError:
+    first = str(error).strip().splitlines()[0] if str(error).strip() else "it does not say why"
+    return UserError(
+        "the controller's answer has not the shape that Redfish gives it"
+        + f" ({first})" * bool(str(error).strip())
+        if shape
+        else f"the controller failed: {first}",
         where=_place(target),
         hint="look at the controller's log, then run `up` again",
     )

@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import json
 import sqlite3
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from infra import paths
@@ -93,7 +94,7 @@ class Simulation:
         row = self._db.execute("SELECT power FROM machine WHERE name = ?", (target.name,)).fetchone()
         return Facts(
             serial=_serial("machine", target.name),
-            uuid=target.uuid,
+            uuid=target.uuid or str(uuid.uuid5(uuid.NAMESPACE_URL, f"simulated:{target.name}")),
             power_state=Power(row[0]) if row else Power.OFF,
             model="simulated",
             manufacturer="simulated",

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from infra.provider.differences import Change
 
 
+SYSTEM = r"[A-Za-z0-9._-]+"
+"""Id of a Redfish resource."""
+
+
 class OnDelete(StrEnum):
     """What happens to a machine whose resource is deleted."""
 
@@ -52,6 +56,18 @@ class BmcInputs:
         "name of the credential in the site's credentials.yaml, never the secret",
         pattern=r"[A-Za-z0-9._-]+",
         like="a name of letters, digits, dots and dashes",
+    )
+    system: str | None = prop(
+        "id of the machine's ComputerSystem, where the controller shows more than one",
+        default=None,
+        pattern=SYSTEM,
+        like="a member's id, for example `System_0`",
+    )
+    accelerators_at: str | None = prop(
+        "id of the ComputerSystem that lists the machine's accelerators, if it is not its own",
+        default=None,
+        pattern=SYSTEM,
+        like="a member's id, for example `HGX_Baseboard_0`",
     )
 
 
@@ -99,6 +115,8 @@ def target_of(name: str, machine: MachineInputs, limit: float) -> Target:
         machine.bmc.port,
         machine.bmc.credential,
         machine.uuid,
+        machine.bmc.system,
+        machine.bmc.accelerators_at,
         limit,
         count_accelerators=machine.accelerators > 0,
     )

@@ -110,7 +110,8 @@ def test_power_goes_on_and_off_and_is_seen(driver, target):
 
 def test_the_next_boot_is_from_the_network(driver, target):
     asyncio.run(driver.set_boot_override(target, BootDevice.NETWORK))
-    assert driver._system(target).boot.target.value == "Pxe"
+    with driver._machine(target) as (_service, _client, system):
+        assert system.boot.target.value == "Pxe"
 
 
 def test_a_refused_password_names_the_machine_and_the_credential_and_no_secret(driver, target, identity):
