@@ -233,16 +233,28 @@ class Plan:
             return self.template.table(self, "nics")
         frame = positions.nic_frame(set(self._platforms))
         rails = {name: fabric.rails for name, fabric in self.site.fabrics.named().items()}
-        frame = frame.with_columns(
-            (pl.col("nic") % pl.col("fabric").replace_strict(rails, default=1, return_dtype=pl.Int32)).alias(
-                "rail"
+        nodes = self.node_frame.select(
+            pl.col("name").alias("node"), "platform", "pod", pl.col("pod_name"),
+        )  # fmt: skip
+        parts = []
+        for serving, pods in self.geometry.alike(self.scope):
+            # A kind that no fabric serves is its own name.
+            fabric = pl.col("kind").replace(serving) if serving else pl.col("kind")
+            interfaces = frame.with_columns(fabric.alias("fabric"))
+            interfaces = interfaces.with_columns(
+                (pl.col("nic") % pl.col("fabric").replace_strict(rails, default=1, return_dtype=pl.Int32))
+                .alias("rail")
+            )  # fmt: skip
+            own = nodes.filter(pl.col("pod").is_between(pods.start, pods.stop, closed="left"))
+            parts.append(own.join(interfaces, on="platform", how="inner", maintain_order="left_right"))
+        found = (
+            pl.concat(parts)
+            if parts
+            else nodes.clear().join(
+                frame.with_columns(pl.col("kind").alias("fabric"), pl.col("nic").alias("rail")), on="platform"
             )
         )
-        return self.node_frame.select(
-            pl.col("name").alias("node"), "platform", pl.col("pod_name").alias("pod")
-        ).join(frame, on="platform", how="inner", maintain_order="left_right").select(
-            "node", "interface", "fabric", "rail", "gbit", "pod"
-        )  # fmt: skip
+        return found.select("node", "interface", "fabric", "rail", "gbit", pl.col("pod_name").alias("pod"))
 
     @cached_property
     def switches(self) -> pl.DataFrame:

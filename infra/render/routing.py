@@ -83,7 +83,7 @@ def network_of(address: str) -> str:
 def host_routes(machine: Machine, fabric: Sequence[str]) -> tuple[Route, ...]:
     """All networks through one cable; of a fabric that leads to services before rails. Hosts speak no BGP."""
     cables = [(nic, nic.peer_address) for nic in machine.nics if nic.address and nic.peer_address]
-    for nic, gateway in sorted(cables, key=lambda cable: cable[0].fabric not in {"north-south", "storage"}):
+    for nic, gateway in sorted(cables, key=lambda cable: cable[0].kind not in {"north-south", "storage"}):
         return tuple(Route(_family(net), net, gateway, nic.name) for net in fabric)
     return ()
 

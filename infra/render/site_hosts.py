@@ -21,7 +21,7 @@ def hosts_of(planned: Plan, servers: Sequence[Machine]) -> Iterator[Host]:
             yield Host(machine.name, machine.loopback, str(machine.role), None)
     for pod in planned.pods:
         part = planned.pod(pod)
-        switches = part.switches.filter(part.switches["fabric"] != "out-of-band")
+        switches = part.switches.filter(~part.switches["fabric"].is_in(part.geometry.management_fabrics))
         roles = dict.fromkeys(switches["name"], Role.SWITCH) | dict.fromkeys(part.nodes["name"], Role.TRAY)
         found = part.addresses.filter(part.addresses["pool"] == "loopback").select("owner", "address")
         addresses = dict(found.iter_rows())

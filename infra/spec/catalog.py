@@ -30,7 +30,7 @@ class NicGroup(Part):
 
     name: Name
     fabric: Annotated[str, Field(pattern=r"^(east-west|north-south|storage)$", examples=["east-west"])]
-    """The fabric that they are cabled to."""
+    """The kind of fabric that they are cabled to."""
     count: Count
     speed: units.Speed
 

@@ -121,10 +121,8 @@ def _place(loc: Loc, name: str, site: Site) -> Iterator[Mistake]:
 def _fabrics(site: Site) -> Iterator[Mistake]:
     first: dict[str, str] = {}
     models = catalog.names("switches")
-    for key in ("east_west", "north_south", "out_of_band"):
-        fabric = getattr(site.fabrics, key)
-        if fabric is None:
-            continue
+    for name, fabric in site.fabrics.named().items():
+        key = name.replace("-", "_")
         order = ["rack", "scalable-unit", "pod", "hall", "building", "site"]
         for index, tier in enumerate(fabric.tiers):
             loc = ("fabrics", key, "tiers", index)

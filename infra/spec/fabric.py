@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, WithJsonSchema, field_validator
+from pydantic_core import PydanticCustomError
 
 from infra.spec.base import Count, Factor, Name, Part, Whole
 
@@ -20,6 +21,12 @@ Block = Literal["rack", "scalable-unit", "pod", "hall", "building", "site"]
 """Levels that a tier's switches can be counted over, from small to large."""
 
 BLOCKS: tuple[str, ...] = ("rack", "scalable-unit", "pod", "hall", "building", "site")
+
+
+Kind = Literal["east-west", "north-south", "storage", "out-of-band"]
+"""What a fabric is for; NICs of the catalog's platforms say which kind they are cabled to."""
+
+KINDS: tuple[str, ...] = ("east-west", "north-south", "storage", "out-of-band")
 
 
 class Tier(Part):
@@ -63,6 +70,23 @@ class Fabric(Part):
     """One network."""
 
     title: str = ""
+    kind: Kind | None = None
+    """Which ports of machines it is for: NICs of this `fabric` in the catalog, or management ports. The four
+    that have a name of their own are of the kind that they are named after; others must say it."""
+    pods: Annotated[
+        tuple[Count, Count] | None,
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"type": "integer", "minimum": 1},
+                    {"type": "string", "pattern": r"^[0-9]+ *- *[0-9]+$"},
+                    {"type": "null"},
+                ],
+                "examples": ["5-8"],
+            }
+        ),
+    ] = None
+    """Numbers of the pods that it is in, such as `5-8`; by default all. A pod has one fabric of a kind."""
     rails: Count = 1
     """NIC i of a node goes to rail i modulo this: its own first-tier switches."""
     planes: Split = 1
@@ -82,22 +106,57 @@ class Fabric(Part):
     """Of a fabric with a subnet manager; with any, all other adapters reach only the manager."""
     source: str = ""
 
+    @field_validator("pods", mode="before")
+    @classmethod
+    def _pods(cls, value: object) -> object:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return (value, value)
+        if isinstance(value, str):
+            first, dash, last = (text.strip() for text in value.partition("-"))
+            numbers = [int(text) for text in (first, last) if text.isascii() and text.isdigit()]
+            if dash and len(numbers) == 2 and numbers[0] <= numbers[1] and len(value) < 20:
+                return tuple(numbers)
+            raise PydanticCustomError(
+                "pods", "{message}|{hint}",
+                {"message": f"{value!r} is not a range of pods", "hint": "write it like `5-8`"},
+            )  # fmt: skip
+        return value
+
+    def scope(self, pods: int) -> range:
+        """Indices of the pods that it is in, of so many."""
+        return range(pods) if self.pods is None else range(self.pods[0] - 1, self.pods[1])
+
 
 class Fabrics(Part):
-    """The site's networks; each is left out where the site has none."""
+    """The site's networks; each is left out where the site has none.
+
+    Further ones have names of their own and say their `kind`: InfiniBand in some pods and RoCE in others are
+    two of the kind `east-west`.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Fabric] = Field(init=False)
 
     east_west: Fabric | None = None
     """Accelerator to accelerator."""
     north_south: Fabric | None = None
     """Hosts to storage, services and the world."""
+    storage: Fabric | None = None
+    """Hosts to storage servers, where that is a network of its own."""
     out_of_band: Fabric | None = None
     """Management ports."""
 
     def named(self) -> dict[str, Fabric]:
-        """Those that the site has, by the name that NICs refer to (`east-west`)."""
+        """Those that the site has, by name (`east-west`): the usual ones, then its own in order."""
         every = {
             "east-west": self.east_west,
             "north-south": self.north_south,
+            "storage": self.storage,
             "out-of-band": self.out_of_band,
+            **{key.replace("_", "-"): fabric for key, fabric in self.__pydantic_extra__.items()},
         }
         return {name: fabric for name, fabric in every.items() if fabric}
+
+    def kinds(self) -> dict[str, str]:
+        """Kind of each fabric that the site has, by name."""
+        return {name: fabric.kind or name for name, fabric in self.named().items()}

@@ -24,9 +24,9 @@ ROUTED = {"bgp", "static"}
 def network_mistakes(site: Site) -> Iterator[Mistake]:
     """All of them; fabrics with unknown switch models are left out, since that is told already."""
     known = catalog.names("switches")
-    for key in ("east_west", "north_south", "out_of_band"):
-        fabric = getattr(site.fabrics, key)
-        if fabric is None or any(tier.switch not in known for tier in fabric.tiers):
+    for name, fabric in site.fabrics.named().items():
+        key = name.replace("-", "_")
+        if any(tier.switch not in known for tier in fabric.tiers):
             continue
         yield from _systems(("fabrics", key), fabric)
         yield from _partitions(("fabrics", key), fabric, site)

@@ -16,7 +16,7 @@ from infra.spec.fabric import BLOCKS
 if TYPE_CHECKING:
     from infra.spec.catalog import Switch
     from infra.spec.fabric import Fabric
-    from infra.spec.layout import Layout
+    from infra.spec.layout import Layout, Rack
     from infra.spec.site import Site
 
 
@@ -25,7 +25,9 @@ class ResolvedTier:
     """One tier with every number known.
 
     Attributes:
-        fabric: `east-west`, `north-south` or `out-of-band`.
+        fabric: name of its fabric.
+        kind: what the fabric is for; see `fabric.Kind`.
+        pods: indices of the pods that the fabric is in.
         level: 0 for the tier that hosts are cabled to.
         name: as declared.
         model: switch model.
@@ -39,6 +41,8 @@ class ResolvedTier:
     """
 
     fabric: str
+    kind: str
+    pods: range
     level: int
     name: str
     model: Switch
@@ -108,17 +112,34 @@ def blocks_within(layout: Layout, small: str, large: str) -> int:
     return math.prod(steps[level] for level in BLOCKS[first:last])
 
 
-def nics_on(site: Site, fabric: str) -> int:
-    """NICs that a node of the layout's rule has on a fabric; management ports of a rack for out-of-band.
+def layout_of(site: Site, fabric: Fabric) -> Layout:
+    """The layout with only the pods that a fabric is in."""
+    if fabric.pods is None:
+        return site.layout
+    return site.layout.model_copy(update={"pods": len(fabric.scope(site.layout.pods))})
 
-    Exceptions do not count: one row of other racks must not change how many switches every row has.
+
+def rack_of(site: Site, fabric: Fabric) -> Rack:
+    """The rack that a fabric's host ports are counted by: the layout's, or another that all its pods have.
+
+    Exceptions else do not count: one row of other racks must not change how many switches every row has.
     """
-    form = forms.form_of(site.layout.rack)
-    if fabric == "out-of-band":
+    if fabric.pods is None:
+        return site.layout.rack
+    other = {entry.at: entry.rack for entry in site.exceptions if entry.rack}
+    racks = [other.get(f"pod-{index + 1:02d}") for index in fabric.scope(site.layout.pods)]
+    first = racks[0]
+    return first if first is not None and all(racks) else site.layout.rack
+
+
+def nics_on(site: Site, name: str, fabric: Fabric) -> int:
+    """NICs that a node of the rule's rack has on a fabric; management ports of a rack for out-of-band."""
+    form, kind = forms.form_of(rack_of(site, fabric)), fabric.kind or name
+    if kind == "out-of-band":
         return management_room(form)
     return max(
         (
-            sum(group.count for group in catalog.platform(slot.platform).node.nics if group.fabric == fabric)
+            sum(group.count for group in catalog.platform(slot.platform).node.nics if group.fabric == kind)
             for slot in form.slots
         ),
         default=0,
@@ -144,16 +165,17 @@ def management_room(form: forms.Form) -> int:
 
 def endpoints(site: Site, name: str, fabric: Fabric) -> int:
     """Host ports that a first-tier block must take on each rail and plane, by the layout's rule."""
-    per = fabric.tiers[0].per
-    lanes = math.ceil(nics_on(site, name) / fabric.rails)
+    per, kind = fabric.tiers[0].per, fabric.kind or name
+    lanes = math.ceil(nics_on(site, name, fabric) / fabric.rails)
     racks = blocks_within(site.layout, "rack", per) if per != "rack" else 1
-    if name == "out-of-band":
+    if kind == "out-of-band":
         return lanes * racks
-    each = forms.form_of(site.layout.rack).capacity
+    each = forms.form_of(rack_of(site, fabric)).capacity
+    pods = fabric.scope(site.layout.pods)
     attached: dict[str, list[tuple[int, int]]] = {}
     for server in site.servers:
-        if server.attach:
-            own = sum(g.count for g in catalog.platform(server.platform).node.nics if g.fabric == name)
+        if server.attach and int(server.attach[4:]) - 1 in pods:
+            own = sum(g.count for g in catalog.platform(server.platform).node.nics if g.fabric == kind)
             attached.setdefault(server.attach, []).append((server.count, math.ceil(own / fabric.rails)))
     servers = max(
         (
@@ -182,6 +204,7 @@ def even(least: int, uplinks: int) -> int:
 def resolve(site: Site, name: str, fabric: Fabric) -> tuple[ResolvedTier, ...]:
     """All tiers of a fabric, from the hosts up."""
     result: list[ResolvedTier] = []
+    layout, kind, pods = layout_of(site, fabric), fabric.kind or name, fabric.scope(site.layout.pods)
     for level, tier in enumerate(fabric.tiers):
         model = catalog.switch(tier.switch)
         breakout = tier.breakout or fabric.breakout
@@ -192,7 +215,7 @@ def resolve(site: Site, name: str, fabric: Fabric) -> tuple[ResolvedTier, ...]:
         else:
             lower = result[-1]
             sets = tier.groups
-            blocks = blocks_within(site.layout, lower.per, tier.per)
+            blocks = blocks_within(layout, lower.per, tier.per)
             into_one_set = (
                 lower.sets * lower.count
                 if sets == 1
@@ -202,9 +225,9 @@ def resolve(site: Site, name: str, fabric: Fabric) -> tuple[ResolvedTier, ...]:
         count = tier.count or even(math.ceil(needed / down), result[-1].up if result else 1)
         result.append(
             ResolvedTier(
-                fabric=name, level=level, name=tier.name, model=model, per=tier.per, planes=fabric.planes,
-                sets=sets, count=count, ports=ports, down=down, up=tier.up, by_rail=tier.group_by == "rail",
-                needed=math.ceil(needed / count), breakout=breakout,
+                fabric=name, kind=kind, pods=pods, level=level, name=tier.name, model=model, per=tier.per,
+                planes=fabric.planes, sets=sets, count=count, ports=ports, down=down, up=tier.up,
+                by_rail=tier.group_by == "rail", needed=math.ceil(needed / count), breakout=breakout,
             )
         )  # fmt: skip
     return tuple(result)

@@ -26,7 +26,7 @@ def host_links(geometry: Geometry, tier: TierFrame, ends: pl.DataFrame, pods: ra
         ends: pod, su, rack (indices), position (in its rack for rack tiers, else in its scalable unit,
         counted in
             ports of one rail), rail, nic, gbit, a (device row), a_port.
-        pods: the scope.
+        pods: those of the scope that the fabric is in.
 
     Returns:
         a, a_port, z (switch row), z_index (port index), pod, rail, plane, gbit; ends that find no port are
@@ -116,7 +116,7 @@ def _block(
 ) -> tuple[pl.Expr, pl.Expr]:
     """Index of the lower block in its upper block, and of the upper block in the scope."""
     order = {"rack": geometry.racks, "scalable-unit": geometry.sus}
-    block = pl.col("block")
+    block = pl.col("block") - _before(geometry, below)
     if below.per == above.per:
         return pl.lit(0, pl.Int32), pl.col("local")
     size = 1
@@ -124,29 +124,34 @@ def _block(
     if level == "rack":
         size *= order["rack"]
         level = "scalable-unit"
+    start = pods.start - below.pods.start
     if above.per == "scalable-unit":
-        return block % size, block // size - pods.start * geometry.sus
+        return block % size, block // size - start * geometry.sus
     if level == "scalable-unit":
         size *= order["scalable-unit"]
     if above.per == "pod":
-        return block % size, block // size - pods.start
+        return block % size, block // size - start
     inside = size if below.per in {"rack", "scalable-unit", "pod"} else 1
     if below.per in {"hall", "building"}:
         ratio = geometry.blocks_per(above.per) // geometry.blocks_per(below.per)
-        return block % ratio, block // ratio - _first(geometry, above.per, pods)
+        return block % ratio, block // ratio - start // geometry.blocks_per(above.per)
     span = inside * geometry.blocks_per(above.per)
-    return block % span, block // span - _first(geometry, above.per, pods)
+    return block % span, block // span - start // geometry.blocks_per(above.per)
 
 
-def _first(geometry: Geometry, per: str, pods: range) -> int:
-    return pods.start // geometry.blocks_per(per)
+def _before(geometry: Geometry, tier: ResolvedTier) -> int:
+    """Blocks of a tier's level before the first pod that its fabric is in."""
+    start = tier.pods.start
+    if tier.per in {"hall", "building", "site"}:
+        return start // geometry.blocks_per(tier.per)
+    return start * {"rack": geometry.sus * geometry.racks, "scalable-unit": geometry.sus, "pod": 1}[tier.per]
 
 
 def nic_ends(geometry: Geometry, tier: ResolvedTier, node_frame: pl.DataFrame, pods: range) -> pl.DataFrame:
     """Host ends of a data fabric, for `host_links`; `a` is the node's row."""
     platforms = {slot.platform for form in geometry.forms for slot in form.slots}
     rails = tier.sets
-    interfaces = nic_frame_of(platforms).filter(pl.col("fabric") == tier.fabric).select(
+    interfaces = nic_frame_of(platforms).filter(pl.col("kind") == tier.kind).select(
         "platform", "nic", pl.col("interface").alias("a_port"), "gbit",
         (pl.col("nic") % rails).alias("rail"), (pl.col("nic") // rails).alias("lane"),
     )  # fmt: skip
@@ -159,6 +164,8 @@ def nic_ends(geometry: Geometry, tier: ResolvedTier, node_frame: pl.DataFrame, p
         (pl.col("su") * geometry.unit.width(tier.fabric, geometry.racks)).cast(pl.Int32).alias("base"),
         (pl.col("rack") * geometry.unit.width(tier.fabric, 1)).cast(pl.Int32).alias("before"),
     )  # fmt: skip
+    if tier.pods != range(geometry.pods):
+        frame = frame.filter(pl.col("pod").is_between(pods.start, pods.stop, closed="left"))
     if units:
         keys = ["pod", "su", "rack"]
         other = _mixed(geometry, tier.fabric, units)
@@ -193,13 +200,15 @@ def _mixed(geometry: Geometry, fabric: str, units: Mapping[tuple[int, int], Unit
     return pl.DataFrame(rows, schema=dict.fromkeys(names, pl.Int32), orient="row")
 
 
-def management_ends(tier: ResolvedTier, ports: pl.DataFrame) -> pl.DataFrame:
+def management_ends(tier: ResolvedTier, ports: pl.DataFrame, pods: range) -> pl.DataFrame:
     """Ends of the out-of-band fabric, for `host_links`.
 
     Args:
         tier: the out-of-band fabric's first tier.
         ports: see `positions.management`.
+        pods: those of the scope that the fabric is in.
     """
+    ports = ports.filter(pl.col("pod").is_between(pods.start, pods.stop, closed="left"))
     position = {
         "rack": pl.col("position"),
         "scalable-unit": pl.col("rack") * pl.col("ports") + pl.col("position"),

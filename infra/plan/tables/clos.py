@@ -52,6 +52,7 @@ class Graph:
 
     def __init__(self, geometry: Geometry, tiers: tuple[ResolvedTier, ...]) -> None:
         self.geometry, self.tiers = geometry, tiers
+        self.layout = geometry.layout_of(tiers[0])
         self.full = all(below.up >= above.count for below, above in pairwise(tiers))
         """Whether each lower switch reaches every switch of its upper set."""
         self.by_rail = all(tier.by_rail for tier in tiers[1:])
@@ -59,7 +60,7 @@ class Graph:
 
     def blocks(self, tier: ResolvedTier) -> int:
         """Blocks of a tier in the top block."""
-        layout, top = self.geometry.site.layout, self.tiers[-1].per
+        layout, top = self.layout, self.tiers[-1].per
         if tier.per == top:
             return 1
         if top in INSIDE:
@@ -76,12 +77,12 @@ class Graph:
         if above.per == self.tiers[-1].per:
             ratio = self.blocks(below)
         elif above.per in INSIDE:
-            ratio = blocks_within(self.geometry.site.layout, below.per, above.per)
+            ratio = blocks_within(self.layout, below.per, above.per)
         else:
             pods = self.geometry.blocks_per(above.per)
             inside = below.per in INSIDE
             ratio = (
-                pods * blocks_within(self.geometry.site.layout, below.per, "pod")
+                pods * blocks_within(self.layout, below.per, "pod")
                 if inside
                 else math.ceil(pods / self.geometry.blocks_per(below.per))
             )
@@ -238,4 +239,5 @@ def block_name(geometry: Geometry, per: str, block: int) -> str:
 def leaf_name(geometry: Geometry, tier: ResolvedTier, leaf: Leaf) -> str:
     """Name of a leaf of the first plane."""
     ordinal = leaf.rail * tier.count + leaf.index
-    return f"{block_name(geometry, tier.per, leaf.block)}-{tier.name}-{ordinal + 1:02d}"
+    first = tier.pods.start * blocks_within(geometry.site.layout, tier.per, "pod")
+    return f"{block_name(geometry, tier.per, first + leaf.block)}-{tier.name}-{ordinal + 1:02d}"

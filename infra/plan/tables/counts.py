@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from infra.plan.tables import switching
 from infra.spec import catalog, tiers
 
 if TYPE_CHECKING:
@@ -64,26 +64,30 @@ def counts(plan: Tables) -> Counts:
     geometry = plan.geometry
     total = Counts()
     touched = {area.pod for area, exception, form in geometry.areas if form is not None or exception.missing}
-    plain = sum(pod not in touched for pod in plan.scope)
-    _add(total, _pod(geometry, None), plain)
+    plain = Counter(geometry.served(pod) for pod in plan.scope if pod not in touched)
+    for served, times in plain.items():
+        _add(total, _pod(geometry, None, served), times)
     for pod in sorted(touched & set(plan.scope)):
-        _add(total, _pod(geometry, pod), 1)
+        _add(total, _pod(geometry, pod, geometry.served(pod)), 1)
     if plan.site_level and plan.scope:
-        blocks = len(plan.scope)
-        for tier in geometry.every_tier:
-            if tier.per in {"hall", "building", "site"}:
-                number = -(-blocks // geometry.blocks_per(tier.per)) * tier.per_block
-                total.switches[tier.fabric, tier.level] += number
-                watts = total.watts.get(tier.fabric, 0.0)
-                total.watts[tier.fabric] = watts + number * tier.model.power
-        for fabric, own in geometry.tiers.items():
-            for lower, upper in pairwise(own):
-                if lower.per in {"hall", "building", "site"}:
-                    below = -(-blocks // geometry.blocks_per(lower.per)) * lower.per_block
-                    total.cables[fabric, step_name(upper.level)] += below * lower.up
+        _above(plan, total)
     for fabric, number in _server_cables(plan).items():
         total.cables[fabric, step_name(0)] += number
     return total
+
+
+def _above(plan: Tables, total: Counts) -> None:
+    """Add the switches above pods, and the cables between them."""
+    for fabric, own in plan.geometry.tiers.items():
+        for level, tier in enumerate(own):
+            if tier.per not in {"hall", "building", "site"}:
+                continue
+            pods = len(switching.shared(plan.scope, tier.pods))
+            number = -(-pods // plan.geometry.blocks_per(tier.per)) * tier.per_block
+            total.switches[fabric, level] += number
+            total.watts[fabric] = total.watts.get(fabric, 0.0) + number * tier.model.power
+            if level + 1 < len(own):
+                total.cables[fabric, step_name(level + 1)] += number * tier.up
 
 
 def _add(total: Counts, part: Counts, times: int) -> None:
@@ -93,23 +97,25 @@ def _add(total: Counts, part: Counts, times: int) -> None:
             target[key] = target.get(key, 0) + number * times
 
 
-def _pod(geometry: Geometry, pod: int | None) -> Counts:
-    """One pod's numbers; `pod` is None for one without exceptions."""
-    key = f"counts of {pod}"
+def _pod(geometry: Geometry, pod: int | None, served: tuple[str, ...]) -> Counts:
+    """One pod's numbers; `pod` is None for one without exceptions. It is in the fabrics that are named."""
+    key = f"counts of {pod} in {' '.join(served)}"
     known = geometry.memo.get(key)
     if not isinstance(known, Counts):
-        known = geometry.memo[key] = _count_pod(geometry, pod)
+        known = geometry.memo[key] = _count_pod(geometry, pod, served)
     return known
 
 
-def _count_pod(geometry: Geometry, pod: int | None) -> Counts:
+def _count_pod(geometry: Geometry, pod: int | None, served: tuple[str, ...]) -> Counts:
     result = Counts()
     hosts: Counter[str] = Counter()
     for (form, empty), number in _rack_kinds(geometry, pod).items():
         _count_racks(geometry, result, hosts, (form, empty, number))
     layout = geometry.site.layout
-    for fabric, own in geometry.tiers.items():
-        result.cables[fabric, step_name(0)] = min(hosts[fabric] * own[0].planes, _capacity(geometry, own[0]))
+    for fabric in served:
+        own = geometry.tiers[fabric]
+        ports = hosts[own[0].kind] * own[0].planes
+        result.cables[fabric, step_name(0)] = min(ports, _capacity(geometry, own[0]))
         inside = [tier for tier in own if tier.per in {"rack", "scalable-unit", "pod"}]
         for tier in inside:
             switches = tiers.blocks_within(layout, tier.per, "pod") * tier.per_block
@@ -142,7 +148,7 @@ def _rack_kinds(geometry: Geometry, pod: int | None) -> Counter[tuple[int, froze
 def _count_racks(
     geometry: Geometry, result: Counts, hosts: Counter[str], kind: tuple[int, frozenset[int], int]
 ) -> None:
-    """Add equal racks (form, empty slots, how many) and their host ports by fabric."""
+    """Add equal racks (form, empty slots, how many) and their host ports by kind of fabric."""
     form, empty, number = kind
     entry = geometry.forms[form]
     result.racks[form] += number
@@ -168,10 +174,10 @@ def _capacity(geometry: Geometry, tier: ResolvedTier) -> int:
 def _server_cables(plan: Tables) -> Counter[str]:
     result: Counter[str] = Counter()
     for server in plan.site.servers:
-        if server.attach and int(server.attach[4:]) - 1 in plan.scope:
+        if server.attach and (pod := int(server.attach[4:]) - 1) in plan.scope:
+            serving = plan.geometry.serving(pod)
             for group in catalog.platform(server.platform).node.nics:
-                if group.fabric in plan.geometry.tiers:
-                    result[group.fabric] += (
-                        group.count * server.count * plan.geometry.tiers[group.fabric][0].planes
-                    )
+                if fabric := serving.get(group.fabric):
+                    planes = plan.geometry.tiers[fabric][0].planes
+                    result[fabric] += group.count * server.count * planes
     return result

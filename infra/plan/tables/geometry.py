@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from infra.spec.forms import Form
-    from infra.spec.layout import Exception_, Rack
+    from infra.spec.layout import Exception_, Layout, Rack
     from infra.spec.site import Site
     from infra.spec.tiers import ResolvedTier
 
@@ -39,7 +39,7 @@ class Unit:
 
     Attributes:
         stride: slots that its largest rack has room for.
-        lanes: NICs of its largest node on a rail, by fabric.
+        lanes: NICs of its largest node on a rail, by data fabric.
         ports: management ports that its largest rack has room for.
         nics: interfaces of its largest node, over all fabrics.
     """
@@ -50,10 +50,11 @@ class Unit:
     nics: int
 
     def width(self, fabric: str, racks: int) -> int:
-        """Host ports on one rail that it takes on a fabric."""
-        if fabric == "out-of-band":
+        """Host ports on one rail that it takes on a fabric; management ports on an out-of-band one."""
+        lanes = dict(self.lanes).get(fabric)
+        if lanes is None:
             return self.ports * racks
-        return self.stride * racks * dict(self.lanes).get(fabric, 0)
+        return self.stride * racks * lanes
 
 
 class Geometry:
@@ -66,6 +67,7 @@ class Geometry:
         self.sus = layout.scalable_units_per_pod
         self.racks, self._last = forms.racks_per_unit(layout)
         self.tiers = tiers.resolve_all(site)
+        self.kinds = site.fabrics.kinds()
         self._forms: list[Form] = [forms.form_of(layout.rack)]
         self.declared: list[Rack] = [layout.rack]
         self.areas: list[tuple[Area, Exception_, int | None]] = []
@@ -102,10 +104,10 @@ class Geometry:
         chosen = [self.forms[form] for form in used]
         lanes = []
         for name, fabric in self.site.fabrics.named().items():
-            if name == "out-of-band":
+            if self.kinds[name] == "out-of-band":
                 continue
             most = max(
-                (nics(slot.platform, name) for form in chosen for slot in form.slots),
+                (nics(slot.platform, self.kinds[name]) for form in chosen for slot in form.slots),
                 default=0,
             )
             lanes.append((name, -(-most // fabric.rails)))
@@ -144,7 +146,7 @@ class Geometry:
 
     def lanes_of(self, form: int, fabric: str) -> int:
         """NICs of a rack's largest node on one rail of a data fabric."""
-        most = max((nics(slot.platform, fabric) for slot in self.forms[form].slots), default=0)
+        most = max((nics(slot.platform, self.kinds[fabric]) for slot in self.forms[form].slots), default=0)
         return -(-most // self.site.fabrics.named()[fabric].rails)
 
     def rack_widths(self, pod: int, su: int, fabric: str) -> list[int]:
@@ -163,17 +165,44 @@ class Geometry:
         units = self.units(range(pod, pod + 1))
 
         def of(index: int) -> int:
-            if tier.fabric == "out-of-band":
+            if tier.kind == "out-of-band":
                 return units.get((pod, index), self.unit).width(tier.fabric, self.racks)
             return sum(self.rack_widths(pod, index, tier.fabric))
 
         if tier.per == "rack":
             unit = units.get((pod, su), self.unit)
-            data = tier.fabric != "out-of-band"
+            data = tier.kind != "out-of-band"
             return max(self.rack_widths(pod, su, tier.fabric)) if data else unit.width(tier.fabric, 1)
         if tier.per == "scalable-unit":
             return of(su)
         return sum(of(index) for index in range(self.sus))
+
+    def serving(self, pod: int) -> dict[str, str]:
+        """Fabrics that a pod is in: kind → name."""
+        return {own[0].kind: name for name, own in self.tiers.items() if pod in own[0].pods}
+
+    def alike(self, scope: range) -> Iterator[tuple[dict[str, str], range]]:
+        """Runs of pods in the same fabrics: kind → name, and the pods."""
+        start = scope.start
+        while start < scope.stop:
+            serving, stop = self.serving(start), start + 1
+            while stop < scope.stop and self.serving(stop) == serving:
+                stop += 1
+            yield serving, range(start, stop)
+            start = stop
+
+    @cached_property
+    def management_fabrics(self) -> list[str]:
+        """Names of the out-of-band fabrics, whose switches are no machines of the site."""
+        return [name for name, kind in self.kinds.items() if kind == "out-of-band"]
+
+    def served(self, pod: int) -> tuple[str, ...]:
+        """Names of the fabrics that a pod is in."""
+        return tuple(name for name, own in self.tiers.items() if pod in own[0].pods)
+
+    def layout_of(self, tier: ResolvedTier) -> Layout:
+        """The layout with only the pods that a tier's fabric is in."""
+        return tiers.layout_of(self.site, self.site.fabrics.named()[tier.fabric])
 
     def blocks_per(self, per: str) -> int:
         """Pods in a block at or above pod level; for `site`, more than there can ever be."""
@@ -205,9 +234,9 @@ def area_of(name: str) -> Area:
     return Area(pod, su, rack)
 
 
-def nics(platform: str, fabric: str) -> int:
-    """NICs of a platform's node on a fabric."""
-    return sum(group.count for group in catalog.platform(platform).node.nics if group.fabric == fabric)
+def nics(platform: str, kind: str) -> int:
+    """NICs of a platform's node on a kind of fabric."""
+    return sum(group.count for group in catalog.platform(platform).node.nics if group.fabric == kind)
 
 
 def _interfaces(platform: str) -> int:

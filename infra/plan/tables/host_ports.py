@@ -97,7 +97,7 @@ def _seats(geometry: Geometry, levels: tuple[str, ...]) -> tuple[dict[tuple[str,
     """First seat of each tier of these levels, and seats in all; each block has room for more switches."""
     layout, found, start = geometry.site.layout, {}, 0
     for tier in geometry.every_tier:
-        if tier.per in levels and tier.fabric != "out-of-band":
+        if tier.per in levels and tier.kind != "out-of-band":
             found[tier.fabric, tier.level] = start
             blocks = tiers.blocks_within(
                 layout, tier.per, "pod" if tier.per in switching.INSIDE else "site"

@@ -10,6 +10,7 @@ import polars as pl
 from infra.plan.tables import cabling, positions, switching
 from infra.plan.tables.counts import step_name
 from infra.spec import rooms, tiers
+from infra.spec.fabric import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,11 +20,9 @@ if TYPE_CHECKING:
     from infra.plan.tables.tables import Tables
     from infra.spec.tiers import ResolvedTier
 
-FABRICS = pl.Enum(["east-west", "north-south", "out-of-band"])
 STEPS = pl.Enum([step_name(level) for level in range(8)])
 
 LINK_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
-    "fabric": FABRICS,
     "tier": STEPS,
     "pod": pl.String,
     "rail": pl.Int16,
@@ -46,12 +45,17 @@ def links(plan: Tables) -> pl.DataFrame:
     if plan.template:
         return plan.template.links(plan)
     frames = [part for _, part in link_parts(plan)]
-    return pl.concat(frames) if frames else no_links()
+    return pl.concat(frames) if frames else no_links(plan.geometry)
 
 
-def no_links() -> pl.DataFrame:
+def fabrics(geometry: Geometry) -> pl.Enum:
+    """Names of a site's fabrics, as the column type of tables with a row for each cable."""
+    return pl.Enum(list(dict.fromkeys((*KINDS, *geometry.tiers))))
+
+
+def no_links(geometry: Geometry) -> pl.DataFrame:
     """The cables of a site without fabrics."""
-    return pl.DataFrame(schema=LINK_SCHEMA)
+    return pl.DataFrame(schema={"fabric": fabrics(geometry), **LINK_SCHEMA})
 
 
 def link_parts(plan: Tables) -> Iterator[tuple[ResolvedTier, pl.DataFrame]]:
@@ -59,36 +63,40 @@ def link_parts(plan: Tables) -> Iterator[tuple[ResolvedTier, pl.DataFrame]]:
     frames = {(frame.tier.fabric, frame.tier.level): frame for frame in plan.tier_frames}
     for fabric in plan.geometry.tiers.values():
         tiers = [frames[tier.fabric, tier.level] for tier in fabric]
-        host = cabling.host_links(plan.geometry, tiers[0], _ends(plan, tiers[0]), plan.scope)
+        pods = switching.shared(plan.scope, fabric[0].pods)
+        if not pods and plan.scope:
+            continue
+        host = cabling.host_links(plan.geometry, tiers[0], _ends(plan, tiers[0], pods), pods)
         yield fabric[0], named(plan, host, tiers[0], None)
         for lower, upper in pairwise(tiers):
             if plan.site_level or lower.tier.per in switching.INSIDE:
-                cables = cabling.uplinks(plan.geometry, lower, upper, plan.scope)
+                cables = cabling.uplinks(plan.geometry, lower, upper, pods)
                 yield upper.tier, named(plan, cables, upper, lower)
 
 
 def crossing(plan: Tables) -> pl.DataFrame:
     """Cables from the scope's pods to the switches above them."""
     frames = {(frame.tier.fabric, frame.tier.level): frame for frame in plan.tier_frames}
-    parts = [no_links()]
+    parts = [no_links(plan.geometry)]
     for fabric in plan.geometry.tiers.values():
         for below, above in pairwise(fabric):
             if below.per in switching.INSIDE and above.per not in switching.INSIDE:
                 lower, upper = frames[below.fabric, below.level], frames[above.fabric, above.level]
-                cables = cabling.uplinks(plan.geometry, lower, upper, plan.scope)
+                pods = switching.shared(plan.scope, below.pods)
+                cables = cabling.uplinks(plan.geometry, lower, upper, pods)
                 parts.append(named(plan, cables, upper, lower))
     return pl.concat(parts)
 
 
-def _ends(plan: Tables, tier: TierFrame) -> pl.DataFrame:
-    if tier.tier.fabric == "out-of-band":
-        return cabling.management_ends(tier.tier, plan.management_frame)
-    ends = cabling.nic_ends(plan.geometry, tier.tier, plan.node_frame, plan.scope)
-    servers = _server_ends(plan, tier, ends)
+def _ends(plan: Tables, tier: TierFrame, pods: range) -> pl.DataFrame:
+    if tier.tier.kind == "out-of-band":
+        return cabling.management_ends(tier.tier, plan.management_frame, pods)
+    ends = cabling.nic_ends(plan.geometry, tier.tier, plan.node_frame, pods)
+    servers = _server_ends(plan, tier, ends, pods)
     return pl.concat([ends, servers.cast(ends.schema)]) if servers.height else ends
 
 
-def _server_ends(plan: Tables, tier: TierFrame, trays: pl.DataFrame) -> pl.DataFrame:
+def _server_ends(plan: Tables, tier: TierFrame, trays: pl.DataFrame, pods: range) -> pl.DataFrame:
     """Ports of servers follow those that the pod's first block has room for, each group with its own room.
 
     Where the block has no more, a server takes the ports that a missing tray leaves free.
@@ -98,8 +106,8 @@ def _server_ends(plan: Tables, tier: TierFrame, trays: pl.DataFrame) -> pl.DataF
     row = plan.node_frame.height + plan.companion_frame.height
     groups: dict[int, list[tuple[int, int, pl.DataFrame]]] = {}
     for server in plan.site.servers:
-        mine = positions.nic_frame({server.platform}).filter(pl.col("fabric") == spec.fabric)
-        if server.attach and (pod := int(server.attach[4:]) - 1) in plan.scope:
+        mine = positions.nic_frame({server.platform}).filter(pl.col("kind") == spec.kind)
+        if server.attach and (pod := int(server.attach[4:]) - 1) in pods:
             groups.setdefault(pod, []).append((row, server.count, mine))
         row += server.count
     for pod, own in groups.items():
@@ -143,7 +151,7 @@ def named(plan: Tables, cables: pl.DataFrame, upper: TierFrame, lower: TierFrame
     a_port = cables["a_port"] if lower is None else _ports(lower, cables["a_index"])
     pods = pl.Series(plan.geometry.pod_names, dtype=pl.String)
     return cables.select(
-        pl.lit(upper.tier.fabric).cast(FABRICS).alias("fabric"),
+        pl.lit(upper.tier.fabric).cast(fabrics(plan.geometry)).alias("fabric"),
         pl.lit(step_name(upper.tier.level)).cast(STEPS).alias("tier"),
         pods.gather(cables["pod"].cast(pl.UInt32)).alias("pod"),
         pl.col("rail").cast(pl.Int16),

@@ -22,7 +22,7 @@ class Nic:
     Attributes:
         name: interface name in the operating system, for example `data0`.
         mac: lower-case with colons; locally administered for stand-ins.
-        fabric: `east-west`, `north-south`, `storage` or `out-of-band`.
+        fabric: name of the fabric that it is in; its kind where no fabric serves it.
         rail: rail number on the east-west fabric, else None.
         gbit: nominal speed in Gbit/s.
         address: own address with prefix length, for example `10.64.0.1/31`; None if unnumbered.
@@ -30,6 +30,7 @@ class Nic:
         peer_address: the other end's address without prefix length.
         udp: (local, remote) ports on 127.0.0.1 that carry this cable between stand-ins; None on real
         hardware.
+        kind: what the fabric is for: `east-west`, `north-south` or `storage`.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Nic:
     peer: tuple[str, str] | None
     peer_address: str | None
     udp: tuple[int, int] | None
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)

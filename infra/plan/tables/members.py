@@ -56,6 +56,7 @@ class _Members:
         self.plan, self.site, self.geometry, self.cables = plan, plan.site, plan.geometry, cables
         self.pools = addressing.pools(plan.geometry)
         self._pods: dict[int, _Members] = {}
+        self._fabrics: dict[int, dict[str, str]] = {}
         self.stand_ins = plan.site.stand_ins
         self.ports = HostPorts(self.stand_ins, plan.geometry) if self.stand_ins else None
         self.rails = {name: fabric.rails for name, fabric in plan.site.fabrics.named().items()}
@@ -93,9 +94,9 @@ class _Members:
             link = links.get(nic["interface"])
             offset = addressing.server_link_offset(place, nic["port"])
             peer = (link["z"], link["z_port"]) if link else None
-            yield self._nic(
-                nic, name, peer, (0, offset), self._cable(self._server(place), nic["port"], peer, far)
-            )
+            udp = self._cable(self._server(place), nic["port"], peer, far)
+            own = attach if isinstance(attach, int) else None
+            yield self._nic(nic, name, peer, (0, offset), udp, pod=own)
 
     def _attached(self, pod: int) -> _Members:
         """The pod that servers are cabled to."""
@@ -124,7 +125,7 @@ class _Members:
             nics = tuple(
                 self._nic(nic, name, peer := links.get((name, nic["interface"])),
                           (pod + 1, offsets[name, nic["interface"]]),
-                          self._cable(index, nic["port"], peer, self.switch_ports))
+                          self._cable(index, nic["port"], peer, self.switch_ports), pod=pod)
                 for nic in interfaces[row["platform"]]
             )  # fmt: skip
             result.append(
@@ -148,7 +149,7 @@ class _Members:
         table = plan.switches
         if not table.height:
             return []
-        table = table.filter(table["fabric"] != "out-of-band")
+        table = table.filter(~table["fabric"].is_in(self.geometry.management_fabrics))
         addresses = self._addresses()
         cables: dict[str, list[tuple[str, str, str, float, int | None, bool, str]]] = {}
         for r in self._cables():
@@ -174,9 +175,10 @@ class _Members:
                     far = far.split("/")[0] if far else None
                     if self.ports is not None and index is not None and remote is not None:
                         udp = (self.ports.cable(index, ports[port]), remote)
-                own_rail = rail if fabric == "east-west" else None
+                kind = self.geometry.kinds[fabric]
+                own_rail = rail if kind == "east-west" else None
                 nics.append(Nic(port, self._mac(row["name"], port), fabric, own_rail, int(gbit), address,
-                                (peer, peer_port), far, udp))  # fmt: skip
+                                (peer, peer_port), far, udp, kind))  # fmt: skip
             result.append(
                 self._machine(row["name"], Role.SWITCH, row["pod"], row["su"], row["rack"], row["unit"], None,
                               row["model"], addresses, index, tuple(nics))
@@ -242,19 +244,28 @@ class _Members:
 
     def _nic(
         self, nic: dict[str, object], machine: str, peer: tuple[str, str] | None, link: tuple[int, int],
-        udp: tuple[int, int] | None,
+        udp: tuple[int, int] | None, *, pod: int | None,
     ) -> Nic:  # fmt: skip
         far, address = self._pair(*link) if peer else (None, None)
-        fabric, index, gbit = str(nic["fabric"]), nic["nic"], nic["gbit"]
+        kind, index, gbit = str(nic["kind"]), nic["nic"], nic["gbit"]
+        fabric = self._serving(pod).get(kind, kind)
         assert isinstance(index, int)
         assert isinstance(gbit, float)
-        rail = index % self.rails.get(fabric, 1) if fabric == "east-west" else None
+        rail = index % self.rails.get(fabric, 1) if kind == "east-west" else None
         # Each end of a pair is written as it sees itself: own address with prefix, the peer's without.
         name = str(nic["interface"])
         return Nic(
             name, self._mac(machine, name), fabric, rail, int(gbit), address, peer,
-            far.split("/")[0] if far else None, udp,
+            far.split("/")[0] if far else None, udp, kind,
         )  # fmt: skip
+
+    def _serving(self, pod: int | None) -> dict[str, str]:
+        """Fabrics of a pod by kind; of a machine in none, nothing."""
+        if pod is None:
+            return {}
+        if pod not in self._fabrics:
+            self._fabrics[pod] = self.geometry.serving(pod)
+        return self._fabrics[pod]
 
     def _pair(self, block: int, offset: int) -> tuple[str | None, str | None]:
         """Addresses of a host link with prefix: the switch's (even) and the host's (odd)."""

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from infra.plan.tables.clos import Graph, leaf_name
-from infra.spec import catalog, tiers
+from infra.spec import catalog, forms, tiers
 
 if TYPE_CHECKING:
     from infra.plan.tables.geometry import Geometry
@@ -113,7 +113,7 @@ def _judge(geometry: Geometry, fabric: str) -> FabricPaths:
     apart = graph.apart
     names = (leaf_name(geometry, own[0], apart[0]), leaf_name(geometry, own[0], apart[1])) if apart else None
     return FabricPaths(
-        fabric=fabric, block=top, blocks=blocks_on_site(geometry, top), planes=own[0].planes,
+        fabric=fabric, block=top, blocks=blocks_on_site(geometry, own[-1]), planes=own[0].planes,
         rails_meet=not graph.by_rail, islands=islands,
         apart=names,
         paths_near=near, paths_far=far, hosts_gbit=total, bisection_gbit=least,
@@ -122,13 +122,13 @@ def _judge(geometry: Geometry, fabric: str) -> FabricPaths:
     )  # fmt: skip
 
 
-def blocks_on_site(geometry: Geometry, per: str) -> int:
-    """Blocks of a level on the whole site."""
-    if per == "site":
+def blocks_on_site(geometry: Geometry, tier: ResolvedTier) -> int:
+    """Blocks of a tier on the whole site."""
+    if tier.per == "site":
         return 1
-    return tiers.blocks_within(geometry.site.layout, per, "site") if per != "building" else math.ceil(
-        geometry.pods / geometry.blocks_per("building")
-    )  # fmt: skip
+    if tier.per == "building":
+        return math.ceil(len(tier.pods) / geometry.blocks_per("building"))
+    return tiers.blocks_within(geometry.layout_of(tier), tier.per, "site")
 
 
 def _levels(graph: Graph, own: tuple[ResolvedTier, ...]) -> list[float]:
@@ -142,14 +142,15 @@ def _levels(graph: Graph, own: tuple[ResolvedTier, ...]) -> list[float]:
 
 def host_speed(geometry: Geometry, fabric: str) -> float:
     """Gbit/s of the fastest host interface of the layout's rule on a fabric."""
-    if fabric == "out-of-band":
+    declared, kind = geometry.site.fabrics.named()[fabric], geometry.kinds[fabric]
+    if kind == "out-of-band":
         return 1.0
     return max(
         (
             group.speed
-            for slot in geometry.forms[0].slots
+            for slot in forms.form_of(tiers.rack_of(geometry.site, declared)).slots
             for group in catalog.platform(slot.platform).node.nics
-            if group.fabric == fabric
+            if group.fabric == kind
         ),
         default=0.0,
     )
@@ -172,7 +173,7 @@ def _tier(geometry: Geometry, graph: Graph, level: int, host_gbit: float) -> Tie
     lost = math.ceil(below.up / tier.count) / below.up if below and below.up else 0.0
     return TierPaths(
         name=tier.name, level=level,
-        switches=blocks_on_site(geometry, tier.per) * tier.per_block,
+        switches=blocks_on_site(geometry, tier) * tier.per_block,
         down_gbit=down, up_gbit=up, oversubscription=down / up if up else None, least=least, most=most,
         idle=idle(tier, above, graph) if above else 0, lost_ports=hosts, lost_share=lost,
         lost_tier_share=1 / tier.per_block, survives=graph.survives(level) if below else None,
@@ -223,16 +224,34 @@ def port_ends(geometry: Geometry, fabric: str) -> list[Ends]:
     """Kinds of cables of a fabric: each platform's interfaces, then each tier's uplinks."""
     own = geometry.tiers[fabric]
     result = []
-    platforms = [slot.platform for form in geometry.forms for slot in form.slots]
-    platforms += [entry.platform for entry in geometry.site.servers if entry.attach]
+    there = forms_in(geometry, own[0].pods)
+    platforms = [slot.platform for form in there for slot in geometry.forms[form].slots]
+    platforms += [
+        entry.platform
+        for entry in geometry.site.servers
+        if entry.attach and int(entry.attach[4:]) - 1 in own[0].pods
+    ]
     for platform in dict.fromkeys(platforms):
         result += [
             _ends(own[0], f"a NIC of {platform}", group.speed / own[0].planes)
             for group in catalog.platform(platform).node.nics
-            if group.fabric == fabric
+            if group.fabric == own[0].kind
         ]
     result += [_ends(above, f"a port of {below.name}", below.speed) for below, above in pairwise(own)]
     return result
+
+
+def forms_in(geometry: Geometry, pods: range) -> list[int]:
+    """Forms of racks that stand in some pods, in order."""
+    if pods == range(geometry.pods):
+        return list(range(len(geometry.forms)))
+    changed = geometry.overrides(pods)
+    found = set(changed.values())
+    places = len(pods) * geometry.sus
+    for rack in range(geometry.racks):
+        if sum(place[2] == rack for place in changed) < places:
+            found.add(geometry.default_form(rack))
+    return sorted(found)
 
 
 def _ends(tier: ResolvedTier, below: str, gbit: float) -> Ends:

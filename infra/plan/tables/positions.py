@@ -192,7 +192,7 @@ def nic_frame(platforms: Collection[str]) -> pl.DataFrame:
     """Interfaces of each platform's node.
 
     Returns:
-        platform, fabric, nic (index on its fabric), port (index over all), interface, gbit.
+        platform, kind (of fabric), nic (index on that), port (index over all), interface, gbit.
     """
     return _nic_frame(tuple(sorted(platforms)))
 
@@ -209,7 +209,7 @@ def _nic_frame(platforms: tuple[str, ...]) -> pl.DataFrame:
                 rows.append((name, group.fabric, nic, port, f"{group.name}{index}", group.speed))
                 seen[group.fabric] = nic + 1
                 port += 1
-    schema = {"platform": pl.String, "fabric": pl.String, "nic": pl.Int32, "port": pl.Int32,
+    schema = {"platform": pl.String, "kind": pl.String, "nic": pl.Int32, "port": pl.Int32,
               "interface": pl.String, "gbit": pl.Float64}  # fmt: skip
     return pl.DataFrame(rows, schema=schema, orient="row")
 

@@ -14,6 +14,7 @@ import polars as pl
 
 from infra.plan.tables.counts import counts
 from infra.spec import catalog
+from infra.spec.fabric import KINDS
 
 if TYPE_CHECKING:
     from infra.plan.tables.geometry import Geometry
@@ -26,7 +27,7 @@ class Balance:
     """IT watts of a whole site by what takes them, and the facility's watts at its PUE.
 
     Attributes:
-        compute, east_west, north_south, out_of_band, storage, management: watts.
+        compute, east_west, north_south, storage_network, out_of_band, storage, management: watts.
         rack: watts of a rack of the layout's form.
         pue: facility over IT.
         cap: watts of the grid connection; infinite where none is declared.
@@ -36,6 +37,7 @@ class Balance:
     compute: float
     east_west: float
     north_south: float
+    storage_network: float
     out_of_band: float
     storage: float
     management: float
@@ -47,7 +49,8 @@ class Balance:
     @property
     def other(self) -> float:
         """IT watts of all that is not compute."""
-        return self.east_west + self.north_south + self.out_of_band + self.storage + self.management
+        switches = self.east_west + self.north_south + self.storage_network + self.out_of_band
+        return switches + self.storage + self.management
 
     @property
     def it(self) -> float:
@@ -79,7 +82,9 @@ def _balance(whole: Tables) -> Balance:
     number = counts(whole)
     storage = site.storage.power or _servers(site, "storage")
     management = site.services.power or _servers(site, "management")
-    switches = {name: number.watts.get(name, 0.0) for name in ("east-west", "north-south", "out-of-band")}
+    switches = dict.fromkeys(KINDS, 0.0)
+    for name, watts in number.watts.items():
+        switches[geometry.kinds[name]] += watts
     other = sum(switches.values()) + storage + management
     pue = pue_of(site)
     cap = site.grid.power if site.grid else math.inf
@@ -96,8 +101,8 @@ def _balance(whole: Tables) -> Balance:
     weights = _weights(geometry)
     compute = sum(each * weights[index] for index, each in enumerate(forms))
     return Balance(
-        compute, switches["east-west"], switches["north-south"], switches["out-of-band"], storage, management,
-        forms[0], pue, cap, forms,
+        compute, switches["east-west"], switches["north-south"], switches["storage"], switches["out-of-band"],
+        storage, management, forms[0], pue, cap, forms,
     )  # fmt: skip
 
 

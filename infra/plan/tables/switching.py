@@ -57,14 +57,23 @@ def tier_frames(geometry: Geometry, rack_frame: pl.DataFrame, pods: range, above
         above: pods whose halls, buildings and site are meant by tiers above pods.
     """
     by_level = peers(geometry)
-    inside = [per for per in by_level if per in INSIDE]
-    blocks = {per: _blocks(geometry, rack_frame, pods, per) for per in inside}
-    return [
-        TierFrame(tier, _tier(geometry, tier, by_level[tier.per], blocks[tier.per]))
-        if tier.per in INSIDE
-        else upper_frame(geometry, tier, above)
-        for tier in geometry.every_tier
-    ]
+    blocks: dict[tuple[str, range], pl.DataFrame] = {}
+    result = []
+    for tier in geometry.every_tier:
+        if tier.per not in INSIDE:
+            result.append(upper_frame(geometry, tier, shared(above, tier.pods)))
+            continue
+        own = shared(pods, tier.pods)
+        if (tier.per, own) not in blocks:
+            blocks[tier.per, own] = _blocks(geometry, rack_frame, own, tier.per)
+        result.append(TierFrame(tier, _tier(geometry, tier, by_level[tier.per], blocks[tier.per, own])))
+    return result
+
+
+def shared(pods: range, others: range) -> range:
+    """Pods that are in both ranges."""
+    start = max(pods.start, others.start)
+    return range(start, max(min(pods.stop, others.stop), start))
 
 
 INSIDE = ("rack", "scalable-unit", "pod")
@@ -81,6 +90,13 @@ def peers(geometry: Geometry) -> dict[str, list[ResolvedTier]]:
 
 def upper_frame(geometry: Geometry, tier: ResolvedTier, pods: range) -> TierFrame:
     """A tier above pods: the blocks that these pods are in. Kept, because every slice asks for them."""
+    if not pods:
+        return TierFrame(
+            tier,
+            _tier(
+                geometry, tier, peers(geometry)[tier.per], _blocks(geometry, pl.DataFrame(), pods, tier.per)
+            ),
+        )
     size = geometry.blocks_per(tier.per)
     key = f"tier {tier.fabric} {tier.level} {pods.start // size} {(pods.stop - 1) // size}"
     known = geometry.memo.get(key)
@@ -99,7 +115,8 @@ def _blocks(geometry: Geometry, rack_frame: pl.DataFrame, pods: range, per: str)
             {"form": range(len(geometry.forms)), "top": [form.top for form in geometry.forms]},
             schema={"form": pl.Int16, "top": pl.Int32},
         )
-        frame = rack_frame.join(tops, on="form", how="left", maintain_order="left")
+        frame = rack_frame.filter(pl.col("pod").is_between(pods.start, pods.stop, closed="left"))
+        frame = frame.join(tops, on="form", how="left", maintain_order="left")
         return frame.select(
             ((pl.col("pod") * geometry.sus + pl.col("su")) * geometry.racks + pl.col("rack")).alias("block"),
             pl.int_range(0, pl.len(), dtype=pl.Int32).alias("local"),
@@ -125,7 +142,7 @@ def _blocks(geometry: Geometry, rack_frame: pl.DataFrame, pods: range, per: str)
         size = geometry.blocks_per(per)
         first, last = pods.start // size, (pods.stop - 1) // size
         rows = []
-        for local, block in enumerate(range(first, last + 1)):
+        for local, block in enumerate(range(first, last + 1) if pods else ()):
             # Above pods: a row of its own before the first pod's rows, at the block's corner.
             hall = block if per == "hall" else block * layout.halls_per_building
             x = hall // layout.halls_per_building * far.building_pitch

@@ -97,7 +97,7 @@ class Template:
             )
             for part in self.parts
         ]
-        return pl.concat(frames) if frames else links.no_links()
+        return pl.concat(frames) if frames else links.no_links(plan.geometry)
 
     def _upward(self, plan: Tables, upper: ResolvedTier) -> pl.DataFrame:
         """Cables that leave the pod."""
@@ -139,11 +139,12 @@ def template_for(plan: Tables) -> Template | None:
     geometry = plan.geometry
     if plan.site_level or len(plan.scope) != 1 or plan.scope.start in touched(geometry):
         return None
-    known = geometry.memo.get("template")
+    key = f"template in {' '.join(geometry.served(plan.scope.start))}"
+    known = geometry.memo.get(key)
     if not isinstance(known, Template):
         first = plan.alike()
         first.__dict__["template"] = None  # this one is computed
-        known = geometry.memo["template"] = Template(first)
+        known = geometry.memo[key] = Template(first)
     return known
 
 

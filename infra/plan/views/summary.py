@@ -82,7 +82,7 @@ def _switches(plan: Plan, number: Counts) -> dict[str, Any]:
         total = sum(by_level.values())
         # Out-of-band switches are all alike: one number, unless they come in tiers.
         result[_key(fabric)] = (
-            by_level | {"total": total} if fabric != "out-of-band" or len(tiers) > 1 else total
+            by_level | {"total": total} if tiers[0].kind != "out-of-band" or len(tiers) > 1 else total
         )
     return result
 
@@ -113,6 +113,7 @@ def _power(plan: Plan) -> dict[str, float]:
         "compute_mw": compute / 1e6,
         "east_west_mw": totals.east_west * part / 1e6,
         "north_south_mw": totals.north_south * part / 1e6,
+        **({"storage_network_mw": totals.storage_network * part / 1e6} if totals.storage_network else {}),
         "out_of_band_mw": totals.out_of_band * part / 1e6,
         "storage_mw": totals.storage * part / 1e6,
         "management_mw": totals.management * part / 1e6,

@@ -117,8 +117,8 @@ def _of_tier(
         shape = shapes.get(signature)
         if shape is None:
             shape = shapes[signature] = Shape(
-                system=tier.model.system, model=tier.model.name, fabric=tier.fabric, tier=tier.name,
-                level=tier.level, routing=routing, ports=_port_shapes(names, signature, tier),
+                system=tier.model.system, model=tier.model.name, fabric=tier.fabric, kind=tier.kind,
+                tier=tier.name, level=tier.level, routing=routing, ports=_port_shapes(names, signature, tier),
                 family="ip" if four else "ipv6", breakout=tier.breakout,
             )  # fmt: skip
         loopback = addresses.get((name, "loopback"), "")
@@ -179,7 +179,7 @@ def _towards(links: pl.DataFrame, end: str, other: str) -> pl.DataFrame:
 
 def _hosts(plan: Plan, tier: ResolvedTier, links: pl.DataFrame, *, addressed: bool) -> pl.DataFrame:
     """Ports with hosts: those of a routed fabric have addresses on both ends."""
-    code = CODES["management" if tier.fabric == "out-of-band" else "host"]
+    code = CODES["management" if tier.kind == "out-of-band" else "host"]
     plain = pl.concat_str("a", "a_port", _metres(), separator=MARK)
     if not addressed or "link" not in addressing.pools(plan.geometry):
         found = links.with_columns(
@@ -188,7 +188,7 @@ def _hosts(plan: Plan, tier: ResolvedTier, links: pl.DataFrame, *, addressed: bo
             plain.alias("value"),
         )
     else:
-        ends = _host_addresses(plan, tier.fabric)
+        ends = _host_addresses(plan, tier.kind)
         found = links.join(ends, on=["a", "a_port"], how="left", maintain_order="left").with_columns(
             pl.when(pl.col("own").is_null()).then(pl.lit(code))
             .otherwise(pl.lit(CODES["addressed"])).alias("code"),
@@ -201,11 +201,11 @@ def _hosts(plan: Plan, tier: ResolvedTier, links: pl.DataFrame, *, addressed: bo
     return found.select(*own, "code", "first", "gbit", "value")
 
 
-def _host_addresses(plan: Plan, fabric: str) -> pl.DataFrame:
+def _host_addresses(plan: Plan, kind: str) -> pl.DataFrame:
     """Numbered host links: a, a_port, own (the switch's), gateway (the host's), host (its loopback)."""
     pool = addressing.pools(plan.geometry)["link"]
     names = set(positions.nic_frame(set(plan.node_frame["platform"])).filter(
-        pl.col("fabric") == fabric)["interface"]) if plan.node_frame.height else set()  # fmt: skip
+        pl.col("kind") == kind)["interface"]) if plan.node_frame.height else set()  # fmt: skip
     parts = []
     if names:
         frame = addressing.host_link_offset(plan).filter(pl.col("interface").is_in(sorted(names)))
@@ -216,7 +216,7 @@ def _host_addresses(plan: Plan, fabric: str) -> pl.DataFrame:
         for server in plan.server_frame.iter_rows(named=True)
         if server["attach"] is not None
         for nic in positions.nic_frame({server["platform"]}).iter_rows(named=True)
-        if nic["fabric"] == fabric
+        if nic["kind"] == kind
     ]
     schema = {"name": pl.String, "interface": pl.String, "block": pl.Int64, "offset": pl.Int64}
     parts.append(pl.DataFrame(rows, schema=schema, orient="row"))

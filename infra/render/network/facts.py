@@ -55,7 +55,8 @@ class Shape:
     Attributes:
         system: operating system.
         model: switch model.
-        fabric: `east-west`, `north-south` or `out-of-band`.
+        fabric: name of its fabric.
+        kind: `east-west`, `north-south`, `storage` or `out-of-band`.
         tier: name of the tier.
         level: 0 next to the hosts.
         routing: `bgp`, `static`, `subnet-manager` or `none`.
@@ -67,6 +68,7 @@ class Shape:
     system: str
     model: str
     fabric: str
+    kind: str
     tier: str
     level: int
     routing: str
@@ -254,7 +256,7 @@ def build(shape: Shape, values: Sequence[str], common: Common) -> SwitchFacts:
         roce=roce_of(max((port.gbit for port in shape.ports), default=0))
         if shape.routing in {"bgp", "static"}
         else None,
-        vlan=MANAGEMENT_VLAN if shape.fabric == "out-of-band" else None,
+        vlan=MANAGEMENT_VLAN if shape.kind == "out-of-band" else None,
     )
 
 
@@ -265,7 +267,7 @@ def _splits(shape: Shape, model: catalog.Switch) -> Iterator[Split]:
 
 
 def _role(shape: Shape) -> str:
-    if shape.fabric == "out-of-band":
+    if shape.kind == "out-of-band":
         return "ManagementLeafRouter"
     return "LeafRouter" if shape.level == 0 else "SpineRouter"
 
@@ -297,7 +299,7 @@ def _ports(shape: Shape, values: Sequence[str], model: catalog.Switch, mtu: int)
             address=mine[3] if addressed else None,
             gateway=mine[4] if addressed else None,
             host=mine[5] if addressed and port.first else None,
-            vlan=MANAGEMENT_VLAN if shape.fabric == "out-of-band" else None,
+            vlan=MANAGEMENT_VLAN if shape.kind == "out-of-band" else None,
         )
 
 

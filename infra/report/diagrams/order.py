@@ -88,7 +88,7 @@ def _steps(plan: Plan) -> Iterator[tuple[str, int, str, bool]]:
     inside = switches.join(compute.select(pl.col("name").alias("rack")), on="rack", how="semi").height
     words = f"with {plan.nodes.filter(pl.col('role') == 'tray').height:,} trays"
     yield "compute racks", compute.height, words + (f" and {inside:,} switches" if inside else ""), False
-    fabrics = sorted(plan.geometry.tiers, key=lambda name: name != "out-of-band")
+    fabrics = sorted(plan.geometry.tiers, key=lambda name: plan.geometry.kinds[name] != "out-of-band")
     for fabric in fabrics:
         yield from _cables(kinds, fabric, 0, "host cables")
 
@@ -96,7 +96,7 @@ def _steps(plan: Plan) -> Iterator[tuple[str, int, str, bool]]:
 def _top_down(plan: Plan) -> list[ResolvedTier]:
     """Tiers of the management network first, then from the highest level down."""
     return sorted(
-        plan.geometry.every_tier, key=lambda tier: (tier.fabric != "out-of-band", -tier.level, tier.fabric)
+        plan.geometry.every_tier, key=lambda tier: (tier.kind != "out-of-band", -tier.level, tier.fabric)
     )
 
 

@@ -58,7 +58,7 @@ def _frame(planned: Plan) -> pl.DataFrame:
         pl.col("rack_name").alias("rack"),
     )  # fmt: skip
     table = planned.switches
-    switches = table.filter(table["fabric"] != "out-of-band").select(
+    switches = table.filter(~table["fabric"].is_in(planned.geometry.management_fabrics)).select(
         "name", pl.lit(Role.SWITCH.value).alias("role"), pl.col("model").alias("platform"),
         pl.col("pod").str.slice(4).cast(pl.Int32).sub(1).alias("pod"), pl.col("pod").alias("pod_name"),
         pl.col("su").alias("row"), "rack",

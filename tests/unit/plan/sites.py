@@ -77,6 +77,18 @@ def exceptions_in(draw, layout):
     return exceptions
 
 
+def split_between_pods(draw, layout, fabric):
+    """The fabric in the first pods, and another of its kind in the others; each begins with a hall."""
+    hall = layout["pods_per_hall"] * layout["halls_per_building"]
+    starts = [pod for pod in range(2, layout["pods"] + 1) if (pod - 1) % hall == 0]
+    if not starts:
+        return {}
+    start = draw(st.sampled_from(starts))
+    other = {**fabric, "kind": "east-west", "pods": f"{start}-{layout['pods']}"}
+    other["tiers"] = [tier | {"name": f"o{tier['name']}"} for tier in fabric["tiers"]]
+    return {"east_west": fabric | {"pods": f"1-{start - 1}"}, "other": other}
+
+
 @st.composite
 def sites(draw):
     pods = draw(st.integers(1, 4))
@@ -105,6 +117,8 @@ def sites(draw):
                 if tier.get("groups") == "rails":
                     tier["groups"] = rails
             fabrics[key] = fabric
+    if "east_west" in fabrics and pods > 1 and draw(st.booleans()):
+        fabrics |= split_between_pods(draw, layout, fabrics["east_west"])
     if draw(st.booleans()):
         per = draw(st.sampled_from(["rack", "scalable-unit"]))
         fabrics["out_of_band"] = {"tiers": [{"name": "oob", "switch": "oob-48x1g", "per": per}]}

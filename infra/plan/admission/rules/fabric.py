@@ -67,7 +67,7 @@ def exception_ports(plan: Plan) -> Iterator[Limit]:
     geometry = plan.geometry
     for (pod, su), _ in sorted(geometry.units(plan.scope).items()):
         for path, tier in _tiers(plan):
-            if tier.level:
+            if tier.level or pod not in tier.pods:
                 continue
             yield Limit(f"pod-{pod + 1:02d}-su-{su + 1:02d}", "N", geometry.width(tier, pod, su),
                         tier.count * tier.down, "ports", path, f"{tier.count} {tier.name} on each rail",
@@ -103,7 +103,7 @@ def _stand_in_cables(plan: Plan) -> Iterator[Limit]:
         yield Limit(f"each {name}", "N", nics, host_ports.HOST_CABLES, "interfaces", "$.stand_ins",
                     "ports laid out for a tray or server", "declare lab-vm")  # fmt: skip
     for path, tier in _tiers(plan):
-        if tier.fabric != "out-of-band" and not tier.level:
+        if tier.kind != "out-of-band" and not tier.level:
             yield Limit(f"each {tier.name}", "N", tier.down, host_ports.SWITCH_CABLES, "ports that face down",
                         path, "QEMU: network interfaces of a q35 machine",
                         "declare frr-vm, or `down`")  # fmt: skip
