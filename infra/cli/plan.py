@@ -131,18 +131,7 @@ def _lines(figures: dict[str, Any], paths: dict[str, str]) -> Iterator[tuple[str
     for fabric, cables in figures["cables"].items():
         yield f"{fabric.replace('_', '-')} cables", _sum_of(cables)
     yield from ((f"{fabric} paths", line) for fabric, line in paths.items())
-    power = figures["power"]
-    yield (
-        "power",
-        f"{_watts(power['facility_mw'])} facility, {_watts(power['it_mw'])} IT at PUE {power['pue']:.2f}",
-    )
-    yield (
-        "IT balance",
-        (
-            f"{_watts(power['compute_mw'])} compute ({_watts(power['rack_kw'] / 1e3)} a rack)"
-            f" + {_watts(power['other_mw'])} other"
-        ),
-    )
+    yield from _power(figures["power"])
     cooling, storage, energy = figures["cooling"], figures["storage"], figures["energy"]
     if cooling["liquid_mw"]:
         yield (
@@ -170,6 +159,23 @@ def _lines(figures: dict[str, Any], paths: dict[str, str]) -> Iterator[tuple[str
         sizes = f", blocks of {scheduler['block_sizes']} nodes" if scheduler.get("block_sizes") else ""
         nodes = f"{number(scheduler['nodes_per_cluster'])} nodes{sizes}"
         yield names[name], f"{number(count)} cluster{'s' * (count != 1)} of {nodes}"
+
+
+def _power(power: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    if power["pue"] is None:
+        yield "power", f"{_watts(power['it_mw'])} IT; no PUE is declared, so the facility's is not known"
+    else:
+        facility = _watts(power["facility_mw"])
+        yield "power", f"{facility} facility, {_watts(power['it_mw'])} IT at PUE {power['pue']:.2f}"
+    yield (
+        "IT balance",
+        (
+            f"{_watts(power['compute_mw'])} compute ({_watts(power['rack_kw'] / 1e3)} a rack)"
+            f" + {_watts(power['other_mw'])} other"
+        ),
+    )
+    coolers = f"; CDUs {_watts(power['coolers_mw'])}" if power["coolers_mw"] else ""
+    yield "in planned racks", f"{_watts(power['in_racks_mw'])} IT{coolers}"
 
 
 def _sum_of(parts: dict[str, int]) -> str:

@@ -194,7 +194,7 @@ def _connection(declaration: Declaration) -> ConnectionArgs | None:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What a scalable unit draws and gives off: watts at the rack feeds, watts into liquid, flow in L/min."""
+    """What a scalable unit draws and gives off: watts at its busways, watts into liquid, flow in L/min."""
 
     watts: float
     liquid_w: float
@@ -206,12 +206,14 @@ def _rows(part: Plan) -> dict[str, Row]:
     power, cooling = (
         table.filter(table["level"] == "scalable-unit").select("name", *columns)
         for table, columns in (
-            (part.power, ("compute_w",)),
+            (part.power, ("own_w", "cooling_w")),
             (part.cooling, ("liquid_w", "flow_l_min")),
         )
     )
     joined = power.join(cooling, on="name", how="inner", maintain_order="left")
-    return {name: Row(watts, liquid, flow) for name, watts, liquid, flow in joined.iter_rows()}
+    return {
+        name: Row(watts + coolers, liquid, flow) for name, watts, coolers, liquid, flow in joined.iter_rows()
+    }
 
 
 def _feeds(declaration: Declaration, unit: str, row: Row) -> tuple[FeedArgs, ...]:

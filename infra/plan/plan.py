@@ -133,6 +133,13 @@ class Plan:
         return pl.concat([frame.select(columns) for frame in frames], rechunk=True)
 
     @cached_property
+    def cabinet_frame(self) -> pl.DataFrame:
+        """Racks that hold no compute; see `cabinets.cabinets`."""
+        from infra.plan.tables.cabinets import cabinets  # noqa: PLC0415 (as the tables below)
+
+        return cabinets(self)
+
+    @cached_property
     def template(self) -> Template | None:
         """The pod that this slice copies, if it has no exceptions; see `infra.plan.tables.template`."""
         return template_for(self)
@@ -148,7 +155,7 @@ class Plan:
 
     @cached_property
     def racks(self) -> pl.DataFrame:
-        """Racks: name, kind (compute, network, servers), pod, su, platform, pool, x, y (metres)."""
+        """Racks: name, kind (compute, network, servers, cdu), pod, su, platform, pool, x, y (metres)."""
         if self.template:
             return self.template.table(self, "racks")
         names = [form.platform for form in self.geometry.forms]
@@ -164,31 +171,11 @@ class Plan:
             "x",
             "y",
         )
-        frames = [compute]
-        for tier in self.tier_frames:
-            if tier.tier.per == "rack" or not (self.site_level or tier.tier.per in {"pod", "scalable-unit"}):
-                continue
-            frames.append(
-                tier.frame.select(
-                    pl.col("rack_name").alias("name"),
-                    pl.lit("network").alias("kind"),
-                    _pod_name().alias("pod"),
-                    _su_name().alias("su"),
-                    pl.lit(None, pl.String).alias("platform"),
-                    pl.lit(None, pl.String).alias("pool"),
-                    "x",
-                    "y",
-                ).unique("name", maintain_order=True)
-            )
-        if self.site_level:
-            frames.append(
-                self.server_frame.select(
-                    pl.col("rack_name").alias("name"), pl.lit("servers").alias("kind"),
-                    *(pl.lit(None, pl.String).alias(column) for column in ("pod", "su", "platform", "pool")),
-                    "x", "y",
-                )
-            )  # fmt: skip
-        return pl.concat(frames).unique("name", keep="first", maintain_order=True)
+        others = self.cabinet_frame.select(
+            "name", "kind", "pod", "su", pl.lit(None, pl.String).alias("platform"),
+            pl.lit(None, pl.String).alias("pool"), "x", "y",
+        )  # fmt: skip
+        return pl.concat([compute, others])
 
     @cached_property
     def nodes(self) -> pl.DataFrame:
@@ -270,7 +257,7 @@ class Plan:
                 tier.frame.select(
                     "name", pl.lit(spec.fabric).alias("fabric"), pl.lit(spec.name).alias("tier"),
                     pl.lit(spec.level, pl.Int8).alias("level"), pl.lit(spec.model.name).alias("model"),
-                    _pod_name().alias("pod"), _su_name().alias("su"), "plane", "set",
+                    switching.pod_name().alias("pod"), switching.su_name().alias("su"), "plane", "set",
                     pl.col("rack_name").alias("rack"), "unit", pl.lit(spec.ports, pl.Int32).alias("ports"),
                     pl.lit(spec.model.power).alias("watts"),
                 )
@@ -319,15 +306,6 @@ class Plan:
         from infra.plan.tables.storage import storage  # noqa: PLC0415
 
         return storage(self)
-
-
-def _pod_name() -> pl.Expr:
-    return pl.when(pl.col("pod").is_not_null()).then(pl.format("pod-{}", positions.two("pod")))
-
-
-def _su_name() -> pl.Expr:
-    text = pl.format("pod-{}-su-{}", positions.two("pod"), positions.two("su"))
-    return pl.when(pl.col("su").is_not_null()).then(text)
 
 
 def plan(site: Site, phase: str | None = None) -> Plan:

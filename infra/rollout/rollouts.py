@@ -334,12 +334,12 @@ def _watts(site: str) -> dict[str, float]:
     geometry, balance = planned.geometry, site_balance(planned)
     found = {
         group_name("platform", server.platform): catalog.platform(server.platform).node.power.total
-        * balance.pue
+        * balance.least_pue
         for server in geometry.site.servers
     }
     for form, watts in zip(geometry.forms, balance.forms, strict=True):
         for slot in form.slots:
-            found[group_name("platform", slot.platform)] = watts / len(form.slots) * balance.pue
+            found[group_name("platform", slot.platform)] = watts / len(form.slots) * balance.least_pue
     return found
 
 

@@ -34,7 +34,9 @@ def waves(planned: Plan, pods: Container[str] = ()) -> tuple[Wave, ...]:
     """
     grid = planned.site.grid
     rows = planned.power.filter(planned.power["level"] == "pod")
-    watts = dict(zip(rows["name"].to_list(), rows["facility_w"].to_list(), strict=True))
+    # Where no PUE is declared, IT power is all that is known.
+    drawn = rows["facility_w"].fill_null(rows["it_w"])
+    watts = dict(zip(rows["name"].to_list(), drawn.to_list(), strict=True))
     chosen = [pod for pod in planned.pods if not pods or pod in pods]
     return _waves(chosen, watts, grid.ramp if grid else None)
 

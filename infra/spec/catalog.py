@@ -182,6 +182,8 @@ class Switch(Part):
     ecmp: Count | None = None
     """Next hops that one route may have; only of models that route by themselves."""
     liquid_share: Share = 0.0
+    flow: units.SpecificFlow = 0.0
+    """Coolant for each kilowatt of heat that liquid takes away."""
     sources: Sources
 
 

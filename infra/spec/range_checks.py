@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def range_mistakes(site: Site) -> Iterator[Mistake]:
     """All of them; the site's platforms are known."""
     yield from _sizes(site)
+    yield from _heights(site)
     yield from _spares(site)
     yield from _phases(site)
     yield from _exceptions(site)
@@ -52,6 +53,27 @@ def _sizes(site: Site) -> Iterator[Mistake]:
                 message = f"{total:,} {tier.name} switches are more than a plan can hold"
                 key = name.replace("-", "_")
                 yield Mistake(("fabrics", key, "tiers", tier.level), message, "check `count` and `groups`")
+
+
+def _heights(site: Site) -> Iterator[Mistake]:
+    """What stands in a network rack or a server rack is no higher than the rack."""
+    most = site.layout.rack_height
+    above: tuple[Loc, ...] = (("layout", "rack_height"), ("layout",))
+    switches, platforms = catalog.names("switches"), catalog.names("platforms")
+    for name, fabric in site.fabrics.named().items():
+        for index, tier in enumerate(fabric.tiers):
+            if tier.switch in switches and tier.per != "rack":
+                height = catalog.switch(tier.switch).height
+                if height > most:
+                    message = f"a {tier.switch} is {height} U high, racks of switches have {most} U"
+                    loc: Loc = ("fabrics", name.replace("-", "_"), "tiers", index, "switch")
+                    yield Mistake(loc, message, "raise `layout.rack_height`", above)
+    for index, server in enumerate(site.servers):
+        if server.platform in platforms:
+            height = catalog.platform(server.platform).node.height
+            if height > most:
+                message = f"a {server.platform} is {height} U high, racks of servers have {most} U"
+                yield Mistake(("servers", index, "platform"), message, "raise `layout.rack_height`", above)
 
 
 def _spares(site: Site) -> Iterator[Mistake]:

@@ -10,7 +10,7 @@ import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from infra.plan.admission.announcement import DEFAULT, contradictions
+from infra.plan.admission import announcement, notices
 from infra.plan.admission.findings import ORDER, Finding, Severity
 from infra.plan.admission.limits import Limit, apart, small
 from infra.plan.admission.rules import cooling, fabric, paths, power, services
@@ -65,14 +65,16 @@ def breaches(plan: Plan) -> Iterator[Finding]:
         scale, unit = small(first)
         value, most = apart(first.value * scale, first.limit * scale)
         case = "" if first.case == "N" else f" at {first.case}"
-        message = (
-            f"{rule.title}{case}: {value} {unit} is {word} {most} {unit} ({first.place}{more}); {first.fits}"
-        )
+        # Without a PUE the facility's power is not known, and IT power is not called by its name.
+        title = rule.title.replace("facility", "IT") if first.unit == "MW of IT" else rule.title
+        message = f"{title}{case}: {value} {unit} is {word} {most} {unit} ({first.place}{more}); {first.fits}"
         yield Finding(rule.id, severity, message, first.path, first.place, first.source)
 
 
 RULES: tuple[Rule, ...] = (
     Rule("grid-power", "facility power against the grid connection", power.grid_power),
+    Rule("cooler-power", "power of all CDUs against what the PUE leaves", power.cooler_power),
+    Rule("server-power", "rated power of servers against what is declared", power.server_power, "warning"),
     Rule("rack-share", "power left for a rack", power.rack_share),
     Rule(
         "grid-phase", "facility power of a phase against what the operator grants by then", power.grid_phases
@@ -116,7 +118,7 @@ RULES: tuple[Rule, ...] = (
 
 def unknown(plan: Plan) -> Iterator[Finding]:
     """Severities that the declaration gives to findings that there are none of: they would change nothing."""
-    known = {rule.id for rule in RULES} | DEFAULT.keys()
+    known = {rule.id for rule in RULES} | announcement.DEFAULT.keys() | notices.DEFAULT.keys()
     for name in plan.site.findings:
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
@@ -129,5 +131,5 @@ def unknown(plan: Plan) -> Iterator[Finding]:
 
 def findings(plan: Plan) -> tuple[Finding, ...]:
     """Return all findings of a plan, errors first, in the order of the rules."""
-    found = [*unknown(plan), *breaches(plan), *contradictions(plan)]
+    found = [*unknown(plan), *breaches(plan), *notices.notices(plan), *announcement.contradictions(plan)]
     return tuple(sorted(found, key=lambda finding: ORDER[finding.severity]))

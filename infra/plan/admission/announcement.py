@@ -42,19 +42,19 @@ def _messages(plan: Plan) -> Iterator[tuple[str, str, str]]:
     number_of = counts(plan)
     rated = plan.geometry.forms[0].rated_w
     if grid and totals.rack < rated * (1 - 1e-9):
-        most = fit(plan, rack_w=rated)
+        most = fit(plan, rack_w=rated, pue=totals.least_pue)
         yield (
             "announced-accelerators",
             (
                 f"{number_of.accelerators:,} accelerators ({claim.accelerators:,} announced)"
                 f" fit {grid.power / 1e6:,.0f} MW"
-                f" at PUE {totals.pue:.2f} only at {totals.rack / 1e3:.1f} kW a rack or less;"
+                f" at PUE {totals.least_pue:.2f} only at {totals.rack / 1e3:.1f} kW a rack or less;"
                 f" at the platform's rated"
                 f" {rated / 1e3:,.0f} kW {most.pods} pods fit, {most.accelerators:,} accelerators"
             ),
             "$.layout.rack.power",
         )
-    if grid and claim.power * totals.pue > grid.power:
+    if grid and totals.pue and claim.power * totals.pue > grid.power:
         yield (
             "announced-compute",
             (

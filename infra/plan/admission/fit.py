@@ -58,7 +58,7 @@ def fit(
         cap_w: instead of the declared connection.
 
     Raises:
-        UserError: the site declares no grid connection and none was given.
+        UserError: the site declares no grid connection or no PUE, and none was given.
     """
     totals = balance(plan)
     geometry = plan.geometry
@@ -66,6 +66,11 @@ def fit(
     if math.isinf(cap):
         raise UserError(f"{plan.site.name} declares no grid connection", hint="give one with --grid 1000MW")
     factor = pue or totals.pue
+    if factor is None:
+        raise UserError(
+            f"{plan.site.name} declares no PUE, so what a facility draws is not known",
+            hint="declare `energy.pue`, or give one with --pue 1.2",
+        )
     units = geometry.sus
     if unit_w is not None:
         pod = unit_w * units

@@ -53,7 +53,9 @@ def number(value: float) -> str:
     if value == int(value) and abs(value) < 1e15:
         return f"{int(value):,}"
     digits = 0 if abs(value) >= 1000 else 1 if abs(value) >= 100 else 2 if abs(value) >= 1 else 4
-    return f"{value:,.{digits}f}"
+    text = f"{value:,.{digits}f}"
+    # Zeros behind the point say nothing, but for a figure that is only nearly zero.
+    return text.rstrip("0").rstrip(".") if digits and _read(text) else text
 
 
 def apart(value: float, limit: float) -> tuple[str, str]:
@@ -91,9 +93,12 @@ def cases(count: int, spare: int) -> list[tuple[str, int]]:
 
 
 def facility_w(plan: Plan) -> float:
-    """Watts at the connection point of what is in scope."""
+    """Watts at the connection point of what is in scope; of IT alone where no PUE is declared."""
     table = plan.power
-    return float(table.item(0, "facility_w")) if table.height else 0.0
+    if not table.height:
+        return 0.0
+    known = table.item(0, "facility_w")
+    return float(table.item(0, "it_w") if known is None else known)
 
 
 def distinct(frame: pl.DataFrame, column: str) -> list[tuple[str, float, int]]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from infra.plan.tables.cabinets import rack_switches
 from infra.plan.tables.power import rack_watts
 from infra.spec import catalog
 
@@ -17,33 +18,39 @@ def cooling(plan: Tables) -> pl.DataFrame:
     """Heat and flow of racks, scalable units, pods and (for a whole plan) the site.
 
     Returns:
-        level, name, pod, liquid_w (heat into liquid), flow_l_min.
+        level, name, kind (of racks), pod, liquid_w (heat into liquid), flow_l_min, air_w (into the room).
     """
     platforms = [catalog.platform(form.platform).rack for form in plan.geometry.forms]
     form = plan.rack_frame["form"]
     share = pl.Series([entry.liquid_share for entry in platforms], dtype=pl.Float64).gather(form)
     flow = pl.Series([entry.flow for entry in platforms], dtype=pl.Float64).gather(form)
     watts = rack_watts(plan)
+    own, heat, litres = rack_switches(plan).get_columns()
     racks = plan.rack_frame.select(
-        pl.lit("rack").alias("level"), "name", pl.col("pod_name").alias("pod"), "row",
-        (watts * share).alias("liquid_w"), (watts * share / 1000 * flow).alias("flow_l_min"),
+        pl.lit("rack").alias("level"), "name", pl.lit("compute").alias("kind"),
+        pl.col("pod_name").alias("pod"), pl.col("row").alias("su"),
+        (watts * share + heat).alias("liquid_w"),
+        (watts * share / 1000 * flow + litres).alias("flow_l_min"),
+        (watts * (1 - share) + own - heat).alias("air_w"),
     )  # fmt: skip
+    others = plan.cabinet_frame.select(
+        pl.lit("rack").alias("level"), "name", "kind", "pod", "su", "liquid_w", "flow_l_min",
+        (pl.col("own_w") - pl.col("liquid_w")).alias("air_w"),
+    )  # fmt: skip
+    every, none = pl.concat([racks, others]), pl.lit(None, pl.String)
 
     def rise(level: str, name: str) -> pl.DataFrame:
-        return racks.group_by(name, maintain_order=True).agg(
-            pl.col("liquid_w").sum(), pl.col("flow_l_min").sum(), pl.col("pod").first().alias("own")
-        ).select(pl.lit(level).alias("level"), pl.col(name).alias("name"), pl.col("own").alias("pod"),
-                 "liquid_w", "flow_l_min")  # fmt: skip
+        return every.filter(pl.col(name).is_not_null()).group_by(name, maintain_order=True).agg(
+            pl.col("liquid_w", "flow_l_min", "air_w").sum(), pl.col("pod").first().alias("own")
+        ).select(pl.lit(level).alias("level"), pl.col(name).alias("name"), none.alias("kind"),
+                 pl.col("own").alias("pod"), "liquid_w", "flow_l_min", "air_w")  # fmt: skip
 
-    frames = [rise("pod", "pod"), rise("scalable-unit", "row"), racks.drop("row")]
+    frames = [rise("pod", "pod"), rise("scalable-unit", "su"), every.drop("su")]
     if plan.site_level:
-        total = racks.select(
-            pl.lit("site").alias("level"),
-            pl.lit(plan.site.name).alias("name"),
-            pl.lit(None, pl.String).alias("pod"),
-            pl.col("liquid_w").sum(),
-            pl.col("flow_l_min").sum(),
-        )
+        total = every.select(
+            pl.lit("site").alias("level"), pl.lit(plan.site.name).alias("name"), none.alias("kind"),
+            none.alias("pod"), pl.col("liquid_w", "flow_l_min", "air_w").sum(),
+        )  # fmt: skip
         frames.insert(0, total)
     return pl.concat(frames)
 

@@ -24,14 +24,14 @@ def places(plan: Tables) -> pl.DataFrame:
         pl.len().cast(pl.Int64).alias("nodes"),
         pl.col("platform").replace_strict(per_node, return_dtype=pl.Int64).sum().alias("accelerators"),
     )
-    table = power(plan).select("level", "name", "parent", "pod")
-    current = table.filter(pl.col("level") == "rack").join(
+    table = power(plan).select("level", "name", "kind", "parent", "pod")
+    current = table.filter(pl.col("kind") == "compute").join(
         nodes, left_on="name", right_on="rack_name", how="left", maintain_order="left"
     ).select("parent", pl.lit(1, pl.Int64).alias("racks"), pl.col("nodes").fill_null(0),
              pl.col("accelerators").fill_null(0))  # fmt: skip
     frames = []
     for level in ("scalable-unit", "pod", "hall", "building", "site"):
-        own = table.filter(pl.col("level") == level)
+        own = table.filter(pl.col("level") == level).drop("kind")
         if not own.height:
             break
         sums = current.group_by("parent").agg(pl.col("racks", "nodes", "accelerators").sum())

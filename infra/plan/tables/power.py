@@ -1,7 +1,9 @@
 """Watts: the site's balance, what a rack may draw, and every place from the site down to the rack.
 
-What no rack holds alone (switches, storage, management) is spread evenly over the pods and within them over
-the scalable units and racks, so that the sums of every level agree.
+Two views of each place. Dealt: what is not compute (switches, storage, management) is spread evenly over the
+pods and within them over the scalable units and compute racks, so that the sums of every level agree; grid,
+phases and halls are judged by it. Own: what stands in a place, racks of switches and servers and CDUs too, as
+it hangs on busways and feeds. What is declared but stands in no planned rack is in the first view only.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from infra.plan.tables.cabinets import rack_switches
 from infra.plan.tables.counts import counts
 from infra.spec import catalog
 from infra.spec.fabric import KINDS
@@ -29,7 +32,7 @@ class Balance:
     Attributes:
         compute, east_west, north_south, storage_network, out_of_band, storage, management: watts.
         rack: watts of a rack of the layout's form.
-        pue: facility over IT.
+        pue: facility over IT; None where the site declares none, and then nobody knows the facility's watts.
         cap: watts of the grid connection; infinite where none is declared.
         forms: watts of a full rack by form index.
     """
@@ -42,7 +45,7 @@ class Balance:
     storage: float
     management: float
     rack: float
-    pue: float
+    pue: float | None
     cap: float
     forms: tuple[float, ...]
 
@@ -58,14 +61,19 @@ class Balance:
         return self.compute + self.other
 
     @property
+    def least_pue(self) -> float:
+        """The declared PUE; where there is none, 1, which no facility is below."""
+        return self.pue or 1.0
+
+    @property
     def facility(self) -> float:
-        """Watts at the connection point."""
-        return self.it * self.pue
+        """Watts at the connection point; where no PUE is declared, of IT alone."""
+        return self.it * self.least_pue
 
 
-def pue_of(site: Site) -> float:
-    """The declared PUE; 1 where the site declares no energy use."""
-    return site.energy.pue if site.energy else 1.0
+def pue_of(site: Site) -> float | None:
+    """The declared PUE; None where the site declares no energy use."""
+    return site.energy.pue if site.energy else None
 
 
 def balance(plan: Tables) -> Balance:
@@ -80,8 +88,8 @@ def _balance(whole: Tables) -> Balance:
     geometry = whole.geometry
     site = geometry.site
     number = counts(whole)
-    storage = site.storage.power or _servers(site, "storage")
-    management = site.services.power or _servers(site, "management")
+    storage = site.storage.power or server_watts(site, "storage")
+    management = site.services.power or server_watts(site, "management")
     switches = dict.fromkeys(KINDS, 0.0)
     for name, watts in number.watts.items():
         switches[geometry.kinds[name]] += watts
@@ -90,7 +98,7 @@ def _balance(whole: Tables) -> Balance:
     cap = site.grid.power if site.grid else math.inf
     # Every place has its part of what the grid leaves, whatever stands in other places: an exception in one
     # row changes that row only, and the site may then draw a little less (or more, which admission sees).
-    share = (cap / pue - other) / max(geometry.pods * geometry.sus * _racks_by_rule(geometry), 1e-9)
+    share = (cap / (pue or 1.0) - other) / max(geometry.pods * geometry.sus * _racks_by_rule(geometry), 1e-9)
     forms = tuple(
         share if rack.power == "share" else form.rated_w if rack.power == "rated" else float(rack.power)
         for rack, form in zip(geometry.declared, geometry.forms, strict=True)
@@ -106,7 +114,8 @@ def _balance(whole: Tables) -> Balance:
     )  # fmt: skip
 
 
-def _servers(site: Site, role: str) -> float:
+def server_watts(site: Site, role: str) -> float:
+    """Rated watts of the site's servers of a role."""
     return sum(
         s.count * catalog.platform(s.platform).node.power.total for s in site.servers if s.role == role
     )
@@ -169,24 +178,36 @@ def power(plan: Tables) -> pl.DataFrame:
     """Watts of every place in scope.
 
     Returns:
-        level, name, parent, pod, compute_w, other_w (its part of all that is not compute), it_w, facility_w.
+        level, name, kind (of racks: compute, network, servers, cdu), parent, pod; compute_w, other_w (an even
+        part of all that is not compute; compute racks only), it_w (their sum), facility_w (at the PUE; None
+        where none is declared); own_w (IT watts of what stands there), cooling_w (watts of its CDUs, which
+        are a part of the facility's).
     """
     totals = balance(plan)
     geometry = plan.geometry
     per_rack = totals.other / max(geometry.pods * geometry.sus * geometry.racks, 1)
+    watts = rack_watts(plan)
     racks = plan.rack_frame.select(
-        pl.lit("rack").alias("level"), "name", pl.col("row").alias("parent"), pl.col("pod_name").alias("pod"),
-        rack_watts(plan), pl.lit(per_rack).alias("other_w"), pl.col("pod").alias("index"),
+        pl.lit("rack").alias("level"), "name", pl.lit("compute").alias("kind"),
+        pl.col("row").alias("parent"), pl.col("pod_name").alias("pod"), watts,
+        pl.lit(per_rack).alias("other_w"), pl.col("pod").alias("index"),
+        (watts + rack_switches(plan)["own_w"]).alias("own_w"), pl.lit(0.0).alias("cooling_w"),
+    )  # fmt: skip
+    others = plan.cabinet_frame.select(
+        "above", pl.lit("rack").alias("level"), "name", "kind", "parent", "pod",
+        pl.lit(0.0).alias("compute_w"), pl.lit(0.0).alias("other_w"), "index", "own_w", "cooling_w",
     )  # fmt: skip
     layout = plan.site.layout
+    columns = ("compute_w", "other_w", "own_w", "cooling_w")
 
     def rise(frame: pl.DataFrame, level: str, parent: pl.Expr, pod: pl.Expr) -> pl.DataFrame:
-        grouped = frame.group_by("parent", maintain_order=True).agg(
-            pl.col("compute_w").sum(), pl.col("other_w").sum(), pl.col("index").first(), pl.col("pod").first()
-        )
+        here = others.filter(pl.col("above") == level).select(frame.columns)
+        grouped = pl.concat([frame, here]).group_by("parent", maintain_order=True).agg(
+            pl.col(columns).sum(), pl.col("index", "pod").first()
+        )  # fmt: skip
         return grouped.select(
-            pl.lit(level).alias("level"), pl.col("parent").alias("name"), parent.alias("parent"),
-            pod.alias("pod"), "compute_w", "other_w", "index",
+            pl.lit(level).alias("level"), pl.col("parent").alias("name"), none.alias("kind"),
+            parent.alias("parent"), pod.alias("pod"), "compute_w", "other_w", "index", "own_w", "cooling_w",
         )  # fmt: skip
 
     def numbered(word: str, size: int) -> pl.Expr:
@@ -195,13 +216,13 @@ def power(plan: Tables) -> pl.DataFrame:
     halls, none = layout.pods_per_hall, pl.lit(None, pl.String)
     units = rise(racks, "scalable-unit", pl.col("pod"), pl.col("pod"))
     pods = rise(units, "pod", numbered("hall", halls), pl.col("pod"))
-    frames = [racks, units, pods]
-    if plan.site_level:
+    frames = [others.select(racks.columns), racks, units, pods]
+    if plan.site_level and plan.scope:
         frames.append(rise(pods, "hall", numbered("building", halls * layout.halls_per_building), none))
         frames.append(rise(frames[-1], "building", pl.lit(plan.site.name), none))
         frames.append(rise(frames[-1], "site", none, none))
     it = pl.col("compute_w") + pl.col("other_w")
     return pl.concat(reversed(frames)).select(
-        "level", "name", "parent", "pod", "compute_w", "other_w", it.alias("it_w"),
-        (it * totals.pue).alias("facility_w"),
+        "level", "name", "kind", "parent", "pod", "compute_w", "other_w", it.alias("it_w"),
+        (it * pl.lit(totals.pue, pl.Float64)).alias("facility_w"), "own_w", "cooling_w",
     )  # fmt: skip

@@ -159,6 +159,25 @@ def _blocks(geometry: Geometry, rack_frame: pl.DataFrame, pods: range, per: str)
     )  # fmt: skip
 
 
+def racks_per_block(geometry: Geometry, per: str) -> int:
+    """Network racks that a block of a level has."""
+    tiers = peers(geometry).get(per, [])
+    heights = tuple((tier.model.height, tier.per_block) for tier in tiers)
+    placed = _places(heights, geometry.site.layout.rack_height)
+    return max((rack + 1 for places in placed for rack, _ in places), default=0)
+
+
+def pod_name() -> pl.Expr:
+    """Name of the pod at an index column `pod`; None above pods."""
+    return pl.when(pl.col("pod").is_not_null()).then(pl.format("pod-{}", two("pod")))
+
+
+def su_name() -> pl.Expr:
+    """Name of the scalable unit at index columns `pod` and `su`; None above it."""
+    text = pl.format("pod-{}-su-{}", two("pod"), two("su"))
+    return pl.when(pl.col("su").is_not_null()).then(text)
+
+
 def _tier(
     geometry: Geometry, tier: ResolvedTier, peers: list[ResolvedTier], blocks: pl.DataFrame
 ) -> pl.DataFrame:

@@ -44,6 +44,8 @@ class Tables(Protocol):
     @property
     def server_frame(self) -> pl.DataFrame: ...  # noqa: D102
     @property
+    def cabinet_frame(self) -> pl.DataFrame: ...  # noqa: D102
+    @property
     def host_frame(self) -> pl.DataFrame: ...  # noqa: D102
     @property
     def tier_frames(self) -> list[TierFrame]: ...  # noqa: D102

@@ -165,7 +165,7 @@ def _rack_frame(plan: Plan) -> pl.DataFrame:
     forms = pl.Series([form.platform for form in plan.geometry.forms], dtype=pl.String)
     slots = pl.Series([len(form.slots) for form in plan.geometry.forms], dtype=pl.Int32)
     nodes = slots.gather(plan.rack_frame["form"])
-    flow = plan.cooling.filter(pl.col("level") == "rack")["flow_l_min"]
+    flow = plan.cooling.filter(pl.col("kind") == "compute")["flow_l_min"]
     lost = empty_slots(plan.geometry, plan.scope)
     if lost:
         values = nodes.to_list()

@@ -10,7 +10,7 @@ from infra.plan.tables import schedulers
 from infra.plan.tables.cooling import rise_k
 from infra.plan.tables.counts import Counts, counts, level_name
 from infra.plan.tables.paths import fabric_paths
-from infra.plan.tables.power import balance, pue_of
+from infra.plan.tables.power import balance
 from infra.plan.tables.storage import checkpoint
 
 if TYPE_CHECKING:
@@ -102,13 +102,15 @@ def _fabrics(plan: Plan) -> dict[str, Any]:
     return {_key(name): fabric_paths(plan.geometry, name).data() for name in plan.geometry.tiers}
 
 
-def _power(plan: Plan) -> dict[str, float]:
+def _power(plan: Plan) -> dict[str, float | None]:
     totals = balance(plan)
     part = len(plan.scope) / plan.geometry.pods
     compute = float(plan.power.filter(plan.power["level"] == "rack")["compute_w"].sum())
     it = compute + totals.other * part
+    racks = plan.power.filter(plan.power["level"] == "rack").select("own_w", "cooling_w").sum()
+    own, coolers = racks.row(0)
     return {
-        "facility_mw": it * totals.pue / 1e6,
+        "facility_mw": it * totals.pue / 1e6 if totals.pue else None,
         "it_mw": it / 1e6,
         "compute_mw": compute / 1e6,
         "east_west_mw": totals.east_west * part / 1e6,
@@ -118,6 +120,8 @@ def _power(plan: Plan) -> dict[str, float]:
         "storage_mw": totals.storage * part / 1e6,
         "management_mw": totals.management * part / 1e6,
         "other_mw": totals.other * part / 1e6,
+        "in_racks_mw": own / 1e6,
+        "coolers_mw": coolers / 1e6,
         "rack_kw": totals.rack / 1e3,
         "node_kw": totals.rack / max(len(plan.geometry.forms[0].slots), 1) / 1e3,
         "pue": totals.pue,
@@ -136,13 +140,14 @@ def _cooling(plan: Plan) -> dict[str, float]:
     table = plan.cooling
     rows = table.filter(table["level"] == "rack")
     liquid, flow = float(rows["liquid_w"].sum()), float(rows["flow_l_min"].sum())
+    compute = rows.filter(rows["kind"] == "compute")["flow_l_min"]
     loop = plan.site.cooling
     heat, density = (loop.specific_heat, loop.density) if loop else (4.186, 1.0)
     return {
         "liquid_mw": liquid / 1e6,
-        "other_mw": _power(plan)["it_mw"] - liquid / 1e6,
+        "other_mw": float(_power(plan)["it_mw"] or 0.0) - liquid / 1e6,
         "flow_m3_s": flow / 60 / 1000,
-        "flow_l_min_per_rack": flow / max(rows.height, 1),
+        "flow_l_min_per_rack": float(compute.sum()) / max(compute.len(), 1),
         "rise_k": rise_k(liquid, flow, heat, density),
     }
 
@@ -188,10 +193,9 @@ def _schedulers(plan: Plan) -> dict[str, Any]:
 
 def _energy(plan: Plan) -> dict[str, float | None]:
     """A year at the declared load; `gigasite energy` has the whole account."""
-    use = plan.site.energy
-    if use is None:
-        return {"twh_per_year": None, "tco2e_location": None, "pue": pue_of(plan.site), "erf_ceiling": None}
-    facility = _power(plan)["facility_mw"]
+    use, facility = plan.site.energy, _power(plan)["facility_mw"]
+    if use is None or facility is None:
+        return {"twh_per_year": None, "tco2e_location": None, "pue": None, "erf_ceiling": None}
     mwh = facility * use.load * HOURS
     return {
         "twh_per_year": mwh / 1e6,

@@ -255,10 +255,10 @@ def test_a_pod_of_the_reference_site_is_a_few_hundred_resources_at_rack_grain(re
     # Stack, provider, reference to the site, the pod, its two fabrics and sixteen units come on top.
     assert 500 <= len(racks) + 308 + devices + 22 <= 700
     unit = args.units["pod-17-su-03"]
-    # 8 racks of 119.4 kW on two busways of 1.25 MW.
+    # 8 racks of 119.4 kW, 16 + 8 + 4 switches (1.6, 32 and 6 kW) and 2 CDUs of 12 kW on busways of 1.25 MW.
     assert [feed.name for feed in unit.feeds] == ["pod-17-su-03-busway-01", "pod-17-su-03-busway-02"]
     assert unit.feeds[0].capacity_kw == 1250
-    assert unit.feeds[0].load_kw == pytest.approx(8 * 119.4 / 2, rel=1e-3)
+    assert unit.feeds[0].load_kw == pytest.approx((8 * 119.43 + 39.6 + 24) / 2, rel=1e-3)
     # 87 % of the row's heat goes into liquid, half of it through each unit; 156 L/min a rack at most.
     assert unit.cdus[1].load_kw == pytest.approx(8 * 119.4 * 0.87 / 2, rel=1e-3)
     assert unit.cdus[1].flow_l_min <= 8 * 180 / 2

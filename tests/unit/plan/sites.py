@@ -143,6 +143,7 @@ def sites(draw):
                 "circuits": [{"name": "a", "voltage": "20 kV", "capacity": "6 MW", "current_limit": "300 A"}],
             },
             "energy": {"pue": 1.2, "location_intensity": "20 g/kWh", "source": "drawn"},
+            "cooling": {"supply": "40 °C", "cooler": "cdu-1350", "coolers_per_row": draw(st.integers(1, 2))},
             "layout": layout,
             "exceptions": exceptions,
             "fabrics": fabrics,

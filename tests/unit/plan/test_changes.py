@@ -89,7 +89,7 @@ def test_another_platform_in_a_row(odd):
             "gbit"
         ]
     ) == {400.0}
-    power = odd.power.filter(pl.col("parent") == "pod-01-su-02")
+    power = odd.power.filter((pl.col("parent") == "pod-01-su-02") & (pl.col("kind") == "compute"))
     assert set(power["compute_w"]) == {115_000.0}
 
 

@@ -14,7 +14,7 @@ from polars.testing import assert_frame_equal
 from infra.plan import findings, machines_of, plan, summary
 from infra.plan.tables.counts import counts
 from infra.plan.tables.zones import loopback_ranges
-from infra.spec import checks
+from infra.spec import catalog, checks
 
 _spec = importlib.util.spec_from_file_location("sites", Path(__file__).with_name("sites.py"))
 _sites = importlib.util.module_from_spec(_spec)
@@ -122,6 +122,21 @@ def test_sums_of_watts_agree_at_every_level(site):
         for level in power["level"].unique()
     }
     assert set(totals) == {"site", "building", "hall", "pod", "scalable-unit", "rack"}
+    for column in ("own_w", "cooling_w"):
+        whole_of = dict(power.filter(pl.col("level") != "rack").select("name", column).rows())
+        parts = dict(power.drop_nulls("parent").group_by("parent").agg(pl.col(column).sum()).rows())
+        assert parts == pytest.approx(whole_of), "a place is what stands in it"
+    planned = sum(
+        catalog.platform(server.platform).node.power.total * server.count for server in site.servers
+    )
+    switches = whole.switches["watts"].sum() if whole.switches.height else 0
+    compute = power["compute_w"].filter(power["kind"] == "compute").sum()
+    assert power.filter(pl.col("level") == "site")["own_w"].item() == pytest.approx(
+        compute + switches + planned
+    )
+    heat = whole.cooling.filter(pl.col("level") == "site").row(0, named=True)
+    assert heat["liquid_w"] + heat["air_w"] == pytest.approx(compute + switches + planned)
+    assert set(power["name"].filter(power["level"] == "rack")) == set(whole.racks["name"])
     for row in totals.values():
         assert row == pytest.approx(totals["rack"])
     for parent, watts in power.group_by("parent").agg(pl.col("it_w").sum()).drop_nulls("parent").rows():

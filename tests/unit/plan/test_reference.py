@@ -65,7 +65,7 @@ def test_racks_and_trays(reference, figures):
     assert (figures["racks"], figures["nodes"], figures["accelerators"]) == (6_912, 124_416, 497_664)
     assert trays["accelerators"].sum() == 497_664
     assert trays.group_by("rack").len()["len"].unique().to_list() == [18]
-    watts = reference.power.filter(pl.col("level") == "rack")["compute_w"]
+    watts = reference.power.filter(pl.col("kind") == "compute")["compute_w"]
     assert {to(value / 1e6, 4) for value in watts} == {0.1194}
     assert to(figures["power"]["node_kw"], 2) == 6.63
     assert reference.companions.group_by("kind").len().sort("kind").rows() == [
@@ -86,6 +86,30 @@ def test_balance(figures):
     assert to(power["other_mw"], 1) == 83.6
     assert to(power["compute_mw"], 1) == 825.5
     assert to(power["rack_kw"], 1) == 119.4
+
+
+def test_what_stands_in_each_place(reference, figures):
+    """Beside its part of everything: a rack with its two management switches, a row with its leaves, ...
+
+    119.6 kW = 119.4 + 2 x 0.1; 995 kW = 8 x 119.6 + 8 x 4 + 4 x 1.5; 16.27 MW = 16 x 0.995 + 72 x 4 kW +
+    44 x 1.5 kW; 882.3 MW = 54 x 16.27 + 576 x 4 kW + 864 x 1.4 kW + 9 x 0.7 kW. The other 26.8 MW of storage
+    and management are declared and stand in no planned rack.
+    """
+    power = reference.power
+    own = dict(power.filter(pl.col("level") != "rack").group_by("level").agg(pl.col("own_w").max()).rows())
+    assert to(own["scalable-unit"] / 1e3, 0) == 995
+    assert to(own["pod"] / 1e6, 2) == 16.27
+    assert to(own["site"] / 1e6, 1) == 882.3 == to(figures["power"]["in_racks_mw"], 1)
+    racks = power.filter(pl.col("level") == "rack").group_by("kind").agg(pl.len(), pl.col("own_w").max())
+    kinds = {kind: (count, to(watts / 1e3, 1)) for kind, count, watts in racks.rows()}
+    # 12 switches of 4 kW and 4 U fill a rack of 48 U; a row needs 8 x 4 + 4 x 2 U, a pod 72 x 4 + 44 x 2.
+    assert kinds == {
+        "compute": (6_912, 119.6),
+        "network": (864 + 54 * 8 + 48, 48.0),
+        "servers": (37, 33.6),
+        "cdu": (1_728, 0.0),
+    }
+    assert to(figures["power"]["coolers_mw"], 1) == 20.7 < to(figures["power"]["facility_mw"] / 11, 1)
 
 
 # Fabrics

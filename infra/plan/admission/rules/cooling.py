@@ -120,13 +120,12 @@ def waste_heat_law(plan: Plan) -> Iterator[Limit]:
     """Power of a site that uses none of its heat against the law's threshold."""
     if plan.site.heat or not plan.site.grid:
         return
-    facility = facility_w(plan)
     yield Limit(
         plan.site.name,
         "N",
-        megawatts(facility),
+        megawatts(facility_w(plan)),
         megawatts(WASTE_HEAT_LAW_W),
-        "MW",
+        "MW" if plan.site.energy else "MW of IT",
         "$.heat",
         "France, law 2025-391, article 25",
         "declare a buyer under `heat`",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from infra.plan.admission.limits import Limit, cases, distinct, facility_w, form_path, megawatts, number
-from infra.plan.tables.power import balance
+from infra.plan.tables.power import balance, server_watts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,9 +20,41 @@ def grid_power(plan: Plan) -> Iterator[Limit]:
     """Facility power against the grid connection."""
     site, totals = plan.site, balance(plan)
     if site.grid:
-        facility, limit = facility_w(plan), site.grid.power
-        yield Limit(site.name, "N", megawatts(facility), megawatts(limit), "MW", "$.grid.power",
-                    f"the grid connection, at PUE {totals.pue:g}", _pods_within(plan, limit))  # fmt: skip
+        drawn, limit = facility_w(plan), site.grid.power
+        at = f"at PUE {totals.pue:g}" if totals.pue else "with no PUE declared"
+        yield Limit(site.name, "N", megawatts(drawn), megawatts(limit), _unit(plan), "$.grid.power",
+                    f"the grid connection, {at}", _pods_within(plan, limit))  # fmt: skip
+
+
+def cooler_power(plan: Plan) -> Iterator[Limit]:
+    """Power of all CDUs against what the PUE leaves for everything that is not IT."""
+    totals = balance(plan)
+    if totals.pue is None or not plan.scope:
+        return
+    coolers = float(plan.power.item(0, "cooling_w"))
+    if coolers:
+        overhead = (totals.pue - 1) * float(plan.power.item(0, "it_w"))
+        least = 1 + coolers / max(float(plan.power.item(0, "it_w")), 1e-9)
+        yield Limit(plan.site.name, "N", megawatts(coolers), megawatts(overhead), "MW", "$.energy.pue",
+                    f"PUE {totals.pue:g} of the IT power", f"a PUE above {least:.3f} fits")  # fmt: skip
+
+
+def server_power(plan: Plan) -> Iterator[Limit]:
+    """Power of planned servers against what is declared for all of their kind."""
+    site = plan.site
+    for role, declared, path in (
+        ("storage", site.storage.power, "$.storage.power"),
+        ("management", site.services.power, "$.services.power"),
+    ):
+        if declared:
+            watts = server_watts(site, role)
+            yield Limit(f"{role} servers", "N", megawatts(watts), megawatts(declared), "MW", path,
+                        "the declaration", "declare what they draw, or nothing")  # fmt: skip
+
+
+def _unit(plan: Plan) -> str:
+    """Where no PUE is declared, a facility's power is not known and IT power is not called so."""
+    return "MW" if balance(plan).pue else "MW of IT"
 
 
 def _pods_within(plan: Plan, watts: float) -> str:
@@ -50,7 +82,7 @@ def grid_phases(plan: Plan) -> Iterator[Limit]:
         granted = [entry.power for entry in grid.phases if entry.date <= phase.date]
         limit = max(granted, default=0.0)
         fits = f"{_pods_within(plan, limit)} by {phase.date}"
-        yield Limit(f"phase {phase.name}", "N", megawatts(phase.pods * each), megawatts(limit), "MW",
+        yield Limit(f"phase {phase.name}", "N", megawatts(phase.pods * each), megawatts(limit), _unit(plan),
                     f"$.phases[{index}].pods", "the operator's connection phases", fits)  # fmt: skip
 
 
@@ -68,7 +100,7 @@ def circuits(plan: Plan) -> Iterator[Limit]:
             case,
             megawatts(facility),
             megawatts(capacity),
-            "MW",
+            _unit(plan),
             "$.grid.circuits",
             "capacity of the circuits that are left",
             f"{number(megawatts(capacity))} MW fit",
@@ -96,50 +128,61 @@ def current(watts: float, volts: float, power_factor: float) -> float:
 
 
 def halls(plan: Plan) -> Iterator[Limit]:
-    """Facility power of each hall against its transformers."""
-    feeds = plan.site.feeds
+    """Power of each hall against its transformers: its part of everything, or what stands in it if more."""
+    feeds, totals = plan.site.feeds, balance(plan)
     if feeds and feeds.hall is not None:
-        halls = plan.power.filter(pl.col("level") == "hall")
-        for name, watts, count in distinct(halls, "facility_w"):
-            yield Limit(name, "N", megawatts(watts), megawatts(feeds.hall), "MW",
+        most = (pl.max_horizontal("it_w", "own_w") * totals.least_pue).alias("drawn_w")
+        halls = plan.power.filter(pl.col("level") == "hall").with_columns(most)
+        for name, watts, count in distinct(halls, "drawn_w"):
+            yield Limit(name, "N", megawatts(watts), megawatts(feeds.hall), _unit(plan),
                         "$.feeds.hall", feeds.source, f"{number(megawatts(feeds.hall))} MW fit in a hall",
                         count=count)  # fmt: skip
 
 
 def busways(plan: Plan) -> Iterator[Limit]:
-    """IT power of each row against the busways that are left."""
+    """Power of each row, its switches and CDUs too, against the busways that are left.
+
+    A row is a scalable unit, or a pod's racks of switches.
+    """
     feeds = plan.site.feeds
     if not feeds or feeds.busway is None:
         return
-    rows = distinct(plan.power.filter(pl.col("level") == "scalable-unit"), "it_w")
+    drawn = (pl.col("own_w") + pl.col("cooling_w")).alias("drawn_w")
+    table = plan.power.with_columns(drawn)
+    units = table.filter(pl.col("level") == "scalable-unit").select("name", "drawn_w")
+    pods = table.filter(pl.col("kind") == "network").join(
+        table.filter(pl.col("level") == "pod").select(pl.col("name").alias("parent")),
+        on="parent", how="inner", maintain_order="left",
+    ).group_by("parent", maintain_order=True).agg(pl.col("drawn_w").sum())  # fmt: skip
+    rows = distinct(units, "drawn_w")
+    rows += distinct(pods.select(pl.format("{}-net", "parent").alias("name"), "drawn_w"), "drawn_w")
     racks = plan.geometry.racks
     for case, left in cases(feeds.busways_per_row, feeds.spare_busways):
         limit = feeds.busway * left
         for name, watts, count in rows:
-            yield Limit(
-                name,
-                case,
-                watts / 1e3,
-                limit / 1e3,
-                "kW",
-                "$.feeds.busway",
-                feeds.source,
-                f"{math.floor(limit / (watts / racks))} racks fit in a row" if watts else "",
-                count=count,
-            )
+            fits = f"{math.floor(limit / (watts / racks))} racks fit in a row" if watts else ""
+            if name.endswith("-net"):
+                fits = f"{number(limit / 1e3)} kW fit in a row"
+            yield Limit(name, case, watts / 1e3, limit / 1e3, "kW", "$.feeds.busway", feeds.source, fits,
+                        count=count)  # fmt: skip
 
 
 def rack_feeds(plan: Plan) -> Iterator[Limit]:
-    """Power of each rack against the feeds that are left."""
+    """Power of each rack, of whatever kind, against the feeds that are left."""
     feeds = plan.site.feeds
     if not feeds or feeds.rack is None:
         return
-    rows = distinct(plan.power.filter(pl.col("level") == "rack"), "compute_w")
+    drawn = (pl.col("own_w") + pl.col("cooling_w")).alias("drawn_w")
+    table = plan.power.filter(pl.col("level") == "rack").with_columns(drawn)
     for case, left in cases(feeds.feeds_per_rack, feeds.spare_feeds):
         limit = feeds.rack * left
-        for name, watts, count in rows:
-            yield Limit(name, case, watts / 1e3, limit / 1e3, "kW", "$.feeds.rack", feeds.source,
-                        f"racks of {number(limit / 1e3)} kW fit", count=count)  # fmt: skip
+        for kind in ("compute", "network", "servers", "cdu"):
+            fits = f"racks of {number(limit / 1e3)} kW fit"
+            if kind in {"network", "servers"}:
+                fits += "; a lower `layout.rack_height` puts less in each"
+            for name, watts, count in distinct(table.filter(pl.col("kind") == kind), "drawn_w"):
+                yield Limit(name, case, watts / 1e3, limit / 1e3, "kW", "$.feeds.rack", feeds.source, fits,
+                            count=count)  # fmt: skip
 
 
 def power_shelves(plan: Plan) -> Iterator[Limit]:
