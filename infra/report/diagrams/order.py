@@ -86,6 +86,9 @@ def _steps(plan: Plan) -> Iterator[tuple[str, int, str, bool]]:
             yield from _cables(kinds, tier.fabric, tier.level, "trunks")
     compute = racks.filter(pl.col("kind") == "compute")
     inside = switches.join(compute.select(pl.col("name").alias("rack")), on="rack", how="semi").height
+    coolers = racks.filter(pl.col("kind") == "cdu").height
+    if coolers:
+        yield "CDUs", coolers, f"{plan.site.cooling.cooler}" if plan.site.cooling else "", False
     words = f"with {plan.nodes.filter(pl.col('role') == 'tray').height:,} trays"
     yield "compute racks", compute.height, words + (f" and {inside:,} switches" if inside else ""), False
     fabrics = sorted(plan.geometry.tiers, key=lambda name: plan.geometry.kinds[name] != "out-of-band")

@@ -51,7 +51,7 @@ def draw_rows(plan: Plan, pod: str) -> Drawing:
         drawing.text(0, y + 20, shorten(row, _NAME - 8))
         for rack in racks.filter(pl.col("y") == at).iter_rows(named=True):
             x = _NAME + (rack["x"] - left) * _METRE
-            kind = {"compute": "tray", "network": "switch"}.get(rack["kind"], "storage")
+            kind = {"compute": "tray", "network": "switch", "cdu": "shelf"}.get(rack["kind"], "storage")
             drawing.box(x, y + 4, 0.6 * _METRE - 2, 24, f"box {kind}", about=rack["name"], round_=1)
         for leaves, start in ((False, bars), (True, bars + _BAR + 250)):
             _bar(

@@ -167,7 +167,7 @@ def test_the_order_puts_everything_in_once(name):
     steps = order.installation_order(whole.site)
     cables = sum(step.count for step in steps if "trunks" in step.what or "cables" in step.what)
     assert cables == whole.links.height
-    racks = sum(step.count for step in steps if step.what.endswith("racks"))
+    racks = sum(step.count for step in steps if step.what.endswith(("racks", "CDUs")))
     assert racks == whole.racks.height
     inside = {tier.name for tier in whole.geometry.every_tier if tier.per == "rack"}
     switches = sum(step.count for step in steps if step.what.endswith("switches"))
