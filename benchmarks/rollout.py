@@ -29,6 +29,7 @@ def command(
     """Time a rollout over simulated machines: 50 ms a step, 1,000 at once, 2 % of them fail."""
     from infra.rollout import blueprint  # noqa: PLC0415 (not for --help)
     from infra.rollout.controller import Controller  # noqa: PLC0415
+    from infra.rollout.crews.local import LocalCrew  # noqa: PLC0415
     from infra.rollout.gates import Gates  # noqa: PLC0415
     from infra.rollout.inventory.roster_cache import roster_at  # noqa: PLC0415
     from infra.rollout.ledger import Ledger  # noqa: PLC0415
@@ -68,7 +69,8 @@ def command(
         ledger.take()
         gates = Gates(plan, fleet, verify=lambda *_: (True, ""), grid=list)
         began = time.perf_counter()
-        Controller(plan, ledger, fleet, fleet, gates, roster, _content, tell).run()
+        crew = LocalCrew(plan.id, ledger, fleet, fleet, policy, _content)
+        Controller(plan, ledger, crew, fleet, gates, roster, tell).run()
         took = time.perf_counter() - began
         counts = [wave["done"] + wave["failed"] for wave in ledger.counts().values()]
         twice = sum(1 for row in fleet.rows().values() if row["applies"] not in {0, 1})

@@ -1,9 +1,4 @@
-"""Carry a rollout out: wave by wave, batch by batch, step by step, each noted in the ledger before and after.
-
-Killed at any moment, it goes on by the ledger: what ended is not done again, what was not begun is done, and
-what was begun and did not end is in doubt. There the machine is asked: it remembers the hash of what it was
-given, and which boot it is in. The other steps (drain, prove, resume) may be repeated.
-"""
+"""Carry a rollout out: wave by wave, batch by batch, gates between; killed, it goes on by its ledger."""
 
 from __future__ import annotations
 
@@ -12,19 +7,19 @@ from typing import TYPE_CHECKING
 
 from infra.errors import UserError
 from infra.rollout import applied, cordon, failures
+from infra.rollout.crews.local import DONE, finished
 from infra.rollout.ledger import Ledger, State, Step
 from infra.rollout.policy import amount_of
 from infra.rollout.schedule import Budgets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from infra.rollout.blueprint import Blueprint, PlannedWave
+    from infra.rollout.crews.local import Crew
     from infra.rollout.gates import Gates
     from infra.rollout.inventory.roster import Roster
-    from infra.rollout.nodes import Nodes, Outcome, Service
-
-DONE = (State.OK, State.SKIPPED)
+    from infra.rollout.nodes import Service
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +52,19 @@ class Controller:
     Attributes:
         blueprint: the rollout.
         ledger: taken by this controller.
-        nodes, service: the machines and their scheduler.
+        crew: takes machines through the steps.
+        service: the scheduler, which knows what others took out of service.
         gates: ask whether a wave may begin, and whether it was good.
         roster: failure domains; machines that it does not have are in none.
-        content: hash of what each machine is given.
         tell: told what happens.
     """
 
     blueprint: Blueprint
     ledger: Ledger
-    nodes: Nodes
+    crew: Crew
     service: Service
     gates: Gates
     roster: Roster
-    content: Callable[[str], str]
     tell: Callable[[Progress], object] = lambda _: None
 
     def run(self) -> None:
@@ -81,6 +75,7 @@ class Controller:
             Fenced: another controller took the rollout.
         """
         self.ledger.set(state="running", reason="")
+        self._settle(self.blueprint.hosts)
         try:
             for wave in self.blueprint.waves:
                 self._wave(wave)
@@ -99,7 +94,7 @@ class Controller:
 
     def _wave(self, wave: PlannedWave) -> None:
         states = self.ledger.states(wave.hosts)
-        left = [host for host in wave.hosts if not _finished(states.get(host, {}))]
+        left = [host for host in wave.hosts if not finished(states.get(host, {}))]
         passed = {gate for _, gate, held, _, _ in self.ledger.gates(wave.number) if held}
         after = [gate for gate in self.gates.after(wave) if f"after {gate.title}" not in passed]
         if not left and not after:
@@ -150,118 +145,45 @@ class Controller:
                 )
 
     def _batch(self, wave: PlannedWave, hosts: Sequence[str]) -> None:
-        """Take machines through all steps; one that fails goes no further and stays out of service."""
-        policy, reason = self.blueprint.policy, f"gigasite {self.blueprint.id}"
-        alive = list(hosts)
-        content = {host: self.content(host) for host in hosts}
+        """Take machines through all steps, here or on workers; one that fails stays out of service."""
 
-        def drained(todo: Sequence[str]) -> Iterator[Outcome]:
-            return self.service.drain(todo, reason, policy.service.drain_limit, policy.service.jobs)
+        def noted(step: Step, outcomes: Mapping[str, str | None]) -> None:
+            self._note(wave, step, outcomes)
 
-        alive = self._step(wave, Step.DRAIN, alive, drained)
-        alive = self._step(
-            wave,
-            Step.APPLY,
-            alive,
-            lambda todo: self.nodes.apply({host: content[host] for host in todo}),
-            content,
-        )
-        if policy.reboot:
-            alive = self._reboot(wave, alive)
-        alive = self._step(
-            wave,
-            Step.PROVE,
-            alive,
-            lambda todo: ((name, why) for name, why, _ in self.nodes.prove(todo, "", 120.0)),
-        )
-        alive = self._step(wave, Step.RESUME, alive, self.service.resume)
-        cordon.update(self.blueprint.fleet, {}, alive)
-        what = applied.what(self.blueprint.playbook, self.blueprint.content)
-        applied.note(self.blueprint.fleet, alive, what)
+        self.crew.run(hosts, noted)
+        self._settle(hosts)
         self._judge(wave)
 
-    def _step(
-        self,
-        wave: PlannedWave,
-        step: Step,
-        hosts: Sequence[str],
-        work: Callable[[Sequence[str]], Iterator[Outcome]],
-        content: Mapping[str, str] | None = None,
-    ) -> list[str]:
-        """Do a step where it is not done; return the machines that may go on."""
-        states = self.ledger.states(hosts)
-        todo = [host for host in hosts if states.get(host, {}).get(step) not in {*DONE, State.FAILED}]
-        doubtful = [host for host in todo if states.get(host, {}).get(step) is State.RUNNING]
-        if doubtful and step is Step.APPLY:
-            known = self.nodes.known(doubtful)
-            settled = [
-                host for host in doubtful if host in known and known[host].applied == (content or {})[host]
-            ]
-            self.ledger.end(dict.fromkeys(settled), step)
-            todo = [host for host in todo if host not in set(settled)]
-        if todo:
-            self.ledger.begin(todo, step, content)
-            self._take(wave, step, todo, work(todo))
-        states = self.ledger.states(hosts)
-        return [host for host in hosts if states.get(host, {}).get(step) in DONE]
+    def _settle(self, hosts: Sequence[str]) -> None:
+        """Note for others what the ledger says: who is out of service, who is back and what it was given.
 
-    def _take(self, wave: PlannedWave, step: Step, hosts: Sequence[str], outcomes: Iterable[Outcome]) -> None:
-        """Note outcomes as they come; who has none has failed."""
-        waiting = dict.fromkeys(hosts, "it gave no answer")
+        Done again when a controller begins: the one before may have been killed between ledger and note.
+        """
         bad: dict[str, str] = {}
-        good: dict[str, str | None] = {}
+        back = []
+        for row in self.ledger.rows(hosts=hosts):
+            if row.state is State.FAILED:
+                bad[row.host] = f"{row.step}: {row.reason}"
+            elif row.step is Step.RESUME and row.state in DONE:
+                back.append(row.host)
+        cordon.update(self.blueprint.fleet, bad, back)
+        what = applied.what(self.blueprint.playbook, self.blueprint.content)
+        applied.note(self.blueprint.fleet, back, what)
 
-        def note() -> None:
-            self.ledger.end({**good, **bad}, step)
-            good.clear()
-
-        for host, reason in outcomes:
-            waiting.pop(host, None)
-            if reason is None:
-                good[host] = None
-            else:
-                bad[host] = reason
-            if len(good) >= 100:
-                note()
-        bad.update(waiting)
-        note()
+    def _note(self, wave: PlannedWave, step: Step, outcomes: Mapping[str, str | None]) -> None:
+        """Note who left service, and tell how a step went."""
+        bad = {host: why for host, why in outcomes.items() if why is not None}
         if bad:
-            self.service.hold(
-                {host: f"gigasite {self.blueprint.id}: {step}: {why}"[:200] for host, why in bad.items()}
-            )
             cordon.update(self.blueprint.fleet, {host: f"{step}: {why}" for host, why in bad.items()})
             self.tell(
                 Progress(
                     "failed", wave.number, f"{step}: {self._summary(bad)}", len(bad), {"hosts": sorted(bad)}
                 )
             )
-        done = len(hosts) - len(bad)
-        self.tell(Progress("step", wave.number, f"{step}: {done} of {len(hosts)}", done, {"step": str(step)}))
-
-    def _reboot(self, wave: PlannedWave, hosts: Sequence[str]) -> list[str]:
-        """Reboot the machines that say that they need it; in doubt, the boot that they are in decides."""
-        states = self.ledger.states(hosts)
-        todo = [host for host in hosts if states.get(host, {}).get(Step.REBOOT) not in {*DONE, State.FAILED}]
-        known = self.nodes.known(todo)
-        before = {
-            row.host: row.content for row in self.ledger.rows(state=State.RUNNING) if row.step is Step.REBOOT
-        }
-        over = [
-            host for host in todo if host in known and before.get(host, known[host].boot) != known[host].boot
-        ]
-        self.ledger.end(dict.fromkeys(over), Step.REBOOT)
-        todo = [host for host in todo if host not in set(over)]
-        idle = [
-            host for host in todo if host in known and not known[host].needs_reboot and host not in before
-        ]
-        self.ledger.end(dict.fromkeys(idle), Step.REBOOT, skipped=True)
-        todo = [host for host in todo if host not in set(idle)]
-        if todo:
-            boots = {host: known[host].boot if host in known else before.get(host, "") for host in todo}
-            self.ledger.begin(todo, Step.REBOOT, boots)
-            self._take(wave, Step.REBOOT, todo, self.nodes.reboot(todo))
-        states = self.ledger.states(hosts)
-        return [host for host in hosts if states.get(host, {}).get(Step.REBOOT) in DONE]
+        done = len(outcomes) - len(bad)
+        self.tell(
+            Progress("step", wave.number, f"{step}: {done} of {len(outcomes)}", done, {"step": str(step)})
+        )
 
     def _judge(self, wave: PlannedWave) -> None:
         """Compare failures with the budget.
@@ -301,21 +223,3 @@ class Controller:
     def _hint(self) -> str:
         site = self.blueprint.site
         return f"mend it, then `gigasite rollout resume {site}` or `gigasite rollout retry {site} --failed`"
-
-
-def _finished(steps: Mapping[Step, State]) -> bool:
-    """Whether a machine went through, or failed at a step: nothing is left to do."""
-    return State.FAILED in steps.values() or steps.get(Step.RESUME) in DONE
-
-
-def rebuild(blueprint: Blueprint, ledger: Ledger, nodes: Nodes, content: Callable[[str], str]) -> int:
-    """Fill a new ledger with what the machines know; returns how many have the rollout's content.
-
-    Those are proved and given back to service again, which harms nothing; all others begin at the first step.
-    """
-    known = nodes.known(blueprint.hosts)
-    given = [host for host in blueprint.hosts if host in known and known[host].applied == content(host)]
-    for step in (Step.DRAIN, Step.APPLY):
-        ledger.begin(given, step, {host: content(host) for host in given})
-        ledger.end(dict.fromkeys(given), step)
-    return len(given)

@@ -213,9 +213,15 @@ class Ledger:
         (found,) = self._base.execute("select count(distinct host) from steps").fetchone()
         return int(found)
 
-    def rows(self, host: str | None = None, state: State | None = None) -> list[StepRow]:
-        """Steps, in the order they began."""
-        where = [("host = ?", host), ("state = ?", state)]
+    def rows(
+        self, host: str | None = None, state: State | None = None, hosts: Sequence[str] | None = None
+    ) -> list[StepRow]:
+        """Steps, in the order they began; of one machine, in one state, of some machines."""
+        where = [
+            ("host = ?", host),
+            ("state = ?", state),
+            ("host in (select value from json_each(?))", None if hosts is None else json.dumps(list(hosts))),
+        ]
         given = [(text, value) for text, value in where if value is not None]
         text = " where " + " and ".join(text for text, _ in given) if given else ""
         columns = "host, step, state, content, started, ended, reason"
@@ -224,6 +230,26 @@ class Ledger:
             StepRow(row[0], Step(row[1]), State(row[2]), *row[3:])
             for row in self._base.execute(query, [value for _, value in given])
         ]
+
+    def absorb(self, rows: Iterable[StepRow]) -> None:
+        """Take over steps as another ledger has them."""
+        with self._write():
+            self._base.executemany(
+                "insert or replace into steps values (?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (
+                        row.host,
+                        row.step,
+                        row.state,
+                        row.content,
+                        row.started,
+                        row.ended,
+                        row.reason,
+                        self.epoch,
+                    )
+                    for row in rows
+                ],
+            )
 
     def wave_of(self, host: str) -> int | None:
         """Number of a machine's wave."""

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from infra import paths
 from infra.errors import UserError
 from infra.rollout import applied, approvals, blueprint, cordon, lock
-from infra.rollout.controller import Controller, Progress, rebuild
+from infra.rollout.controller import Controller, Progress
+from infra.rollout.crews.local import LocalCrew, settle
 from infra.rollout.gates import Gates
 from infra.rollout.inventory.patterns import select
 from infra.rollout.inventory.roster import group_name
@@ -141,7 +142,8 @@ def _carry_out(plan: Blueprint, ledger: Ledger, tell: Callable[[Progress], objec
 
     gates = Gates(plan, nodes, verify=_verifier(plan), grid=_grid(plan))
     try:
-        Controller(plan, ledger, nodes, service, gates, _roster(plan.site), _content(plan), noted).run()
+        crew = LocalCrew(plan.id, ledger, nodes, service, plan.policy, _content(plan))
+        Controller(plan, ledger, crew, service, gates, _roster(plan.site), noted).run()
     finally:
         ledger.close()
 
@@ -160,7 +162,7 @@ def _open(plan: Blueprint, tell: Callable[[Progress], object]) -> Ledger:
     ledger = Ledger.create(path, plan)
     ledger.take()
     nodes, _ = world_of(plan)
-    given = rebuild(plan, ledger, nodes, _content(plan))
+    given = settle(ledger, nodes, plan.hosts, _content(plan))
     text = f"the ledger was damaged ({damage}); it is kept as {aside.name}; {given} machines have the content"
     ledger.note("rebuilt", text)
     tell(Progress("rebuilt", 0, text, given))
