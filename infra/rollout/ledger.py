@@ -96,22 +96,27 @@ class Ledger:
     @classmethod
     def create(cls, path: Path, blueprint: Blueprint) -> Ledger:
         """Make a rollout's ledger; nothing is done yet."""
+        return cls._create(
+            path,
+            [(host, wave.number, place) for wave in blueprint.waves for place, host in enumerate(wave.hosts)],
+        )
+
+    @classmethod
+    def create_empty(cls, path: Path) -> None:
+        """Make a ledger that knows of no waves: a shard's."""
+        cls._create(path, []).close()
+
+    @classmethod
+    def _create(cls, path: Path, hosts: Sequence[tuple[str, int, int]]) -> Ledger:
         path.touch(mode=0o600)
-        ledger = cls(path)
+        ledger = Ledger(path)
         with ledger._base:
             ledger._base.executescript(SCHEMA)
             ledger._base.execute("begin immediate")
             ledger._base.executemany(
                 "insert or ignore into facts values (?, ?)", [("state", "ready"), ("epoch", "0")]
             )
-            ledger._base.executemany(
-                "insert or ignore into hosts values (?, ?, ?)",
-                [
-                    (host, wave.number, place)
-                    for wave in blueprint.waves
-                    for place, host in enumerate(wave.hosts)
-                ],
-            )
+            ledger._base.executemany("insert or ignore into hosts values (?, ?, ?)", hosts)
             ledger._base.execute("commit")
         return ledger
 
@@ -125,10 +130,14 @@ class Ledger:
             return str(error)
         return None if answer == "ok" else str(answer)
 
-    def take(self) -> None:
-        """Become the rollout's controller: from now on, earlier ones can write nothing."""
+    def take(self, epoch: int | None = None) -> None:
+        """Become the rollout's controller: from now on, earlier ones can write nothing.
+
+        Args:
+            epoch: to take, where it is given out elsewhere; the next one without.
+        """
         with self._write(fenced=False):
-            self.epoch = int(self.fact("epoch") or 0) + 1
+            self.epoch = int(self.fact("epoch") or 0) + 1 if epoch is None else epoch
             self._base.execute("insert or replace into facts values ('epoch', ?)", (str(self.epoch),))
 
     @contextmanager

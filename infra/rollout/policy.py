@@ -133,6 +133,19 @@ class Times(Part):
     at_once: Count = 50
 
 
+class Shards(Part):
+    """How a large batch is worked on by several workers."""
+
+    machines: Count = 500
+    """Most machines of a shard; they are of one pod. A batch of one shard is worked on by the controller."""
+    workers: Count = 4
+    """Of the cluster inside the controller's process."""
+    scheduler: Annotated[
+        str, Field(pattern=r"^$|^tls://|^tcp://(127\.0\.0\.1|localhost)[:/]", examples=["tls://head:8786"])
+    ] = ""
+    """Address of a dask scheduler in its place, `tls://HOST:PORT`; without TLS only on loopback."""
+
+
 class Policy(Part):
     """A site's rollout.yaml."""
 
@@ -145,6 +158,7 @@ class Policy(Part):
     """Whether machines are rebooted after the change; only where they say that they need it."""
     gates: tuple[Gate, ...] = ()
     times: Times = Times()
+    shards: Shards = Shards()
 
 
 def load_policy(site: str) -> Policy:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
-from dataclasses import asdict
-from functools import cache
 from typing import TYPE_CHECKING
 
 from infra import paths
 from infra.errors import UserError
 from infra.rollout import applied, approvals, blueprint, cordon, lock
 from infra.rollout.controller import Controller, Progress
+from infra.rollout.crews.choice import crew_for
 from infra.rollout.crews.local import LocalCrew, settle
+from infra.rollout.crews.world import content_for, world_of
 from infra.rollout.gates import Gates
 from infra.rollout.inventory.patterns import select
 from infra.rollout.inventory.roster import group_name
@@ -25,9 +24,8 @@ if TYPE_CHECKING:
 
     from infra.rollout.blueprint import Blueprint
     from infra.rollout.inventory.roster import Roster
-    from infra.rollout.nodes import Nodes, Service
 
-PLAN, LEDGER, FLEET = "rollout.yaml", "ledger.sqlite", "fleet.sqlite"
+PLAN, LEDGER = "rollout.yaml", "ledger.sqlite"
 
 
 def lay_out(
@@ -128,6 +126,7 @@ def go_on(site: str, tell: Callable[[Progress], object], rollout: str = "", *, r
         if retry:
             ledger.take()
             ledger.forget({row.host for row in ledger.rows(state=State.FAILED)})
+            ledger.set(attempt=str(int(ledger.fact("attempt") or 0) + 1))
         _carry_out(plan, ledger, tell)
 
 
@@ -140,10 +139,12 @@ def _carry_out(plan: Blueprint, ledger: Ledger, tell: Callable[[Progress], objec
             ledger.note(progress.kind, f"wave {progress.wave}: {progress.text}")
         tell(progress)
 
+    roster = _roster(plan.site)
     gates = Gates(plan, nodes, verify=_verifier(plan), grid=_grid(plan))
     try:
-        crew = LocalCrew(plan.id, ledger, nodes, service, plan.policy, _content(plan))
-        Controller(plan, ledger, crew, service, gates, _roster(plan.site), noted).run()
+        here = LocalCrew(plan.id, ledger, nodes, service, plan.policy, content_for(plan))
+        with crew_for(plan, here, roster, world=world_of, tell=noted) as crew:
+            Controller(plan, ledger, crew, service, gates, roster, noted).run()
     finally:
         ledger.close()
 
@@ -162,42 +163,11 @@ def _open(plan: Blueprint, tell: Callable[[Progress], object]) -> Ledger:
     ledger = Ledger.create(path, plan)
     ledger.take()
     nodes, _ = world_of(plan)
-    given = settle(ledger, nodes, plan.hosts, _content(plan))
+    given = settle(ledger, nodes, plan.hosts, content_for(plan))
     text = f"the ledger was damaged ({damage}); it is kept as {aside.name}; {given} machines have the content"
     ledger.note("rebuilt", text)
     tell(Progress("rebuilt", 0, text, given))
     return ledger
-
-
-def world_of(plan: Blueprint) -> tuple[Nodes, Service]:
-    """The machines of a rollout and their scheduler."""
-    if plan.simulated:
-        from infra.rollout.simulated import SimulatedFleet  # noqa: PLC0415
-
-        fleet = SimulatedFleet(approvals.folder(plan.site, plan.id) / FLEET)
-        fleet.add(plan.hosts)
-        return fleet, fleet
-    from infra.rollout import ssh  # noqa: PLC0415
-    from infra.rollout.inventory.facts import site_at  # noqa: PLC0415 (polars is slow to import)
-    from infra.rollout.machines import Machines  # noqa: PLC0415
-    from infra.rollout.slurm import NoService, Slurm  # noqa: PLC0415
-
-    roster = _roster(plan.site)
-    site = site_at(paths.inventory(plan.site) / "site.yaml")
-    ssh.write_config(plan.site, site.machines())
-    slurm = site.planned.site.schedulers.slurm
-    machines = Machines(plan.site, plan.playbook)
-    heads = [
-        roster.names[row] for row in (roster.members("role_management") if slurm else ())
-        if slurm and roster.names[row].startswith(f"{plan.site}-{slurm.controller}")
-    ]  # fmt: skip
-    if not slurm or not heads:
-        return machines, NoService()
-    partitions = [group_name("partition", partition.name) for partition in slurm.partitions]
-    scheduled = {
-        roster.names[row] for name in partitions if name in roster.groups for row in roster.members(name)
-    }
-    return machines, Slurm(plan.site, heads[0], scheduled)
 
 
 def read(site: str, rollout: str = "") -> Blueprint:
@@ -270,27 +240,6 @@ def _check_content(plan: Blueprint) -> None:
             f"playbooks, templates or declaration have changed since rollout {plan.id} was laid out",
             hint=f"abort it, and lay out a new one: `gigasite apply '{plan.pattern}' -s {plan.site} --plan`",
         )
-
-
-def _content(plan: Blueprint) -> Callable[[str], str]:
-    """Hash of what each machine is given: the playbooks, and the files that are rendered for it."""
-    if plan.simulated:
-        return lambda host: hashlib.sha256(f"{plan.content} {host}".encode()).hexdigest()[:16]
-    from infra.render.deployment import deployed_files  # noqa: PLC0415
-    from infra.render.facts import machine_facts  # noqa: PLC0415
-    from infra.rollout.inventory.facts import site_at  # noqa: PLC0415
-
-    site = site_at(paths.inventory(plan.site) / "site.yaml")
-
-    @cache
-    def of(host: str) -> str:
-        facts = machine_facts(site.machine(host), site.peers, site.common)
-        digest = hashlib.sha256(plan.content.encode())
-        for file in deployed_files(facts, site.whole):
-            digest.update(repr(sorted(asdict(file).items())).encode())
-        return digest.hexdigest()[:16]
-
-    return of
 
 
 def _verifier(plan: Blueprint) -> Callable[[str, Sequence[str]], tuple[bool, str]]:

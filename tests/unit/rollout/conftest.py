@@ -43,6 +43,7 @@ def fleet(home, monkeypatch):
     class Fleet:
         def __init__(self):
             self.options = {}
+            self.home = home
 
         def open(self):
             return SimulatedFleet(home / "fleet.sqlite", **self.options)

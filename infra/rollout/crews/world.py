@@ -1,0 +1,73 @@
+"""The machines of a rollout, their scheduler, and what each machine is given."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict
+from functools import cache
+from typing import TYPE_CHECKING
+
+from infra import paths
+from infra.rollout import approvals
+from infra.rollout.inventory.roster import group_name
+from infra.rollout.inventory.roster_cache import roster_at
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from infra.rollout.blueprint import Blueprint
+    from infra.rollout.nodes import Nodes, Service
+
+FLEET = "fleet.sqlite"
+
+
+def world_of(plan: Blueprint) -> tuple[Nodes, Service]:
+    """The machines of a rollout and their scheduler."""
+    if plan.simulated:
+        from infra.rollout.simulated import SimulatedFleet  # noqa: PLC0415
+
+        fleet = SimulatedFleet(approvals.folder(plan.site, plan.id) / FLEET)
+        fleet.add(plan.hosts)
+        return fleet, fleet
+    from infra.rollout import ssh  # noqa: PLC0415
+    from infra.rollout.inventory.facts import site_at  # noqa: PLC0415 (polars is slow to import)
+    from infra.rollout.machines import Machines  # noqa: PLC0415
+    from infra.rollout.slurm import NoService, Slurm  # noqa: PLC0415
+
+    roster = roster_at(paths.inventory(plan.site) / "site.yaml")
+    site = site_at(paths.inventory(plan.site) / "site.yaml")
+    ssh.write_config(plan.site, site.machines())
+    slurm = site.planned.site.schedulers.slurm
+    machines = Machines(plan.site, plan.playbook)
+    heads = [
+        roster.names[row] for row in (roster.members("role_management") if slurm else ())
+        if slurm and roster.names[row].startswith(f"{plan.site}-{slurm.controller}")
+    ]  # fmt: skip
+    if not slurm or not heads:
+        return machines, NoService()
+    partitions = [group_name("partition", partition.name) for partition in slurm.partitions]
+    scheduled = {
+        roster.names[row] for name in partitions if name in roster.groups for row in roster.members(name)
+    }
+    return machines, Slurm(plan.site, heads[0], scheduled)
+
+
+def content_for(plan: Blueprint) -> Callable[[str], str]:
+    """Hash of what each machine is given: the playbooks, and the files that are rendered for it."""
+    if plan.simulated:
+        return lambda host: hashlib.sha256(f"{plan.content} {host}".encode()).hexdigest()[:16]
+    from infra.render.deployment import deployed_files  # noqa: PLC0415
+    from infra.render.facts import machine_facts  # noqa: PLC0415
+    from infra.rollout.inventory.facts import site_at  # noqa: PLC0415
+
+    site = site_at(paths.inventory(plan.site) / "site.yaml")
+
+    @cache
+    def of(host: str) -> str:
+        facts = machine_facts(site.machine(host), site.peers, site.common)
+        digest = hashlib.sha256(plan.content.encode())
+        for file in deployed_files(facts, site.whole):
+            digest.update(repr(sorted(asdict(file).items())).encode())
+        return digest.hexdigest()[:16]
+
+    return of
