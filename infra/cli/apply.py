@@ -15,7 +15,7 @@ from infra.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from infra.rollout.blueprint import Blueprint
+    from infra.rollout.blueprint import Blueprint, PlannedChange
     from infra.rollout.controller import Progress
 
 
@@ -52,8 +52,11 @@ def command(
     elif not group or not site:
         raise UserError("a group and a site are needed", hint="for example `gigasite apply role_tray -s lab`")
     else:
-        choose = partial(differing, site) if verify and not simulate else None
+        changes: list[PlannedChange] = []
+        compared = verify and not simulate
+        choose = partial(differing, site, changes) if compared else None
         laid_out = rollouts.lay_out(site, group, playbook, simulated=simulate, choose=choose)
+        laid_out = laid_out.model_copy(update={"compared": compared, "changes": tuple(changes)})
         if not laid_out.hosts:
             found = "every file is as it shall be" if verify else "their last rollout gave them the same"
             hint = "" if verify else "; `--verify` asks them"
@@ -67,17 +70,26 @@ def command(
         rollouts.begin(laid_out, tell)
 
 
-def differing(site: str, names: Sequence[str]) -> list[str]:
-    """Machines whose files differ, or that could not be asked; each different change is shown once."""
+def differing(site: str, changes: list[PlannedChange], names: Sequence[str]) -> list[str]:
+    """Machines whose files differ, or that could not be asked; each different change is shown once.
+
+    Args:
+        site: name of the site.
+        changes: filled with what differs.
+        names: of the machines to ask.
+    """
+    from infra.rollout.blueprint import PlannedChange  # noqa: PLC0415
     from infra.rollout.compare import compare  # noqa: PLC0415
 
     found = compare(site, names)
     for group in found.groups:
         more = f" and {len(group.hosts) - 3} more" if len(group.hosts) > 3 else ""
         print(f"change {group.key} on {len(group.hosts):,} machines: {', '.join(group.hosts[:3])}{more}")
-        for change in group.changes:
-            text = change.text if "\n" in change.text else f"{change.path} {change.text}"
-            print("\n".join(f"    {line}" for line in text.splitlines()))
+        text = "\n".join(
+            change.text if "\n" in change.text else f"{change.path} {change.text}" for change in group.changes
+        ).splitlines()
+        print("\n".join(f"    {line}" for line in text))
+        changes.append(PlannedChange(key=group.key, text=tuple(text), hosts=group.hosts))
     for name, reason in found.silent.items():
         print(f"{name} could not be asked: {reason}")
     print(f"{len(found.same):,} of {len(names):,} machines have every file as it shall be")

@@ -50,6 +50,22 @@ class PlannedWave(BaseModel):
     hosts: tuple[str, ...]
 
 
+class PlannedChange(BaseModel):
+    """Files that change alike on some machines.
+
+    Attributes:
+        key: hash of the change.
+        text: as it is shown to the person who approves it.
+        hosts: names.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key: str
+    text: tuple[str, ...]
+    hosts: tuple[str, ...]
+
+
 class Blueprint(BaseModel):
     """A rollout.
 
@@ -59,6 +75,8 @@ class Blueprint(BaseModel):
         content: hash of what is applied: playbook, roles, templates, declaration.
         simulated: the machines are simulated ones.
         policy: waves, budgets and gates as they were when it was made.
+        compared: whether the machines' files were compared when it was laid out.
+        changes: what was found to differ, the most machines first.
         waves: in order.
     """
 
@@ -71,6 +89,8 @@ class Blueprint(BaseModel):
     content: str
     simulated: bool = False
     policy: Policy
+    compared: bool = False
+    changes: tuple[PlannedChange, ...] = ()
     waves: tuple[PlannedWave, ...]
 
     @property

@@ -6,7 +6,7 @@ import os
 import statistics
 import subprocess
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from infra.rollout.nodes import Nodes
     from infra.rollout.policy import Gate
 
-BEFORE = ("grid", "window", "approval")
+BEFORE = ("grid", "window", "approval", "changes")
 """Kinds that are asked before a wave begins; the others judge a wave that is done."""
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -50,6 +50,8 @@ class Gates:
         grid: reasons of the grid gates that hold load back now, empty if none does.
         now: the time, UTC.
         sleep: waits some seconds.
+        ramp: most megawatts that the site's load may change by in a minute; None without a limit.
+        moved: when the last machine's step ended, in seconds since 1970; None before the first.
     """
 
     blueprint: Blueprint
@@ -58,7 +60,8 @@ class Gates:
     grid: Callable[[], Sequence[str]]
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     sleep: Callable[[float], object] = time.sleep
-    _ramped: dict[int, bool] = field(default_factory=dict)
+    ramp: float | None = None
+    moved: Callable[[], float | None] = lambda: None
 
     def before(self, wave: PlannedWave) -> Iterator[Gate]:
         """Gates that are asked before a wave begins."""
@@ -148,11 +151,22 @@ def _statistics(world: Gates, gate: Gate, wave: PlannedWave) -> tuple[bool, str]
 
 
 def _grid(world: Gates, gate: Gate, wave: PlannedWave) -> tuple[bool, str]:
-    """The grid lets load through that leaves and comes back: the guard is open."""
+    """The grid lets load through that leaves and comes back: the guard is open, and the ramp is kept.
+
+    The load of a wave is reckoned to move after that of the wave before: as many minutes must lie between
+    them as the wave's megawatts take at the declared ramp. They are few, and waited for here.
+    """
     del gate
     if held := world.grid():
         return False, "; ".join(held)
-    return True, f"the grid guard is open; the wave moves {wave.megawatts:g} MW"
+    seen = f"the grid guard is open; the wave moves {wave.megawatts:g} MW"
+    if world.ramp is None:
+        return True, seen
+    needed, last = wave.megawatts / world.ramp * 60, world.moved()
+    left = 0.0 if last is None else last + needed - world.now().timestamp()
+    if left > 0:
+        world.sleep(left)
+    return True, f"{seen}, which takes {needed:.0f} s at {world.ramp:g} MW/min; waited {max(left, 0):.0f} s"
 
 
 def _window(world: Gates, gate: Gate, wave: PlannedWave) -> tuple[bool, str]:
@@ -180,6 +194,22 @@ def _approval(world: Gates, gate: Gate, wave: PlannedWave) -> tuple[bool, str]:
     return False, f"nobody approved: `gigasite approve {rollout.site} --wave {wave.number}`"
 
 
+def _changes(world: Gates, gate: Gate, wave: PlannedWave) -> tuple[bool, str]:
+    """A person approved each change that machines of the wave get."""
+    del gate
+    rollout, hosts = world.blueprint, set(wave.hosts)
+    if not rollout.compared:
+        return False, "no changes were compared: lay it out with `gigasite apply … --verify`"
+    mine = [change for change in rollout.changes if hosts & set(change.hosts)]
+    approved = {one.what: one for one in approvals.given(rollout.site, rollout.id)}
+    left = [change.key for change in mine if f"change {change.key}" not in approved]
+    if left:
+        how = f"`gigasite approve {rollout.site} --change {left[0]}`"
+        return False, f"nobody approved {', '.join(f'change {key}' for key in left)}: {how}"
+    who = sorted({approved[f"change {change.key}"].who for change in mine})
+    return True, f"{len(mine)} changes, each approved by {' or '.join(who)}" if mine else "no change"
+
+
 def _command(world: Gates, gate: Gate, wave: PlannedWave) -> tuple[bool, str]:
     """A command of the site's own says yes (exit code 0)."""
     rollout = world.blueprint
@@ -204,5 +234,6 @@ KINDS: dict[str, Callable[[Gates, Gate, PlannedWave], tuple[bool, str]]] = {
     "grid": _grid,
     "window": _window,
     "approval": _approval,
+    "changes": _changes,
     "command": _command,
 }

@@ -294,6 +294,11 @@ class Ledger:
         (found,) = self._base.execute("select max(ended) - min(started) from steps").fetchone()
         return float(found or 0.0)
 
+    def last_end(self) -> float | None:
+        """When the step that ended last did; None if none has."""
+        (found,) = self._base.execute("select max(ended) from steps").fetchone()
+        return None if found is None else float(found)
+
     def events(self) -> list[tuple[float, str, str]]:
         """Time, kind and text of each event."""
         return list(self._base.execute("select at, kind, text from events order by at"))

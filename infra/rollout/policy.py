@@ -86,7 +86,7 @@ class Service(Part):
 class Gate(Part):
     """What must hold between one wave and the next."""
 
-    kind: Literal["health", "verify", "statistics", "grid", "window", "approval", "command"]
+    kind: Literal["health", "verify", "statistics", "grid", "window", "approval", "changes", "command"]
     name: str = ""
     command: str = ""
     """`health`: run on each machine by ssh; `command`: run here, with the wave in its environment."""
@@ -108,7 +108,7 @@ class Gate(Part):
     limit: Seconds = 600.0
     """How long one look may take."""
     waves: tuple[Literal["canary", "all"], ...] = ("all",)
-    """After which waves it is asked; `grid`, `window` and `approval` are asked before each."""
+    """After which waves it is asked; `grid`, `window`, `approval` and `changes` are asked before each."""
 
     @property
     def title(self) -> str:

@@ -140,7 +140,9 @@ def _carry_out(plan: Blueprint, ledger: Ledger, tell: Callable[[Progress], objec
         tell(progress)
 
     roster = _roster(plan.site)
-    gates = Gates(plan, nodes, verify=_verifier(plan), grid=_grid(plan))
+    gates = Gates(
+        plan, nodes, verify=_verifier(plan), grid=_grid(plan), ramp=_ramp(plan), moved=ledger.last_end
+    )
     try:
         here = LocalCrew(plan.id, ledger, nodes, service, plan.policy, content_for(plan))
         with crew_for(plan, here, roster, world=world_of, tell=noted) as crew:
@@ -273,6 +275,16 @@ def _grid(plan: Blueprint) -> Callable[[], list[str]]:
         return [words(gate) for gate in gates_of(plan.site) if gate.holds]
 
     return closed
+
+
+def _ramp(plan: Blueprint) -> float | None:
+    """Megawatts that the site's load may change by in a minute, if the site declares it."""
+    if not any(gate.kind == "grid" for gate in plan.policy.gates):
+        return None
+    from infra.spec import load_site  # noqa: PLC0415 (pydantic is slow to import)
+
+    grid = load_site(plan.site).grid
+    return None if grid is None or grid.ramp is None else grid.ramp / 1e6
 
 
 def _watts(site: str) -> dict[str, float]:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from infra.rollout import approvals
-from infra.rollout.blueprint import PlannedWave
+from infra.rollout.blueprint import PlannedChange, PlannedWave
 from infra.rollout.gates import KINDS, Gates
 from infra.rollout.policy import Gate
 
@@ -87,6 +87,36 @@ def test_statistics(lay_out):
     assert not ask(lay_out, Nodes(a=None), kind="statistics", metric="bench").holds
 
 
+def test_grid_keeps_the_declared_ramp(lay_out):
+    clock = Clock()
+    last = clock.now().timestamp() - 100
+    world = Gates(
+        lay_out(), Nodes(), lambda *_: (True, ""), list, clock.now, clock.sleep, ramp=0.5, moved=lambda: last
+    )
+    answer = world.ask(Gate(kind="grid"), WAVE)
+    assert answer.holds
+    assert answer.saw.endswith("the wave moves 1.5 MW, which takes 180 s at 0.5 MW/min; waited 80 s")
+    assert clock.now().timestamp() == last + 180
+
+
+def test_each_change_is_approved_once(home, lay_out):
+    plan = lay_out()
+    assert "lay it out with `gigasite apply … --verify`" in ask(lay_out, plan=plan, kind="changes").saw
+    changes = [
+        PlannedChange(key=key, text=("-a", "+b"), hosts=hosts)
+        for key, hosts in [("k1", ("a", "b")), ("k2", ("z",))]
+    ]  # fmt: skip
+    plan = plan.model_copy(update={"compared": True, "changes": tuple(changes)})
+    approvals.folder(plan.site, plan.id).mkdir(parents=True)
+    answer = ask(lay_out, plan=plan, kind="changes")
+    assert not answer.holds
+    assert answer.saw.startswith("nobody approved change k1: `gigasite approve reference --change k1`")
+    approvals.approve(plan.site, plan.id, "change k1")
+    answer = ask(lay_out, plan=plan, kind="changes")
+    assert answer.holds, "change k2 is of machines in other waves"
+    assert answer.saw.startswith("1 changes, each approved by ")
+
+
 def test_grid(lay_out):
     assert "the wave moves 1.5 MW" in ask(lay_out, kind="grid").saw
     answer = ask(lay_out, grid=lambda: ["grid gate ecowatt: closed"], kind="grid")
@@ -145,5 +175,14 @@ def test_command(lay_out):
 
 
 def test_every_kind_has_its_test():
-    assert set(KINDS) == {"health", "verify", "statistics", "grid", "window", "approval", "command"}
+    assert set(KINDS) == {
+        "health",
+        "verify",
+        "statistics",
+        "grid",
+        "window",
+        "approval",
+        "changes",
+        "command",
+    }
     assert set(KINDS) == set(Gate.model_fields["kind"].annotation.__args__)
