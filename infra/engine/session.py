@@ -37,6 +37,7 @@ from infra.engine.events import (
     StdoutEvent,
     SummaryEvent,
 )
+from infra.engine.masking import SecretFilter
 from infra.engine.options import Operation, Options, Result
 from infra.engine.plugin.finder import Finder, is_ours
 from infra.engine.plugin.plugins import CHANNEL_OPTIONS, PluginHost
@@ -109,13 +110,14 @@ class Session:
         self._interrupts = Interrupts(self._interrupted, self._give_up)
         self.deaf: Exception | None = None
         self._package_config: Callable[[str], Properties] = lambda _: {}
+        self._secrets = SecretFilter()
 
     def _emit(self, event: Event) -> None:
         """Tell the listener; one that fails is told nothing more, and the run ends as if interrupted."""
         if self.deaf is not None:
             return
         try:
-            self._on_event(event)
+            self._on_event(self._secrets.event(event))
         except Exception as error:  # noqa: BLE001 (raised again when what is in flight is saved)
             self.deaf = error
             if self._deployment is not None:
@@ -189,7 +191,7 @@ class Session:
             try:
                 went_well = await self._deploy(resources, manager, config, crypter)
             except EngineError as error:
-                failure = str(error)
+                failure = self._secrets.text(str(error))
                 self._emit(DiagnosticEvent(failure, Severity.ERROR))
         deployment = self._deployment
         changes = dict(deployment.reporter.changes) if deployment else {}
@@ -204,7 +206,7 @@ class Session:
             self._save(result, crypter, journal)
             self._remember(started, outcome, changes, config)
         self._emit(CancelEvent())
-        outputs = result.stack_resource.outputs if result.stack_resource else {}
+        outputs = self._secrets.value(result.stack_resource.outputs) if result.stack_resource else {}
         return Result(outcome, changes, outputs, self._exit_code(changes, went_well=went_well), failure)
 
     def _exit_code(self, changes: dict[Op, int], *, went_well: bool) -> int:
@@ -251,6 +253,7 @@ class Session:
         crypter: PassphraseCrypter,
     ) -> bool:
         """Do it; whether it went well."""
+        self._secrets = SecretFilter(config.secrets(crypter))
         options = DeploymentOptions.of(
             self._operation, self._options, preview=self._dry, always_refresh=self._project.always_refresh
         )

@@ -6,8 +6,9 @@ import difflib
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from infra.engine.display.event_json import MASK, masked
+from infra.engine.display.event_json import masked
 from infra.engine.events import Op
+from infra.engine.masking import MASK
 from infra.engine.resource import property_path, values
 
 if TYPE_CHECKING:

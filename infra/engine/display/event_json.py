@@ -9,6 +9,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TextIO
 
 from infra.engine import events
+from infra.engine.masking import MASK
 from infra.engine.resource import value_json, values
 from infra.engine.resource.values import Secret
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from infra.engine.resource.state import ResourceState
     from infra.engine.resource.values import Properties
 
-MASK = "[secret]"
 _CONTROL = re.compile(r"\x1b\[[0-9;]*[mK]|<\{%.*?%\}>")
 
 # The key of each kind of event in the CLI's envelope.

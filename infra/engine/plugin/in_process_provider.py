@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import io
 import sys
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 
+from infra.engine.events import Severity
 from infra.engine.plugin.provider import OPERATION_ID
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Generator, Iterator
     from pathlib import Path
 
 PROVIDER_MODULE: Final = "in_process.py"
@@ -69,8 +74,8 @@ class InProcessPlugin:
 
     handshake = None
 
-    def __init__(self, name: str, servicer: Any) -> None:
-        self.name, self.provider_stub = name, servicer
+    def __init__(self, name: str, servicer: Any, on_line: Callable[[str, Severity], None]) -> None:
+        self.name, self.provider_stub, self._on_line = name, servicer, on_line
 
     async def call(self, method: Any, request: Any, operation_id: str = "") -> Any:
         """Call the servicer's method."""
@@ -81,9 +86,10 @@ class InProcessPlugin:
         """The same, and whether the provider knows operation ids."""
         context = _Call(operation_id)
         try:
-            reply = method(request, context)
+            with self._overheard():
+                reply = method(request, context)
             if asyncio.iscoroutine(reply):
-                reply = await reply
+                reply = await _Steps(reply, self._overheard)
         except grpc.RpcError:
             raise
         except NotImplementedError:
@@ -93,11 +99,43 @@ class InProcessPlugin:
             raise _CallError(grpc.StatusCode.UNKNOWN, text) from error
         return reply, any(key == OPERATION_ID for key, _ in context.trailing)
 
+    @contextmanager
+    def _overheard(self) -> Iterator[None]:
+        """Tell what it prints meanwhile, as of a process; it is the only one that runs."""
+        out, err = io.StringIO(), io.StringIO()
+        try:
+            with redirect_stdout(out), redirect_stderr(err):
+                yield
+        finally:
+            for text, severity in ((out, Severity.INFO), (err, Severity.INFO_ERR)):
+                for line in text.getvalue().splitlines():
+                    self._on_line(line, severity)
+
     async def cancel(self) -> None:
         """It ends with its calls."""
 
     async def close(self) -> None:
         """There is no process to end."""
+
+
+class _Steps:
+    """A coroutine each step of which runs inside a context."""
+
+    def __init__(self, work: Coroutine[Any, Any, Any], inside: Callable[[], Any]) -> None:
+        self._work, self._inside = work, inside
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        step: Callable[[], Any] = partial(self._work.send, None)
+        while True:
+            try:
+                with self._inside():
+                    waits_for = step()
+            except StopIteration as ended:
+                return ended.value
+            try:
+                step = partial(self._work.send, (yield waits_for))
+            except BaseException as error:  # noqa: BLE001 (it is the coroutine's)
+                step = partial(self._work.throw, error)
 
 
 def load_servicer(folder: Path) -> Any | None:

@@ -198,7 +198,7 @@ class PluginHost:
         )
 
         servicer = load_servicer(command.folder)
-        return InProcessPlugin(command.name, servicer) if servicer is not None else None
+        return InProcessPlugin(command.name, servicer, self._on_line) if servicer is not None else None
 
     async def start(self, command: Command, environment: Mapping[str, str] | None = None) -> Plugin:
         """Start a plugin and wait for its port.

@@ -10,7 +10,7 @@ from infra.engine.errors import EngineError
 from infra.engine.resource.values import Crypter, Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from infra.engine.resource.values import Properties
 
@@ -76,6 +76,16 @@ def _opened(raw: Any, crypter: Crypter) -> Any:
     return [_opened(item, crypter) for item in raw] if isinstance(raw, list) else raw
 
 
+def _secrets_in(raw: Any, crypter: Crypter) -> Iterator[str]:
+    if is_sealed(raw):
+        yield crypter.decrypt(raw["secure"])
+    elif isinstance(raw, Secret):
+        yield text_of(_opened(raw, crypter))
+    elif isinstance(raw, dict | list):
+        for item in raw.values() if isinstance(raw, dict) else raw:
+            yield from _secrets_in(item, crypter)
+
+
 def parse_key(text: str, project: str) -> str:
     """A key with its namespace: `name` is the project's own, `ns:config:name` an old way to say `ns:name`.
 
@@ -101,6 +111,10 @@ class Configuration:
     def texts(self, crypter: Crypter) -> dict[str, str]:
         """What the program gets: key to text, secrets in the clear."""
         return {key: value.text(crypter) for key, value in self.values.items()}
+
+    def secrets(self, crypter: Crypter) -> set[str]:
+        """All secret texts, in the clear: of an object, each one in it."""
+        return {text for value in self.values.values() for text in _secrets_in(value.raw, crypter)}
 
     @property
     def secret_keys(self) -> list[str]:
