@@ -15,6 +15,7 @@ from infra.cli import engine_options as flags
 from infra.cli.arguments import Json
 from infra.engine.backend.secrets import PassphraseCrypter
 from infra.engine.resource import property_path
+from infra.engine.workspace import config_paths
 from infra.engine.workspace.config import ConfigValue, parse_key, text_of
 from infra.engine.workspace.project_file import load_project
 from infra.errors import UserError
@@ -67,11 +68,7 @@ def get(stack: flags.Stack, key: Key, path: AsPath = False, as_json: Json = Fals
         )
     with operations.environment(operations.site_of(stack)):
         value: Any = settings.config[name].plain(_crypter(stack, settings))
-    for part in rest:
-        try:
-            value = value[part]
-        except (KeyError, IndexError, TypeError) as error:
-            raise UserError(f"{name} has no {property_path.text_of(rest)}") from error
+    value = config_paths.get(value, rest, name)
     print(json.dumps({"value": value}) if as_json else text_of(value))
 
 
@@ -97,9 +94,9 @@ def set_(
             raw = {"secure": crypter.encrypt(text)}
             settings.encryption_salt = crypter.salt
     elif rest:
-        raw = _typed(text)
+        raw = config_paths.coerce(text)
     old = settings.config[name].raw if name in settings.config else None
-    settings.config[name] = ConfigValue(_put(old, rest, raw))
+    settings.config[name] = ConfigValue(config_paths.put(old, rest, raw, name) if rest else raw)
     settings.save()
 
 
@@ -110,29 +107,6 @@ def _asked(*, secret: bool) -> str:
     return getpass.getpass("value: ") if secret else input("value: ")
 
 
-def _typed(text: str) -> Any:
-    """Inside an object, text that reads as a number or truth value is one, as in the CLI."""
-    if text in ("true", "false"):
-        return text == "true"
-    digits = text.removeprefix("-")
-    return int(text) if digits.isdecimal() and (digits == "0" or digits[0] != "0") else text
-
-
-def _put(old: Any, path: property_path.Path, value: Any) -> Any:
-    if not path:
-        return value
-    head, rest = path[0], path[1:]
-    if isinstance(head, int):
-        items = list(old) if isinstance(old, list) else []
-        if head > len(items):
-            raise UserError(f"the list has {len(items)} items: [{head}] would leave a gap")
-        items[head : head + 1] = [_put(items[head] if head < len(items) else None, rest, value)]
-        return items
-    fields = dict(old) if isinstance(old, dict) else {}
-    fields[head] = _put(fields.get(head), rest, value)
-    return fields
-
-
 @app.command()
 def rm(stack: flags.Stack, key: Key, path: AsPath = False) -> None:
     """Remove one value."""
@@ -141,22 +115,10 @@ def rm(stack: flags.Stack, key: Key, path: AsPath = False) -> None:
     if name not in settings.config:
         raise UserError(f"{stack} has no configuration value {name}")
     if rest:
-        settings.config[name] = ConfigValue(_without(settings.config[name].raw, rest, name))
+        settings.config[name] = ConfigValue(config_paths.without(settings.config[name].raw, rest, name))
     else:
         del settings.config[name]
     settings.save()
-
-
-def _without(old: Any, path: property_path.Path, name: str) -> Any:
-    copied: Any = dict(old) if isinstance(old, dict) else list(old) if isinstance(old, list) else None
-    try:
-        if len(path) == 1:
-            del copied[path[0]]
-        else:
-            copied[path[0]] = _without(copied[path[0]], path[1:], name)
-    except (KeyError, IndexError, TypeError) as error:
-        raise UserError(f"{name} has no {property_path.text_of(path)}") from error
-    return copied
 
 
 @app.command()
