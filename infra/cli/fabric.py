@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 VERBS: dict[str, str] = {
     "path": "infra.cli.fabric_path",
     "cabling": "infra.cli.fabric_cabling",
+    "matrix": "infra.cli.fabric_matrix",
     "prove": "infra.cli.fabric_prove",
     "draw": "infra.cli.fabric_draw",
     "labels": "infra.cli.fabric_labels",

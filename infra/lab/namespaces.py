@@ -48,6 +48,7 @@ class Node:
         addresses: interface and address with prefix length.
         routes: destination, gateway, and the source address of what the host says itself.
         filter: its nftables.conf; None to let everything in.
+        rails: source address, number of a routing table, gateway and destinations of its further cables.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Node:
     addresses: tuple[tuple[str, str], ...] = ()
     routes: tuple[tuple[str, str, str], ...] = ()
     filter: str | None = None
+    rails: tuple[tuple[str, int, str, tuple[str, ...]], ...] = ()
 
 
 @dataclass
@@ -159,6 +161,9 @@ def _build(fabric: Fabric) -> None:
         lines = [f"link set {port} up" for port in ("lo", *ports)]
         lines += [f"addr add {address} dev {port}" for port, address in node.addresses]
         lines += [f"route add {net} via {gateway} src {source}" for net, gateway, source in node.routes]
+        for source, table, gateway, destinations in node.rails:
+            lines.append(f"rule add from {source} table {table}")
+            lines += [f"route add {net} via {gateway} table {table}" for net in destinations]
         process.run(
             ["ip", "-n", fabric.space(name), "-batch", "-"],
             stdin="\n".join(lines) + "\n",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from infra.plan.tables.machines import Machine, Nic, Role
 from infra.render.clusters import cluster_of, controllers, servers_of
 from infra.render.firewall import Firewall, Inbound, Zone, allowed, firewall_of, zones_of
-from infra.render.routing import Route, Routing, host_routes, network_of, routing_of
+from infra.render.routing import Rail, Route, Routing, host_routes, network_of, rails_of, routing_of
 from infra.spec import tiers
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ class MachineFacts:
         loopback_network: the same with its prefix length.
         links: data interfaces.
         routes: static routes by networkd; switches have none, theirs are in `routing`.
+        rails: routing tables of its further cables; switches have none.
         settings: kernel parameters.
         routing: None but for switches that route: those of an InfiniBand fabric do what their manager says.
         time_server: whether it serves time to the site.
@@ -98,6 +99,7 @@ class MachineFacts:
     loopback_network: str | None
     links: tuple[Link, ...]
     routes: tuple[Route, ...]
+    rails: tuple[Rail, ...]
     settings: tuple[Setting, ...]
     routing: Routing | None
     time_server: bool
@@ -309,6 +311,7 @@ def machine_facts(machine: Machine, machines: Mapping[str, Machine], site: SiteF
         loopback_network=network_of(machine.loopback) if machine.loopback else None,
         links=tuple(_link(nic, mtu, routed=switch and nic.fabric in site.asn_bases) for nic in machine.nics),
         routes=() if switch else host_routes(machine, site.fabric),
+        rails=() if switch else rails_of(machine, site.fabric, site.asn_bases),
         settings=_settings(switch=switch),
         routing=routing,
         time_server=serves,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from infra.plan.tables.zones import loopback_ranges
+from infra.plan.tables.zones import link_ranges, loopback_ranges
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,12 +25,18 @@ class Zone:
         name: as an nftables set may be called.
         family: of its addresses, `ip` or `ip6`.
         ranges: `first-last` of its machines' loopbacks on the whole site: machines talk by those.
+        links: `first-last` of their links, of which the odd addresses are theirs: RDMA talks by those.
+        link_family: of the links' addresses.
+        link_bit: the address that tells odd from even.
         roles: of its machines.
     """
 
     name: str
     family: str
     ranges: tuple[str, ...]
+    links: tuple[str, ...]
+    link_family: str
+    link_bit: str
     roles: tuple[str, ...]
 
 
@@ -70,14 +76,17 @@ def zones_of(site: Site) -> tuple[Zone, ...]:
     """The declared zones."""
     if not site.security.zones:
         return ()
-    ranges = loopback_ranges(site)
-    family = "ip6" if ":" in str(site.addresses.loopbacks) else "ip"
+    ranges, links = loopback_ranges(site), link_ranges(site)
+    six = ":" in str(site.addresses.links)
     return tuple(
         Zone(
-            _identifier(zone.name),
-            family,
-            tuple(one for role, ones in ranges.items() if role in zone.roles for one in ones),
-            tuple(zone.roles),
+            name=_identifier(zone.name),
+            family="ip6" if ":" in str(site.addresses.loopbacks) else "ip",
+            ranges=tuple(one for role, ones in ranges.items() if role in zone.roles for one in ones),
+            links=tuple(one for role, ones in links.items() if role in zone.roles for one in ones),
+            link_family="ip6" if six else "ip",
+            link_bit="::1" if six else "0.0.0.1",
+            roles=tuple(zone.roles),
         )
         for zone in site.security.zones
     )

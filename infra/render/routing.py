@@ -28,6 +28,31 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
+class Rail:
+    """How a host's packets leave that come from the address of one of its further cables: by that cable.
+
+    Attributes:
+        family: `ip` or `ipv6`.
+        source: the cable's own address.
+        table: number of a routing table of its own.
+        gateway: the switch's end.
+        link: interface.
+        destinations: networks of the fabric.
+    """
+
+    family: str
+    source: str
+    table: int
+    gateway: str
+    link: str
+    destinations: tuple[str, ...]
+
+
+RAIL_TABLES = 100
+"""Number of the first rail's routing table; below are those that systems have names for (253–255 too)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Neighbor:
     """A BGP session to the switch at the other end of one link.
 
@@ -86,6 +111,25 @@ def host_routes(machine: Machine, fabric: Sequence[str]) -> tuple[Route, ...]:
     for nic, gateway in sorted(cables, key=lambda cable: cable[0].kind not in {"north-south", "storage"}):
         return tuple(Route(_family(net), net, gateway, nic.name) for net in fabric)
     return ()
+
+
+def rails_of(machine: Machine, fabric: Sequence[str], routed: Mapping[str, int]) -> tuple[Rail, ...]:
+    """Return one routing table for each cable of a host but the one that `host_routes` takes.
+
+    RDMA binds to a rail's own address, and what it sends has to leave by that rail.
+
+    Args:
+        machine: the host.
+        fabric: networks reached over the data interfaces.
+        routed: fabrics whose switches route.
+    """
+    first = {route.link for route in host_routes(machine, fabric)}
+    return tuple(
+        Rail(_family(nic.address), nic.address.split("/")[0], RAIL_TABLES + number, nic.peer_address,
+             nic.name, tuple(net for net in fabric if _family(net) == _family(nic.address)))
+        for number, nic in enumerate(machine.nics)
+        if nic.address and nic.peer_address and nic.fabric in routed and nic.name not in first
+    )  # fmt: skip
 
 
 def _family(address: str) -> str:

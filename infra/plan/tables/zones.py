@@ -1,7 +1,8 @@
-"""Which loopback addresses machines of a role have on the whole site, as ranges: what a firewall lets in.
+"""Which addresses machines of a role have on the whole site, as ranges: what a firewall lets in.
 
 A pod's block begins with its switches' addresses, the rest is its trays'; the site's own block begins with
 its servers', and its switches' follow (see `addressing`). So a few ranges say it for any number of machines.
+A host's end of a link is the odd address of its pair; RDMA speaks by those, everything else by loopbacks.
 """
 
 from __future__ import annotations
@@ -28,6 +29,26 @@ def loopback_ranges(site: Site) -> dict[Role, tuple[str, ...]]:
     for role, block, first, last in _spans(site, 1 << pool.shift):
         base = pool.base + (block << pool.shift)
         found[role].append(f"{kind(base + first)}-{kind(base + last)}")
+    return {role: tuple(ranges) for role, ranges in found.items()}
+
+
+def link_ranges(site: Site) -> dict[Role, tuple[str, ...]]:
+    """Ranges `first-last` of the links of hosts by role; the odd addresses in them are the hosts' own."""
+    pool = pools(Geometry(site)).get("link")
+    if pool is None:
+        return {}
+    kind = ipaddress.IPv4Address if pool.bits == 32 else ipaddress.IPv6Address
+    found: dict[Role, list[str]] = {}
+    starts = rooms.starts([(server.count, 1) for server in site.servers])
+    each = rooms.SERVER_LINKS * 2
+    for server, start in zip(site.servers, starts, strict=True):
+        if server.count:
+            first = pool.base + start * each
+            text = f"{kind(first)}-{kind(first + server.count * each - 1)}"
+            found.setdefault(Role(server.role), []).append(text)
+    if site.layout.pods:
+        first, size = pool.base + (1 << pool.shift), site.layout.pods << pool.shift
+        found.setdefault(Role.TRAY, []).append(f"{kind(first)}-{kind(first + size - 1)}")
     return {role: tuple(ranges) for role, ranges in found.items()}
 
 

@@ -13,7 +13,7 @@ from polars.testing import assert_frame_equal
 
 from infra.plan import findings, machines_of, plan, summary
 from infra.plan.tables.counts import counts
-from infra.plan.tables.zones import loopback_ranges
+from infra.plan.tables.zones import link_ranges, loopback_ranges
 from infra.spec import catalog, checks
 
 _spec = importlib.util.spec_from_file_location("sites", Path(__file__).with_name("sites.py"))
@@ -85,6 +85,22 @@ def test_each_loopback_is_in_the_ranges_of_its_role_alone(site):
     ]
     for owner, text in whole.addresses.filter(pl.col("pool") == "loopback").select("owner", "address").rows():
         address = ipaddress.ip_interface(text).ip
+        assert {role for role, first, last in ranges if first <= address <= last} == {roles[owner]}, owner
+
+
+@SETTINGS
+@given(_sites.sites())
+def test_each_hosts_link_is_odd_and_in_the_ranges_of_its_role_alone(site):
+    whole = plan(site)
+    roles = dict(whole.nodes.select("name", "role").rows())
+    ranges = [
+        (role, *map(ipaddress.ip_address, text.split("-")))
+        for role, texts in link_ranges(site).items()
+        for text in texts
+    ]
+    for owner, text in whole.addresses.filter(pl.col("pool") == "link").select("owner", "address").rows():
+        address = ipaddress.ip_interface(text).ip
+        assert int(address) % 2 == 1
         assert {role for role, first, last in ranges if first <= address <= last} == {roles[owner]}, owner
 
 

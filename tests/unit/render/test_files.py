@@ -212,10 +212,14 @@ def test_zones_let_in_what_the_matrix_says_and_nothing_else(facts, site):
         "meta l4proto { icmp, ipv6-icmp } accept",
         'iifname != { "data0" } tcp dport 22 accept',
         "ip saddr @compute tcp dport 2049 accept",
+        "ip saddr & 0.0.0.1 == 0.0.0.1 ip saddr @compute.links tcp dport 2049 accept",
         "ip saddr @management tcp dport 2049 accept",
+        "ip saddr & 0.0.0.1 == 0.0.0.1 ip saddr @management.links tcp dport 2049 accept",
         "ip saddr @management tcp dport 22 accept",
+        "ip saddr & 0.0.0.1 == 0.0.0.1 ip saddr @management.links tcp dport 22 accept",
     ]
     assert 'iifname "data4" tcp dport 179 accept' in ruleset(hand.LEAF, facts, site)
+    assert 'iifname "data4" udp dport 3784 accept' in ruleset(hand.LEAF, facts, site)
 
 
 def test_a_site_without_zones_has_no_firewall(hand_made):
