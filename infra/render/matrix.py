@@ -196,19 +196,21 @@ def endpoints(plan: Plan, machines: Iterable[str] | None = None) -> list[Endpoin
 
 def _networks(plan: Plan, machines: list[str] | None) -> dict[tuple[str, str], str]:
     """Networks by machine and interface; a host's loopback is on that of its first cable to services."""
-    cables = plan.links.filter((pl.col("tier") == "host_leaf") & (pl.col("fabric") != "out-of-band"))
-    switches = plan.switches.filter(pl.col("fabric") != "out-of-band")
+    management, kinds = plan.geometry.management_fabrics, plan.geometry.kinds
+    cables = plan.links.filter(
+        (pl.col("tier") == "host_leaf") & ~pl.col("fabric").cast(pl.String).is_in(management)
+    )
+    switches = plan.switches.filter(~pl.col("fabric").is_in(management))
     if machines is not None:
         cables = cables.filter(pl.col("a").is_in(machines))
         switches = switches.filter(pl.col("name").is_in(machines))
     found: dict[tuple[str, str], str] = {}
     for name, fabric, pod, rail in switches.select("name", "fabric", "pod", "set").iter_rows():
         found[name, "lo"] = _network(plan, fabric, name, pod, rail)
+    services = [name for name, kind in kinds.items() if kind in {"north-south", "storage"}]
     columns = ("a", "a_port", "fabric", "z", "pod", "rail")
     # As `routing.host_routes` chooses: services before rails.
-    order = cables.sort(
-        ~pl.col("fabric").cast(pl.String).is_in(["north-south", "storage"]), maintain_order=True
-    )
+    order = cables.sort(~pl.col("fabric").cast(pl.String).is_in(services), maintain_order=True)
     for name, port, fabric, switch, pod, rail in order.select(columns).iter_rows():
         found[name, port] = _network(plan, fabric, switch, pod, rail)
         found.setdefault((name, "lo"), found[name, port])

@@ -56,7 +56,7 @@ def draw_rack(plan: Plan, rack: str) -> Drawing:
     )  # fmt: skip
     cables = {name[0]: part for name, part in here.group_by("device", maintain_order=True)}
     tall = max([plan.site.layout.rack_height, *(d.unit + d.height - 1 for d in devices)])
-    drawing = Drawing(f"Front of rack {rack}")
+    drawing = Drawing(f"Front of rack {rack}", plan.geometry.kinds)
     drawing.text(0, 16, rack, "head")
     drawing.text(0, 36, _about(devices, here), "dim")
     bottom = _TOP + tall * _U

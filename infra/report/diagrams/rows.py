@@ -35,7 +35,7 @@ def draw_rows(plan: Plan, pod: str) -> Drawing:
     cables = cables_by_row(pl.concat([scope.links, scope.crossing()]), place)
     left, right = racks.select(pl.col("x").min().alias("left"), pl.col("x").max().alias("right")).row(0)
     wide = (right - left + 0.6) * _METRE
-    drawing = Drawing(f"Cable plan of {pod} by row")
+    drawing = Drawing(f"Cable plan of {pod} by row", plan.geometry.kinds)
     drawing.text(0, 16, f"Cable plan of {pod} by row", "head")
     drawing.text(0, 36, f"{cables['count'].sum():,} cables of what stands in it; racks to scale, "
                  f"{wide / _METRE:.1f} m along a row", "dim")  # fmt: skip

@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 CHARACTER = 7.0
 """Pixels of an average character at 12 px in the widest usual font (DejaVu Sans)."""
@@ -24,6 +24,7 @@ COLOURS = {
     "other": ("#e8ecf1", "#2a333f"),
     "east-west": ("#3b6fb6", "#5f93dc"),
     "north-south": ("#18794e", "#4cc38a"),
+    "storage-fabric": ("#8a3ffc", "#b28dff"),
     "out-of-band": ("#a15c07", "#e2a03f"),
 }
 """Colour → in the light and in the dark theme."""
@@ -37,11 +38,12 @@ svg .box{stroke:[edge];stroke-width:1;fill:[other]}
 svg .tray{fill:[tray]}svg .storage{fill:[storage]}svg .management{fill:[management]}svg .switch{fill:[switch]}
 svg .cable{stroke:[edge];stroke-width:2;fill:none}
 svg .cable.east-west{stroke:[east-west]}svg .cable.north-south{stroke:[north-south]}
-svg .cable.out-of-band{stroke:[out-of-band]}
+svg .cable.out-of-band{stroke:[out-of-band]}svg .cable.storage{stroke:[storage-fabric]}
 svg .port{stroke:[edge];stroke-width:.5;fill:[card]}
 svg .port.east-west,svg .band.east-west{fill:[east-west]}
 svg .port.north-south,svg .band.north-south{fill:[north-south]}
 svg .port.out-of-band,svg .band.out-of-band{fill:[out-of-band]}
+svg .port.storage,svg .band.storage{fill:[storage-fabric]}
 svg .port.up{fill-opacity:.45}svg .band{fill-opacity:.35}"""
 
 
@@ -79,10 +81,11 @@ class Drawing:
 
     Args:
         title: what a screen reader says.
+        kinds: kind of each fabric, by name: cables, bands and ports have their fabric's kind's colour.
     """
 
-    def __init__(self, title: str) -> None:
-        self.title = title
+    def __init__(self, title: str, kinds: Mapping[str, str]) -> None:
+        self.title, self.kinds = title, kinds
         self.parts: list[str] = []
         self.width = self.height = 0.0
 
@@ -114,7 +117,7 @@ class Drawing:
     ) -> None:
         """Draw a rectangle; `about` is shown where the pointer rests on it."""
         shape = (
-            f'<rect class="{kind}" x="{number(x)}" y="{number(y)}" width="{number(width)}" '
+            f'<rect class="{self._classes(kind)}" x="{number(x)}" y="{number(y)}" width="{number(width)}" '
             f'height="{number(height)}"' + (f' rx="{number(round_)}"' if round_ else "")
         )
         self.parts.append(f"{shape}><title>{escape(about)}</title></rect>" if about else f"{shape}/>")
@@ -127,17 +130,22 @@ class Drawing:
         stroke = f' style="stroke-width:{number(wide)}"' if wide else ""
         ends = zip(("x1", "y1", "x2", "y2"), (x1, y1, x2, y2), strict=True)
         where = " ".join(f'{name}="{number(value)}"' for name, value in ends)
-        self.parts.append(f'<line class="{kind}" {where}{stroke}/>')
+        self.parts.append(f'<line class="{self._classes(kind)}" {where}{stroke}/>')
         self.reach(max(x1, x2) + 1, max(y1, y2) + 1)
 
     def shape(self, points: Iterable[tuple[float, float]], kind: str, *, about: str = "") -> None:
         """Draw a filled polygon."""
         corners = list(points)
         where = " ".join(f"{number(x)},{number(y)}" for x, y in corners)
-        start = f'<polygon class="{kind}" points="{where}"'
+        start = f'<polygon class="{self._classes(kind)}" points="{where}"'
         self.parts.append(f"{start}><title>{escape(about)}</title></polygon>" if about else f"{start}/>")
         for x, y in corners:
             self.reach(x + 1, y + 1)
+
+    def _classes(self, kind: str) -> str:
+        shape, *rest = kind.split(" ")
+        known = self.kinds if shape in {"port", "band", "cable"} else {}
+        return " ".join([shape, *(known.get(word, word) for word in rest)])
 
     def svg(self) -> str:
         """As an element of a page that has `style()`."""

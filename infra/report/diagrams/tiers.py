@@ -34,10 +34,10 @@ def draw_tiers(plan: Plan, fabric: str) -> Drawing:
 
     Args:
         plan: of the site.
-        fabric: `east-west`, `north-south` or `out-of-band`.
+        fabric: its name.
     """
     judged = fabric_paths(plan.geometry, fabric)
-    drawing = Drawing(f"Tiers of {fabric}")
+    drawing = Drawing(f"Tiers of {fabric}", plan.geometry.kinds)
     count = sum(tier.switches for tier in judged.tiers)
     drawing.text(0, 16, f"{fabric}: {count:,} switch{'' if count == 1 else 'es'}", "head")
     words = sentence(judged).split("; ")

@@ -75,7 +75,7 @@ def draw_unit(plan: Plan, unit: str) -> Drawing:
 
 
 def _draw(plan: Plan, unit: str, columns: list[str], cables: pl.DataFrame) -> Drawing:
-    drawing = Drawing(f"Wiring of scalable unit {unit}")
+    drawing = Drawing(f"Wiring of scalable unit {unit}", plan.geometry.kinds)
     hosts = cables.filter(pl.col("column") != "elsewhere")["a"].n_unique()
     drawing.text(0, 16, f"Wiring of {unit}", "head")
     drawing.text(0, 36, f"{cables.height:,} cables of {hosts:,} hosts; in each crossing: cables and the "

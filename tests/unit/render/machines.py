@@ -16,6 +16,7 @@ def nic(number: int, own: str, peer: tuple[str, str], other: str) -> Nic:
         name=f"data{number}",
         mac=f"52:54:00:00:{last:02x}:{number:02x}",
         fabric="north-south",
+        kind="north-south",
         rail=None,
         gbit=1,
         address=f"{own}/31",

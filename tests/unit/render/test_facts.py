@@ -38,10 +38,25 @@ def test_services_are_reached_past_the_rails(hand_made, site):
     tray = hand_made[hand.TRAYS[0]]
     (north,) = tray.nics
     rail = replace(
-        north, name="rail0", fabric="east-west", rail=0, address="10.65.0.1/31", peer_address="10.65.0.0"
-    )
+        north, name="rail0", fabric="east-west", kind="east-west", rail=0,
+        address="10.65.0.1/31", peer_address="10.65.0.0",
+    )  # fmt: skip
     facts = machine_facts(replace(tray, nics=(rail, north)), hand_made, site)
     assert {route.link for route in facts.routes} == {north.name}
+    assert facts.rails == ()
+
+
+def test_what_a_rail_sends_leaves_by_it(hand_made, site):
+    tray = hand_made[hand.TRAYS[0]]
+    (north,) = tray.nics
+    rail = replace(
+        north, name="rail0", fabric="east-west", kind="east-west", rail=0,
+        address="10.65.0.1/31", peer_address="10.65.0.0",
+    )  # fmt: skip
+    routed = replace(site, asn_bases={**site.asn_bases, "east-west": 4200000000})
+    (table,) = machine_facts(replace(tray, nics=(rail, north)), hand_made, routed).rails
+    assert (table.source, table.gateway, table.link) == ("10.65.0.1", "10.65.0.0", "rail0")
+    assert table.destinations == site.fabric
 
 
 def test_a_switch_routes_to_hosts_and_speaks_bgp_to_switches(facts):
