@@ -167,10 +167,12 @@ def _power(power: dict[str, Any]) -> Iterator[tuple[str, str]]:
     else:
         facility = _watts(power["facility_mw"])
         yield "power", f"{facility} facility, {_watts(power['it_mw'])} IT at PUE {power['pue']:.2f}"
+    least, most = (_watts(power[f"rack_kw_{end}"] / 1e3) for end in ("least", "most"))
+    unlike = f" in the mean, {least} to {most}" if least != most else ""
     yield (
         "IT balance",
         (
-            f"{_watts(power['compute_mw'])} compute ({_watts(power['rack_kw'] / 1e3)} a rack)"
+            f"{_watts(power['compute_mw'])} compute ({_watts(power['rack_kw'] / 1e3)} a rack{unlike})"
             f" + {_watts(power['other_mw'])} other"
         ),
     )

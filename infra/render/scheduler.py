@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from infra.plan.tables.schedulers import doubling
 from infra.spec import catalog
 
 if TYPE_CHECKING:
@@ -190,10 +191,4 @@ def _members(trays: Sequence[Tray], level: str) -> dict[str, list[Tray]]:
 
 def _block_sizes(trays: Sequence[Tray], levels: Sequence[str]) -> tuple[int, ...]:
     """Nodes of the smallest block of each level; Slurm wants each to be a power of two of the one before."""
-    sizes: list[int] = []
-    for level in levels:
-        size = min(map(len, _members(trays, LEVELS[level]).values()))
-        factor, rest = divmod(size, sizes[-1]) if sizes else (2, 0)
-        if rest == 0 and factor > 1 and factor & (factor - 1) == 0:
-            sizes.append(size)
-    return tuple(sizes)
+    return doubling([min(map(len, _members(trays, LEVELS[level]).values())) for level in levels])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from infra.plan.admission.findings import Finding, Severity
-from infra.plan.admission.fit import accelerators_per_pod, fit
+from infra.plan.admission.fit import accelerators, fit
 from infra.plan.admission.limits import number
 from infra.plan.tables.counts import counts
 from infra.plan.tables.power import balance
@@ -109,8 +109,8 @@ def _cost(plan: Plan) -> Iterator[tuple[str, str, str]]:
         f" {total / 1e9:.1f} bn EUR"
     )
     if claim.first_tranche:
-        each = accelerators_per_pod(plan)
-        pods = claim.first_tranche // each
+        geometry = plan.geometry
+        pods = sum(accelerators(geometry, pod + 1) <= claim.first_tranche for pod in range(geometry.pods))
         text += f"; the funded first tranche of {number(claim.first_tranche)} is {pods} pods,"
-        text += f" {pods * each:,} accelerators"
+        text += f" {accelerators(geometry, pods):,} accelerators"
     yield "announced-cost", text, "$.announcement.cost"

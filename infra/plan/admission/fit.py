@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from infra.errors import UserError
-from infra.plan.tables.power import balance
-from infra.plan.tables.schedulers import nodes_per
-from infra.spec import catalog
+from infra.plan.tables.counts import pod_counts
+from infra.plan.tables.power import balance, weights
 
 if TYPE_CHECKING:
     from infra.plan.plan import Plan
+    from infra.plan.tables.geometry import Geometry
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +21,11 @@ class Fit:
     """One answer.
 
     Attributes:
-        pods: that fit.
+        pods: that fit, from the first on.
         accelerators: in them.
         racks: compute racks in them.
-        rack_w: watts of a rack of accelerators.
-        pod_it_w: IT watts of a pod.
+        rack_w: watts of a rack of accelerators, the mean of those that fit.
+        pod_it_w: IT watts of a pod, the mean of those that fit.
         facility_w: at the connection with these pods.
         cap_w: of the connection.
         pue: facility over IT.
@@ -48,11 +49,11 @@ def fit(
     pue: float | None = None,
     cap_w: float | None = None,
 ) -> Fit:
-    """How many pods of the layout's rule fit under the grid connection.
+    """How many pods fit under the grid connection: those declared, exceptions too, then more by the rule.
 
     Args:
         plan: gives the layout and all that is not compute.
-        rack_w: watts of a compute rack; by default the plan's.
+        rack_w: watts of a full compute rack; by default what the plan gives each.
         unit_w: instead, watts of a whole scalable unit with its part of everything counted in.
         pue: instead of the declared one.
         cap_w: instead of the declared connection.
@@ -71,32 +72,53 @@ def fit(
             f"{plan.site.name} declares no PUE, so what a facility draws is not known",
             hint="declare `energy.pue`, or give one with --pue 1.2",
         )
-    units = geometry.sus
-    if unit_w is not None:
-        pod = unit_w * units
-        rack = unit_w / geometry.racks
-    else:
-        rack = totals.rack if rack_w is None else rack_w
-        last = len(geometry.forms[geometry.default_form(geometry.racks - 1)].slots)
-        full = len(geometry.forms[0].slots)
-        pod = rack * units * (geometry.racks - 1 + last / full) + totals.other / geometry.pods
+    other = totals.other / geometry.pods
+
+    # The last rack of a scalable unit counted in nodes may be part full.
+    last = geometry.default_form(geometry.racks - 1)
+    parts = {last: len(geometry.forms[last].slots) / max(len(geometry.forms[0].slots), 1)}
+
+    def draws(pod: int | None) -> float:
+        if unit_w is not None:
+            return unit_w * geometry.sus
+        own = weights(geometry, pod)
+        if rack_w is None:
+            return other + sum(totals.forms[form] * weight for form, weight in own.items())
+        return other + rack_w * sum(parts.get(form, 1.0) * weight for form, weight in own.items())
+
+    rule = draws(None)
+    touched = {area.pod for area, _, _ in geometry.areas}
+    declared = [draws(pod) if pod in touched else rule for pod in range(geometry.pods)]
     # A billionth is left to rounding: a site capped to its connection fits exactly.
-    pods = math.floor(cap / factor / pod * (1 + 1e-9)) if pod > 0 else 0
+    most = cap / factor * (1 + 1e-9)
+    sums = list(accumulate(declared))
+    pods = next((index for index, total in enumerate(sums) if total > most), len(sums))
+    drawn = sums[pods - 1] if pods else 0.0
+    if pods == len(sums) and rule > 0:
+        more = math.floor((most - drawn) / rule)
+        pods, drawn = pods + more, drawn + more * rule
+    racks = pods * geometry.sus * geometry.racks
+    mean = drawn / pods if pods else declared[0]
+    if unit_w is not None:
+        each = unit_w / geometry.racks
+    elif rack_w is not None:
+        each = rack_w
+    else:
+        each = (mean - other) / (geometry.sus * geometry.racks)
     return Fit(
         pods=pods,
-        accelerators=pods * accelerators_per_pod(plan),
-        racks=pods * units * geometry.racks,
-        rack_w=rack,
-        pod_it_w=pod,
-        facility_w=pods * pod * factor,
+        accelerators=accelerators(geometry, pods),
+        racks=racks,
+        rack_w=each,
+        pod_it_w=mean,
+        facility_w=drawn * factor,
         cap_w=cap,
         pue=factor,
     )
 
 
-def accelerators_per_pod(plan: Plan) -> int:
-    """Accelerators in a pod of the layout's rule."""
-    geometry = plan.geometry
-    rack = sum(catalog.platform(slot.platform).node.accelerators for slot in geometry.forms[0].slots)
-    each = rack / max(len(geometry.forms[0].slots), 1)
-    return round(nodes_per(geometry, "pod") * each)
+def accelerators(geometry: Geometry, pods: int) -> int:
+    """Accelerators in the first pods; those beyond the declared ones are by the rule."""
+    touched = {area.pod for area, _, _ in geometry.areas if area.pod < pods}
+    rule = pod_counts(geometry, None).accelerators
+    return rule * (pods - len(touched)) + sum(pod_counts(geometry, pod).accelerators for pod in touched)

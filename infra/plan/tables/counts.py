@@ -66,9 +66,9 @@ def counts(plan: Tables) -> Counts:
     touched = {area.pod for area, exception, form in geometry.areas if form is not None or exception.missing}
     plain = Counter(geometry.served(pod) for pod in plan.scope if pod not in touched)
     for served, times in plain.items():
-        _add(total, _pod(geometry, None, served), times)
+        _add(total, pod_counts(geometry, None, served), times)
     for pod in sorted(touched & set(plan.scope)):
-        _add(total, _pod(geometry, pod, geometry.served(pod)), 1)
+        _add(total, pod_counts(geometry, pod, geometry.served(pod)), 1)
     if plan.site_level and plan.scope:
         _above(plan, total)
     for fabric, number in _server_cables(plan).items():
@@ -97,7 +97,7 @@ def _add(total: Counts, part: Counts, times: int) -> None:
             target[key] = target.get(key, 0) + number * times
 
 
-def _pod(geometry: Geometry, pod: int | None, served: tuple[str, ...]) -> Counts:
+def pod_counts(geometry: Geometry, pod: int | None, served: tuple[str, ...] = ()) -> Counts:
     """One pod's numbers; `pod` is None for one without exceptions. It is in the fabrics that are named."""
     key = f"counts of {pod} in {' '.join(served)}"
     known = geometry.memo.get(key)
@@ -109,7 +109,7 @@ def _pod(geometry: Geometry, pod: int | None, served: tuple[str, ...]) -> Counts
 def _count_pod(geometry: Geometry, pod: int | None, served: tuple[str, ...]) -> Counts:
     result = Counts()
     hosts: Counter[str] = Counter()
-    for (form, empty), number in _rack_kinds(geometry, pod).items():
+    for (form, empty), number in rack_kinds(geometry, pod).items():
         _count_racks(geometry, result, hosts, (form, empty, number))
     layout = geometry.site.layout
     for fabric in served:
@@ -126,7 +126,7 @@ def _count_pod(geometry: Geometry, pod: int | None, served: tuple[str, ...]) -> 
     return result
 
 
-def _rack_kinds(geometry: Geometry, pod: int | None) -> Counter[tuple[int, frozenset[int]]]:
+def rack_kinds(geometry: Geometry, pod: int | None) -> Counter[tuple[int, frozenset[int]]]:
     """Racks of a pod by form and empty slots."""
     changed: dict[tuple[int, int, int], int] = {}
     gone: dict[tuple[int, int, int], set[int]] = {}

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from infra.plan.tables.cabinets import rack_switches
-from infra.plan.tables.counts import counts
+from infra.plan.tables.counts import counts, rack_kinds
 from infra.spec import catalog
 from infra.spec.fabric import KINDS
 
@@ -106,8 +106,8 @@ def _balance(whole: Tables) -> Balance:
     if geometry.default_form(geometry.racks - 1) and geometry.site.layout.rack.power != "rated":
         part = len(geometry.forms[1].slots) / len(geometry.forms[0].slots)
         forms = (forms[0], forms[0] * part, *forms[2:])
-    weights = _weights(geometry)
-    compute = sum(each * weights[index] for index, each in enumerate(forms))
+    racks = _weights(geometry)
+    compute = sum(each * racks[index] for index, each in enumerate(forms))
     return Balance(
         compute, switches["east-west"], switches["north-south"], switches["storage"], switches["out-of-band"],
         storage, management, forms[0], pue, cap, forms,
@@ -129,16 +129,22 @@ def _racks_by_rule(geometry: Geometry) -> float:
 
 def _weights(geometry: Geometry) -> dict[int, float]:
     """Racks of each form over the whole site; a rack with empty slots counts for its part."""
-    result = dict.fromkeys(range(len(geometry.forms)), 0.0)
-    pods = range(geometry.pods)
-    for rack in range(geometry.racks):
-        result[geometry.default_form(rack)] += geometry.pods * geometry.sus
-    for (_, _, rack), form in geometry.overrides(pods).items():
-        result[geometry.default_form(rack)] -= 1
-        result[form] += 1
-    for (_, _, rack), (form, lost) in empty_slots(geometry, pods).items():
-        del rack
-        result[form] -= lost / len(geometry.forms[form].slots)
+    touched = {area.pod for area, _, _ in geometry.areas} & set(range(geometry.pods))
+    rule, result = weights(geometry, None), dict.fromkeys(range(len(geometry.forms)), 0.0)
+    parts = [(rule, geometry.pods - len(touched)), *((weights(geometry, pod), 1) for pod in touched)]
+    for part, times in parts:
+        for form, weight in part.items():
+            result[form] += weight * times
+    return result
+
+
+def weights(geometry: Geometry, pod: int | None) -> dict[int, float]:
+    """Racks of each form in a pod (None: one without exceptions); with empty slots they count in part."""
+    result: dict[int, float] = {}
+    for (form, empty), number in rack_kinds(geometry, pod).items():
+        slots = {slot.number for slot in geometry.forms[form].slots}
+        part = 1 - len(slots & empty) / max(len(slots), 1)
+        result[form] = result.get(form, 0.0) + number * part
     return result
 
 
@@ -172,6 +178,20 @@ def rack_watts(plan: Tables) -> pl.Series:
             values[row] *= 1 - number / len(geometry.forms[form].slots)
         watts = pl.Series("compute_w", values, dtype=pl.Float64)
     return watts
+
+
+def rack_nodes(plan: Tables) -> pl.Series:
+    """Nodes in each row of the plan's rack frame."""
+    geometry = plan.geometry
+    slots = [len(form.slots) for form in geometry.forms]
+    nodes = pl.Series("nodes", slots, dtype=pl.Int64).gather(plan.rack_frame["form"])
+    lost = empty_slots(geometry, plan.scope)
+    if not lost:
+        return nodes
+    values = nodes.to_list()
+    for (pod, su, rack), (_, number) in lost.items():
+        values[((pod - plan.scope.start) * geometry.sus + su) * geometry.racks + rack] -= number
+    return pl.Series("nodes", values, dtype=pl.Int64)
 
 
 def power(plan: Tables) -> pl.DataFrame:

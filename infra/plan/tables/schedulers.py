@@ -5,40 +5,28 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 from infra.plan.tables.counts import counts
+from infra.plan.tables.power import rack_nodes
 
 if TYPE_CHECKING:
-    from infra.plan.tables.geometry import Geometry
+    from collections.abc import Sequence
+
     from infra.plan.tables.tables import Tables
 
 
-def nodes_per(geometry: Geometry, level: str) -> int:
-    """Nodes in a full block of a level, by the layout's rule (`rack` to `site`)."""
-    rack = len(geometry.forms[0].slots)
-    last = len(geometry.forms[geometry.default_form(geometry.racks - 1)].slots)
-    unit = rack * (geometry.racks - 1) + last
-    pod = unit * geometry.sus
-    layout = geometry.site.layout
-    return {
-        "rack": rack,
-        "scalable-unit": unit,
-        "pod": pod,
-        "hall": pod * layout.pods_per_hall,
-        "building": pod * layout.pods_per_hall * layout.halls_per_building,
-        "site": pod * geometry.pods,
-    }[level]
-
-
-def clusters(plan: Tables, per: str) -> int:
-    """Clusters if there is one for each block of a level."""
+def clusters(plan: Tables, per: str) -> tuple[int, ...]:
+    """Nodes of each cluster if there is one for each block of a level, exceptions counted in."""
     layout = plan.site.layout
     size = {
         "pod": 1,
         "hall": layout.pods_per_hall,
         "building": layout.pods_per_hall * layout.halls_per_building,
-        "site": max(len(plan.scope), 1),
+        "site": plan.geometry.pods,
     }[per]
-    return math.ceil(len(plan.scope) / size)
+    racks = plan.rack_frame.select((pl.col("pod") // size).alias("block"), rack_nodes(plan))
+    return tuple(racks.group_by("block", maintain_order=True).agg(pl.col("nodes").sum())["nodes"])
 
 
 def fewest(plan: Tables, limit: int) -> int:
@@ -47,8 +35,23 @@ def fewest(plan: Tables, limit: int) -> int:
 
 
 def block_sizes(plan: Tables) -> tuple[int, ...]:
-    """Slurm `topology/block` sizes: nodes in a block of each declared level."""
+    """Slurm `topology/block` sizes over all clusters: see `doubling`."""
     slurm = plan.site.schedulers.slurm
     if slurm is None:
         return ()
-    return tuple(nodes_per(plan.geometry, level) for level in slurm.block_levels)
+    keys = {"rack": "name", "scalable-unit": "row", "pod": "pod_name"}
+    racks = plan.rack_frame.select(*keys.values(), rack_nodes(plan)).filter(pl.col("nodes") > 0)
+    smallest = [
+        racks.group_by(keys[level]).agg(pl.col("nodes").sum())["nodes"].min() for level in slurm.block_levels
+    ]
+    return doubling([size for size in smallest if isinstance(size, int)])
+
+
+def doubling(smallest: Sequence[int]) -> tuple[int, ...]:
+    """Sizes that Slurm takes of the smallest block of each level: each a power of two of the one before."""
+    sizes: list[int] = []
+    for size in smallest:
+        factor, rest = divmod(size, sizes[-1]) if sizes else (2, 0)
+        if rest == 0 and factor > 1 and factor & (factor - 1) == 0:
+            sizes.append(size)
+    return tuple(sizes)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from infra.plan.admission.admission import findings
-from infra.plan.tables.power import empty_slots, rack_watts
+from infra.plan.tables.power import rack_nodes, rack_watts
 from infra.plan.views.materials import cable_kinds, chosen
 from infra.plan.views.summary import summary
 
@@ -96,7 +96,7 @@ _FIGURES: tuple[tuple[str, str, str, str], ...] = (
     ("power", "facility", "power.facility_mw", "MW"),
     ("power", "IT", "power.it_mw", "MW"),
     ("power", "compute", "power.compute_mw", "MW"),
-    ("power", "a rack by the rule", "power.rack_kw", "kW"),
+    ("power", "a rack in the mean", "power.rack_kw", "kW"),
     ("power", "PUE", "power.pue", ""),
     ("cooling", "heat into liquid", "cooling.liquid_mw", "MW"),
     ("cooling", "coolant", "cooling.flow_m3_s", "m³/s"),
@@ -163,20 +163,11 @@ def _changed(
 def _rack_frame(plan: Plan) -> pl.DataFrame:
     """Racks with what can change in them."""
     forms = pl.Series([form.platform for form in plan.geometry.forms], dtype=pl.String)
-    slots = pl.Series([len(form.slots) for form in plan.geometry.forms], dtype=pl.Int32)
-    nodes = slots.gather(plan.rack_frame["form"])
     flow = plan.cooling.filter(pl.col("kind") == "compute")["flow_l_min"]
-    lost = empty_slots(plan.geometry, plan.scope)
-    if lost:
-        values = nodes.to_list()
-        geometry = plan.geometry
-        for (pod, su, rack), (_, number) in lost.items():
-            values[((pod - plan.scope.start) * geometry.sus + su) * geometry.racks + rack] -= number
-        nodes = pl.Series(values, dtype=pl.Int32)
     return plan.rack_frame.select(
         "name",
         forms.gather(plan.rack_frame["form"]).alias("platform"),
-        nodes.alias("nodes"),
+        rack_nodes(plan),
         (rack_watts(plan) / 1e3).round(3).alias("kW"),
         flow.round(2).alias("L/min"),
         pl.col("pool").fill_null(""),

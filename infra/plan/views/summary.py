@@ -105,7 +105,9 @@ def _fabrics(plan: Plan) -> dict[str, Any]:
 def _power(plan: Plan) -> dict[str, float | None]:
     totals = balance(plan)
     part = len(plan.scope) / plan.geometry.pods
-    compute = float(plan.power.filter(plan.power["level"] == "rack")["compute_w"].sum())
+    watts = plan.power.filter(plan.power["kind"] == "compute")["compute_w"]
+    compute = float(watts.sum())
+    nodes = sum(counts(plan).nodes.values())
     it = compute + totals.other * part
     racks = plan.power.filter(plan.power["level"] == "rack").select("own_w", "cooling_w").sum()
     own, coolers = racks.row(0)
@@ -122,8 +124,10 @@ def _power(plan: Plan) -> dict[str, float | None]:
         "other_mw": totals.other * part / 1e6,
         "in_racks_mw": own / 1e6,
         "coolers_mw": coolers / 1e6,
-        "rack_kw": totals.rack / 1e3,
-        "node_kw": totals.rack / max(len(plan.geometry.forms[0].slots), 1) / 1e3,
+        "rack_kw": compute / max(watts.len(), 1) / 1e3,
+        "rack_kw_least": min(watts, default=0.0) / 1e3,
+        "rack_kw_most": max(watts, default=0.0) / 1e3,
+        "node_kw": compute / max(nodes, 1) / 1e3,
         "pue": totals.pue,
     }
 
@@ -176,17 +180,19 @@ def _schedulers(plan: Plan) -> dict[str, Any]:
     result: dict[str, Any] = {}
     declared = plan.site.schedulers
     if declared.slurm:
+        nodes = schedulers.clusters(plan, declared.slurm.per)
         result["slurm"] = {
-            "clusters": schedulers.clusters(plan, declared.slurm.per),
+            "clusters": len(nodes),
             "fewest": schedulers.fewest(plan, declared.slurm.nodes_per_cluster),
-            "nodes_per_cluster": schedulers.nodes_per(plan.geometry, declared.slurm.per),
+            "nodes_per_cluster": max(nodes, default=0),
             "block_sizes": list(schedulers.block_sizes(plan)),
         }
     if declared.kubernetes:
+        nodes = schedulers.clusters(plan, declared.kubernetes.per)
         result["kubernetes"] = {
-            "clusters": schedulers.clusters(plan, declared.kubernetes.per),
+            "clusters": len(nodes),
             "fewest": schedulers.fewest(plan, declared.kubernetes.nodes_per_cluster),
-            "nodes_per_cluster": schedulers.nodes_per(plan.geometry, declared.kubernetes.per),
+            "nodes_per_cluster": max(nodes, default=0),
         }
     return result
 

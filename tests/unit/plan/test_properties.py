@@ -12,9 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from polars.testing import assert_frame_equal
 
 from infra.plan import findings, machines_of, plan, summary
+from infra.plan.admission.fit import fit
 from infra.plan.tables.counts import counts
 from infra.plan.tables.zones import link_ranges, loopback_ranges
 from infra.spec import catalog, checks
+from infra.spec.services import Schedulers
 
 _spec = importlib.util.spec_from_file_location("sites", Path(__file__).with_name("sites.py"))
 _sites = importlib.util.module_from_spec(_spec)
@@ -238,3 +240,42 @@ def test_machines_agree_with_tables(site):
         assert upper[row["z_port"]].peer == (row["a"], row["a_port"])
     macs = [nic.mac for machine in machines.values() for nic in machine.nics]
     assert len(set(macs)) == len(macs)
+
+
+@SETTINGS
+@given(_sites.sites())
+def test_figures_are_sums_over_the_tables(site):
+    """Exceptions count in every figure: nodes, accelerators, watts, coolant, schedulers and what fits."""
+    slurm = {"cluster": "x", "controller": "server0", "per": "pod", "partitions": [{"name": "m"}]}
+    declared = Schedulers.model_validate({"slurm": slurm, "kubernetes": {"per": "hall"}})
+    site = site.model_copy(update={"schedulers": declared})
+    whole = plan(site)
+    figures = summary(whole)
+    trays = whole.nodes.filter(pl.col("role") == "tray")
+    compute = whole.power.filter(pl.col("kind") == "compute")
+    assert figures["nodes"] == trays.height
+    assert figures["accelerators"] == trays["accelerators"].sum()
+    assert figures["platforms"] == dict(trays.group_by("platform").len().rows())
+    assert figures["racks"] == compute.height == (whole.racks["kind"] == "compute").sum()
+    assert figures["power"]["compute_mw"] == pytest.approx(compute["compute_w"].sum() / 1e6)
+    assert figures["power"]["rack_kw"] == pytest.approx(compute["compute_w"].mean() / 1e3)
+    cooling = whole.cooling.filter(pl.col("kind") == "compute")
+    assert figures["cooling"]["flow_l_min_per_rack"] == pytest.approx(cooling["flow_l_min"].mean(), rel=1e-6)
+    by_pod = dict(trays.group_by("pod").len().rows())
+    each = [by_pod.get(pod, 0) for pod in whole.pods]
+    size = site.layout.pods_per_hall
+    halls = [sum(each[start : start + size]) for start in range(0, len(each), size)]
+    assert figures["schedulers"]["slurm"]["nodes_per_cluster"] == max(each)
+    assert figures["schedulers"]["kubernetes"]["nodes_per_cluster"] == max(halls)
+    assert (figures["schedulers"]["slurm"]["clusters"], figures["schedulers"]["kubernetes"]["clusters"]) == (
+        len(each), len(halls),
+    )  # fmt: skip
+    [smallest] = trays.group_by("rack").len().select(pl.col("len").min()).to_series() if trays.height else [0]
+    assert figures["schedulers"]["slurm"]["block_sizes"][:1] == ([smallest] if trays.height else [])
+    # What is planned fits a connection of just its power, and not one of a little less.
+    facility = figures["power"]["facility_mw"] * 1e6
+    if compute["compute_w"].min() > 0:
+        answer = fit(whole, cap_w=facility)
+        assert (answer.pods, answer.accelerators) == (site.layout.pods, figures["accelerators"])
+        assert answer.facility_w == pytest.approx(facility)
+        assert fit(whole, cap_w=facility * 0.999).pods < site.layout.pods

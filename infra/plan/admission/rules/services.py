@@ -19,7 +19,7 @@ def slurm(plan: Plan) -> Iterator[Limit]:
     """Nodes of a Slurm cluster."""
     slurm = plan.site.schedulers.slurm
     if slurm:
-        nodes = schedulers.nodes_per(plan.geometry, slurm.per)
+        nodes = max(schedulers.clusters(plan, slurm.per), default=0)
         fewest = schedulers.fewest(plan, slurm.nodes_per_cluster)
         yield Limit(f"Slurm cluster of a {slurm.per}", "N", nodes, slurm.nodes_per_cluster, "nodes",
                     "$.schedulers.slurm.per", "slurm.h: MAX_SLURM_NODES is 65,536",
@@ -30,7 +30,7 @@ def slurm_controllers(plan: Plan) -> Iterator[Limit]:
     """Controllers of Slurm clusters: each has one of its own."""
     slurm = plan.site.schedulers.slurm
     if slurm:
-        clusters = schedulers.clusters(plan, slurm.per)
+        clusters = len(schedulers.clusters(plan, slurm.per))
         servers = sum(group.count for group in plan.site.servers if group.name == slurm.controller)
         yield Limit(f"a cluster for each {slurm.per}", "N", servers, clusters, "servers",
                     "$.schedulers.slurm.controller", "slurm.conf: SlurmctldHost",
@@ -41,7 +41,7 @@ def kubernetes(plan: Plan) -> Iterator[Limit]:
     """Nodes of a Kubernetes cluster."""
     kubernetes = plan.site.schedulers.kubernetes
     if kubernetes:
-        nodes = schedulers.nodes_per(plan.geometry, kubernetes.per)
+        nodes = max(schedulers.clusters(plan, kubernetes.per), default=0)
         fewest = schedulers.fewest(plan, kubernetes.nodes_per_cluster)
         yield Limit(
             f"Kubernetes cluster of a {kubernetes.per}",
