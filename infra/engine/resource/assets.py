@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import io
+import os
+import posixpath
 import tarfile
 import urllib.request
 import zipfile
+import zlib
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from infra.engine.errors import EngineError
-from infra.engine.resource import values
+from infra.engine.resource import tar_header, values
 from infra.engine.resource.values import Archive, Asset
 
 if TYPE_CHECKING:
@@ -18,8 +25,9 @@ if TYPE_CHECKING:
 
     from infra.engine.resource.values import Value
 
-_BLOCK: Final = 512
 _PACKED: Final = (".tar", ".tgz", ".tar.gz", ".zip", ".jar")
+_BOOKKEEPING: Final = ".pulumi"
+"""A name that no archive of a folder takes in."""
 
 
 def with_hashes(value: Value, folder: Path) -> Value:
@@ -51,9 +59,10 @@ def _fill(value: Value, key: str, folder: Path) -> None:
 def _hash(value: Asset | Archive, key: str, folder: Path) -> str:
     try:
         return _asset_hash(value, folder) if isinstance(value, Asset) else _archive_hash(value, folder)
-    except OSError as error:
+    except (OSError, EngineError) as error:
         kind = type(value).__name__.lower()
-        raise EngineError(f'failed to compute {kind} hash for "{key}": {_reason(error)}') from error
+        reason = _reason(error) if isinstance(error, OSError) else str(error)
+        raise EngineError(f'failed to compute {kind} hash for "{key}": {reason}') from error
 
 
 def _reason(error: OSError) -> str:
@@ -64,11 +73,12 @@ def _reason(error: OSError) -> str:
 
 
 def _content(asset: Asset, folder: Path) -> bytes:
-    if asset.text is not None:
-        return asset.text.encode()
-    if asset.path is not None:
-        return (folder / asset.path).read_bytes()
-    return _fetched(asset.uri or "")
+    if asset.path:
+        path = folder / asset.path
+        if path.is_dir():
+            raise EngineError(f"asset path '{path}' is a directory; try using an archive")
+        return path.read_bytes()
+    return _fetched(asset.uri) if asset.uri else (asset.text or "").encode()
 
 
 def _fetched(uri: str) -> bytes:
@@ -83,77 +93,128 @@ def _asset_hash(asset: Asset, folder: Path) -> str:
 
 
 def _archive_hash(archive: Archive, folder: Path) -> str:
-    packed = _packed_file(archive, folder)
+    packed = _packed(archive, folder)
     if packed is not None:
-        return hashlib.sha256(packed).hexdigest()
+        return hashlib.sha256(packed[1]).hexdigest()
     digest = hashlib.sha256()
     seen = set()
-    for name, content in _files(archive, folder, ""):
-        if name not in seen:
-            seen.add(name)
-            digest.update(_header(name, len(content)) + content + bytes(-len(content) % _BLOCK))
-    digest.update(bytes(2 * _BLOCK))
+    for name, content in _files(archive, folder):
+        if name in seen:
+            continue
+        seen.add(name)
+        if name.endswith("/") and content:
+            raise EngineError(
+                f"incorrect blob size for {name}: expected {len(content)}, got 0: archive/tar: write too long"
+            )
+        try:
+            head = tar_header.header(os.fsencode(name), len(content))
+        except ValueError as error:
+            raise EngineError(str(error)) from error
+        digest.update(head + tar_header.padded(content))
+    digest.update(bytes(2 * tar_header.BLOCK))
     return digest.hexdigest()
 
 
-def _packed_file(archive: Archive, folder: Path) -> bytes | None:
-    """The bytes of an archive that is one file already."""
-    if archive.path is not None and archive.path.endswith(_PACKED):
-        return (folder / archive.path).read_bytes()
-    if archive.uri is not None:
-        return _fetched(archive.uri)
+def _packed(archive: Archive, folder: Path) -> tuple[str, bytes] | None:
+    """The format and the bytes of an archive that is one file already."""
+    if archive.path:
+        form = _format(archive.path)
+        return (form, (folder / archive.path).read_bytes()) if form else None
+    if archive.uri:
+        form = _format(urlsplit(archive.uri).path)
+        if not form:
+            raise EngineError(f"file at URL '{archive.uri}' is not a recognized archive format")
+        return form, _fetched(archive.uri)
     return None
 
 
-def _files(  # noqa: C901, PLR0912 (one case per kind of archive)
-    archive: Archive, folder: Path, prefix: str
-) -> Iterator[tuple[str, bytes]]:
+def _format(path: str) -> str:
+    return next((form for form in _PACKED if path.endswith(form)), "")
+
+
+def _files(archive: Archive, folder: Path) -> Iterator[tuple[str, bytes]]:
     """The files of an archive by name, in the order of the tar."""
-    if archive.assets is not None:
-        for name in sorted(archive.assets):
-            item = archive.assets[name]
-            inner = f"{prefix}{name}".rstrip("/")
+    packed = _packed(archive, folder)
+    if packed is not None:
+        yield from _unpacked(*packed)
+    elif archive.path:
+        yield from _folder_files(folder / archive.path)
+    else:
+        for name, item in sorted((archive.assets or {}).items()):
             if isinstance(item, Asset):
-                yield inner, _content(item, folder)
+                with _expanding("archive asset", name):
+                    content = _content(item, folder)
+                yield name, content
             else:
-                yield from _files(item, folder, f"{inner}/")
-    elif archive.path is not None and archive.path.endswith((".zip", ".jar")):
-        with zipfile.ZipFile(folder / archive.path) as packed:
-            for info in packed.infolist():
-                if not info.is_dir():
-                    yield prefix + info.filename, packed.read(info)
-    elif archive.path is not None and archive.path.endswith(_PACKED):
-        with tarfile.open(folder / archive.path) as packed_tar:
-            for member in packed_tar:
-                content = packed_tar.extractfile(member)
+                with _expanding("sub-archive", name):
+                    inside = list(_files(item, folder))
+                for inner, content in inside:
+                    yield _clean(f"{name}/{inner}" if name else inner), content
+
+
+@contextmanager
+def _expanding(kind: str, name: str) -> Iterator[None]:
+    """Say in which part of an archive an error is."""
+    try:
+        yield
+    except (OSError, EngineError) as error:
+        reason = _reason(error) if isinstance(error, OSError) else str(error)
+        raise EngineError(f"failed to expand {kind} '{name}': {reason}") from error
+
+
+def _clean(name: str) -> str:
+    """A name as Go's path.Clean has it."""
+    cleaned = posixpath.normpath(name)
+    return cleaned[1:] if cleaned.startswith("//") else cleaned
+
+
+def _folder_files(root: Path) -> Iterator[tuple[str, bytes]]:
+    """The files below a folder; links to files are followed, those to folders left out, as the CLI does."""
+    if not root.exists():
+        raise EngineError(f"couldn't read archive path '{root}': stat {root}: no such file or directory")
+    if not root.is_dir():
+        raise EngineError(f"'{root}' is neither a recognized archive type nor a directory")
+    for path in _walk(root):
+        yield path.relative_to(root).as_posix(), path.read_bytes()
+
+
+def _walk(path: Path) -> Iterator[Path]:
+    if path.name == _BOOKKEEPING:
+        return
+    if path.is_symlink():
+        if not path.exists():
+            raise EngineError(f"stat {path}: no such file or directory")
+        if not path.is_dir():
+            yield path
+    elif path.is_dir():
+        for inner in sorted(path.iterdir(), key=lambda found: os.fsencode(found.name)):
+            yield from _walk(inner)
+    else:
+        yield path
+
+
+def _unpacked(form: str, packed: bytes) -> Iterator[tuple[str, bytes]]:
+    """The files in an archive file.
+
+    Raises:
+        EngineError: it is damaged, or holds what is neither a file nor a folder.
+    """
+    try:
+        if form in (".zip", ".jar"):
+            with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+                for info in archive.infolist():
+                    if not info.is_dir():
+                        yield _clean(info.filename), archive.read(info)
+            return
+        data = packed if form == ".tar" else gzip.decompress(packed)
+        with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as tar:
+            for member in tar:
+                content = tar.extractfile(member) if member.isreg() else None
                 if content is not None:
-                    yield prefix + member.name, content.read()
-    elif archive.path is not None:
-        root = folder / archive.path
-        for path in sorted(root.rglob("*"), key=lambda found: found.relative_to(root).parts):
-            if path.is_file():
-                yield prefix + path.relative_to(root).as_posix(), path.read_bytes()
-
-
-def _header(name: str, size: int) -> bytes:
-    """A USTAR header as Go's writer makes it (device numbers in digits), which Python's does not."""
-    encoded = name.encode()
-    prefix = b""
-    if len(encoded) > 100:
-        cut = encoded.rfind(b"/", 0, 156)
-        if cut < 0 or len(encoded) - cut - 1 > 100:
-            info = tarfile.TarInfo(name)
-            info.size, info.mode = size, 0o600
-            return info.tobuf(tarfile.PAX_FORMAT)
-        prefix, encoded = encoded[:cut], encoded[cut + 1 :]
-    fields = [
-        encoded.ljust(100, b"\0"),
-        b"0000600\0", b"0000000\0", b"0000000\0",
-        b"%011o\0" % size, b"00000000000\0",
-        b" " * 8,
-        b"0", bytes(100), b"ustar\x0000", bytes(32), bytes(32),
-        b"0000000\0", b"0000000\0",
-        prefix.ljust(155, b"\0"),
-    ]  # fmt: skip
-    block = b"".join(fields).ljust(_BLOCK, b"\0")
-    return block[:148] + b"%06o\0 " % sum(block) + block[156:]
+                    yield _clean(member.name), content.read()
+                elif not member.isdir():
+                    raise EngineError(f"{member.name} in an archive is neither a file nor a folder")
+            if 0 < len(data) - tar.offset < tar_header.BLOCK:
+                raise EngineError("an archive cannot be read: unexpected EOF")
+    except (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise EngineError(f"an archive cannot be read: {error}") from error
