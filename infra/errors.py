@@ -13,7 +13,12 @@ class UserError(Exception):
         where: the place, as `file:line: $.path` or a resource or machine name.
         hint: one thing to do about it.
         done: what had been done before, and how to resume, for long steps.
+
+    Attributes:
+        exit_code: of the command that ends by it.
     """
+
+    exit_code = 1
 
     def __init__(
         self, message: str, *, where: str | None = None, hint: str | None = None, done: str | None = None

@@ -65,7 +65,7 @@ def report(error: Exception) -> int:
         return USER
     if isinstance(error, UserError) or _is_engine_error(error):
         _print(str(error), prefix="error: ")
-        return USER
+        return error.exit_code if isinstance(error, UserError) else USER
     if isinstance(error, BrokenPipeError):
         # The reader of our output went away (`| head`): not worth a word, nor one from Python at its exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -10,16 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from infra import paths
 from infra.cli import engine_options as flags
 from infra.cli.arguments import Json
 from infra.engine.backend.secrets import PassphraseCrypter
 from infra.engine.resource import property_path
 from infra.engine.workspace import config_paths
 from infra.engine.workspace.config import ConfigValue, parse_key, text_of
-from infra.engine.workspace.project_file import load_project
 from infra.errors import UserError
-from infra.stacks import operations
+from infra.stacks import operations, workspace
 
 if TYPE_CHECKING:
     from infra.engine.workspace.stack_settings import StackSettings
@@ -31,7 +29,7 @@ AsPath = Annotated[bool, typer.Option("--path", help="The key is a path into an 
 
 
 def _settings(stack: str) -> StackSettings:
-    return load_project(paths.ROOT).settings(operations.reference(stack).stack)
+    return workspace.current().settings(operations.reference(stack).stack)
 
 
 def _crypter(stack: str, settings: StackSettings) -> PassphraseCrypter:
@@ -47,13 +45,13 @@ def _crypter(stack: str, settings: StackSettings) -> PassphraseCrypter:
 def _place(key: str, *, as_path: bool) -> tuple[str, property_path.Path]:
     """The key of the whole value, and the way into it."""
     if not as_path:
-        return parse_key(key, operations.PROJECT), ()
+        return parse_key(key, operations.project_name()), ()
     namespace, colon, name = key.rpartition(":")
     try:
         first, *rest = property_path.parse(name)
     except ValueError as error:
         raise UserError(str(error)) from error
-    return parse_key(f"{namespace}{colon}{first}", operations.PROJECT), tuple(rest)
+    return parse_key(f"{namespace}{colon}{first}", operations.project_name()), tuple(rest)
 
 
 @app.command()
@@ -64,7 +62,7 @@ def get(stack: flags.Stack, key: Key, path: AsPath = False, as_json: Json = Fals
     if name not in settings.config:
         raise UserError(
             f"{stack} has no configuration value {name}",
-            hint=f"set it with `gigasite config set {stack} {key}`",
+            hint=f"set it with `{workspace.current().command('config set', stack, key)}`",
         )
     with operations.environment(operations.site_of(stack)):
         value: Any = settings.config[name].plain(_crypter(stack, settings))

@@ -91,7 +91,7 @@ def _remove_settings(site: str) -> list[str]:
     configured = []
     for pattern in (f"Pulumi.{site}.yaml", f"Pulumi.{site}.*.yaml"):
         for path in sorted(paths.ROOT.glob(pattern)):
-            settings = StackSettings.load(path, operations.PROJECT)
+            settings = StackSettings.load(path, operations.project_name())
             if settings.config or settings.other:
                 configured.append(path.name)
             else:

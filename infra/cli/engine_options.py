@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -50,13 +50,15 @@ def _many(words: str, help_: str, kind: type = str) -> tuple[Any, Any]:
 OPTIONS: Final = {
     "targets": _many("--target -t", "Only this resource (URN; `*` and `**` match)."),
     "target_dependents": _flag("--target-dependents", "Also what depends on the targets."),
-    "excludes": _many("--exclude", "Not this resource (URN)."),
+    "excludes": _many("--exclude -x", "Not this resource (URN)."),
     "exclude_dependents": _flag("--exclude-dependents", "Nor what depends on what is excluded."),
     "exclude_protected": _flag("--exclude-protected", "Leave protected resources as they are."),
     "ignore_protect": _flag("--ignore-protect", "Remove protected resources too."),
     "replace": _many("--replace", "Replace this resource (URN)."),
     "target_replace": _many("--target-replace", "As --target and --replace together."),
-    "refresh": _flag("--refresh", "Read the real resources first."),
+    "refresh": _flag("--refresh -r", "Read the real resources first."),
+    "run_program": _flag("--run-program", "Run the program, so that providers are as it has them now."),
+    "skip_config_validation": _flag("--skip-config-validation", "Do not compare values with the project's."),
     "expect_no_changes": _flag("--expect-no-changes", "Exit with 7 if anything changes."),
     "continue_on_error": _flag("--continue-on-error", "Go on with what does not depend on a failure."),
     "preview_only": _flag("--preview-only", "Show what it would do, and stop."),
@@ -90,8 +92,15 @@ SHOWN: Final = {
 """How a run is shown, by the fields of `Shown`."""
 
 
-def with_options(*names: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
-    """Give a verb that takes `**given` some of OPTIONS and all of SHOWN (see `options_of`, `shown_of`)."""
+def with_options(
+    *names: str, more: Mapping[str, tuple[Any, Any]] | None = None
+) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Give a verb that takes `**given` some of OPTIONS and all of SHOWN (see `options_of`, `shown_of`).
+
+    Args:
+        names: of the OPTIONS.
+        more: further ones, in the same form.
+    """
 
     def decorate(verb: Callable[..., int]) -> Callable[..., int]:
         own = [
@@ -101,7 +110,9 @@ def with_options(*names: str) -> Callable[[Callable[..., int]], Callable[..., in
         ]
         shared = [
             inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=default)
-            for name, (kind, default) in ({name: OPTIONS[name] for name in names} | SHOWN).items()
+            for name, (kind, default) in (
+                {**(more or {})} | {name: OPTIONS[name] for name in names} | SHOWN
+            ).items()
         ]
         parameters = [*own, *shared]
         verb.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

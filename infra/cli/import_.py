@@ -30,18 +30,32 @@ def command(
     as_json: Json = False,
 ) -> int:
     """Take existing resources into a stack."""
-    if file:
-        from infra.engine.workspace.import_file import read_imports  # noqa: PLC0415 (only where there is a file)
-
-        specs = read_imports(file, operations.reference(stack), protect=protect)
-    elif type_ and name and identity:
-        parent, provider = _urn("parent", parent), _urn("provider", provider)
-        specs = [ImportSpec(type_, name, identity, parent=parent, provider=provider, protect=protect)]
-    else:
-        raise UserError("say what to import", hint="give TYPE, NAME and ID, or --file")
+    specs = specs_of(
+        stack, type_, name, identity, file=file, parent=parent, provider=provider, protect=protect
+    )
     options = Options(imports=tuple(specs), preview_only=preview_only)
     shown = operations.Shown(as_json=as_json)
     return flags.run_each(Operation.IMPORT, [stack], engine=engine, options=options, shown=shown)
+
+
+def specs_of(
+    stack: str, type_: str | None, name: str | None, identity: str | None,
+    *, file: Path | None, parent: str, provider: str, protect: bool,
+) -> list[ImportSpec]:  # fmt: skip
+    """What to import: one resource, or those of a file.
+
+    Raises:
+        UserError: neither is named, or a URN is none.
+        EngineError: the file cannot be understood.
+    """
+    if file:
+        from infra.engine.workspace.import_file import read_imports  # noqa: PLC0415 (only where there is a file)
+
+        return read_imports(file, operations.reference(stack), protect=protect)
+    if not (type_ and name and identity):
+        raise UserError("say what to import", hint="give TYPE, NAME and ID, or --file")
+    parent, provider = _urn("parent", parent), _urn("provider", provider)
+    return [ImportSpec(type_, name, identity, parent=parent, provider=provider, protect=protect)]
 
 
 def _urn(what: str, text: str) -> str:

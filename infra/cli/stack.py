@@ -13,12 +13,12 @@ from infra import paths
 from infra.cli import engine_options as flags
 from infra.cli.arguments import Json, Yes
 from infra.engine.resource import integrity
-from infra.engine.workspace.project_file import load_project
 from infra.errors import UserError
-from infra.stacks import operations
+from infra.stacks import operations, workspace
 from infra.stacks.user_files import user_file
 
 if TYPE_CHECKING:
+    from infra.engine.backend.backend import StackSummary
     from infra.engine.resource.stack_ref import StackRef
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Stacks and what they hold.")
@@ -56,8 +56,11 @@ def _selection() -> Path:
 @app.command("ls")
 def list_(as_json: Json = False) -> None:
     """List the stacks of this checkout."""
-    current = selection()
-    found = operations.backend().stacks(operations.PROJECT)
+    show_list(operations.backend().stacks(operations.project_name()), selection(), as_json=as_json)
+
+
+def show_list(found: list[StackSummary], current: str, *, as_json: bool) -> None:
+    """Print stacks, the chosen one with a mark."""
     if as_json:
         rows = [
             {
@@ -132,7 +135,7 @@ def rename(
 
 
 def _settings(ref: StackRef) -> Path:
-    return load_project(paths.ROOT).settings_path(ref.stack)
+    return workspace.current().load().settings_path(ref.stack)
 
 
 @app.command()

@@ -59,6 +59,9 @@ VERBS: dict[str, Verb] = {
     "config": Verb("infra.cli.config", STACKS, "Read and set a stack's configuration."),
     "state": Verb("infra.cli.state", STACKS, "Repair a stack's state."),
     "cancel": Verb("infra.cli.cancel", STACKS, "Clear the lock that a dead operation left."),
+    "engine": Verb(
+        "infra.cli.engine", STACKS, "The same for any Pulumi project in Python, by the CLI's flags."
+    ),
     "lab": Verb("infra.cli.lab", PROJECT, "Put faults into stand-ins by hand."),
     "doctor": Verb("infra.cli.doctor", PROJECT, "What this machine has and lacks, and what installs it."),
     "test": Verb(

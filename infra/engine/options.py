@@ -54,6 +54,8 @@ class Options:
         import_pending_creates: of refresh: `(URN, id)` of creates that did happen.
         policy_packs: folders of policy packs; `policy_pack_configs` are JSON files, in the same order.
         config: overrides the stack's configuration, `namespace:key` to value (secrets as Secret).
+        settings_file: the stack's settings, instead of Pulumi.STACK.yaml.
+        python: runs a program without a virtual environment; empty means this process's Python.
     """
 
     targets: tuple[str, ...] = ()
@@ -78,6 +80,8 @@ class Options:
     policy_pack_configs: tuple[Path, ...] = ()
     config: dict[str, object] | None = None
     skip_config_validation: bool = False
+    settings_file: Path | None = None
+    python: str = ""
     message: str = ""
 
 

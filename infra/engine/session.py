@@ -1,32 +1,22 @@
-"""A run from its start to its end: lock, state, plugins, program, deployment, and what is kept of it."""
+"""A run from its start to its end: lock, state, deployment, and what is kept of it."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import sys
 import time
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
-import grpc
-from pulumi.runtime.proto import engine_pb2_grpc, resource_pb2_grpc
-
 from infra.engine.backend.backend import FileBackend
 from infra.engine.backend.journal import Journal
 from infra.engine.backend.secrets import crypter_for
 from infra.engine.backend.stack_files import UpdateInfo
-from infra.engine.deploy.bail import BailError
-from infra.engine.deploy.deployment import Deployment
-from infra.engine.deploy.deployment_options import DeploymentOptions
-from infra.engine.deploy.import_ import import_resources, refuse_ambiguous
-from infra.engine.deploy.pending import settle_pending
-from infra.engine.deploy.policy import Policy
-from infra.engine.deploy.preflight import protected, providers_of, refuse_delete_hooks
-from infra.engine.deploy.registration import Finished
-from infra.engine.deploy.run_info import RunInfo
+from infra.engine.deploy.import_ import refuse_ambiguous
+from infra.engine.deploy.preflight import protected
 from infra.engine.deploy.snapshot import SnapshotManager
+from infra.engine.deployment_run import DeploymentRun
 from infra.engine.errors import EngineError
 from infra.engine.events import (
     CancelEvent,
@@ -39,14 +29,9 @@ from infra.engine.events import (
 )
 from infra.engine.masking import SecretFilter
 from infra.engine.options import Operation, Options, Result
-from infra.engine.plugin.finder import Finder, is_ours
-from infra.engine.plugin.plugins import CHANNEL_OPTIONS, PluginHost
-from infra.engine.program.engine_service import EngineService
 from infra.engine.program.interrupts import Interrupts
-from infra.engine.program.monitor import Monitor, MonitorService
-from infra.engine.program.program import ProgramProcess, interpreter
 from infra.engine.resource import integrity
-from infra.engine.resource.stack_ref import ORGANIZATION, StackRef
+from infra.engine.resource.stack_ref import StackRef
 from infra.engine.resource.state import ENGINE_VERSION, SecretsProvider, Snapshot
 from infra.engine.resource.targets import Targets
 from infra.engine.workspace.project import backend_url
@@ -59,8 +44,8 @@ if TYPE_CHECKING:
     from infra.engine.backend.checkpoint import Checkpoint
     from infra.engine.backend.journal import Begun
     from infra.engine.backend.secrets import PassphraseCrypter
+    from infra.engine.deploy.deployment import Deployment
     from infra.engine.events import Event
-    from infra.engine.program.in_process import InProcessProgram
     from infra.engine.resource.values import Properties
     from infra.engine.workspace.config import Configuration
     from infra.engine.workspace.project import Project
@@ -109,7 +94,6 @@ class Session:
         self._deployment: Deployment | None = None
         self._interrupts = Interrupts(self._interrupted, self._give_up)
         self.deaf: Exception | None = None
-        self._package_config: Callable[[str], Properties] = lambda _: {}
         self._secrets = SecretFilter()
 
     def _emit(self, event: Event) -> None:
@@ -133,7 +117,7 @@ class Session:
             recovery = self._backend.recover(self._ref)
             begun = recovery.begun if recovery else ()
             checkpoint = self._backend.read(self._ref)
-            settings = self._project.settings(self._ref.stack)
+            settings = self._project.settings(self._ref.stack, self._options.settings_file)
             config = self._project.configuration(
                 settings,
                 self._ref.stack,
@@ -243,8 +227,6 @@ class Session:
         )
         self._backend.add_history(self._ref, info)
 
-    # ------------------------------------------------------------ deploying
-
     async def _deploy(
         self,
         resources: AsyncExitStack,
@@ -254,112 +236,21 @@ class Session:
     ) -> bool:
         """Do it; whether it went well."""
         self._secrets = SecretFilter(config.secrets(crypter))
-        options = DeploymentOptions.of(
-            self._operation, self._options, preview=self._dry, always_refresh=self._project.always_refresh
+        run = DeploymentRun(
+            self._operation,
+            self._project,
+            self._ref,
+            replace(self._options, preview_only=self._dry),
+            emit=self._emit,
+            interrupts=self._interrupts,
         )
-        engine = EngineService(self._emit)
-        server = grpc.aio.server(options=CHANNEL_OPTIONS)
-        engine_pb2_grpc.add_EngineServicer_to_server(engine, server)
-        address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
-        with_program = self._runs_program
-        python = (
-            interpreter(self._project, sys.executable)
-            if self._project.runtime == "python"
-            else sys.executable
+        await run.prepare(
+            resources, manager, config, crypter, lambda name: self._stack_outputs(name, crypter)
         )
-        host = PluginHost(
-            Finder(self._project.plugins, python),
-            self._project.program_folder,
-            self._environment(),
-            self._line,
-            in_process=self._options.in_process,
-        )
-        host.engine_address = address
-        resources.push_async_callback(host.close)
-        deployment = self._deployment = Deployment(
-            self._project.name,
-            self._ref.stack,
-            options,
-            manager,
-            host,
-            self._emit,
-            lambda name: self._stack_outputs(name, crypter),
-        )
-        resources.push_async_callback(deployment.registry.close)
+        self._deployment = run.deployment
         if self.deaf is not None:
-            deployment.cancel()
-        info = RunInfo(
-            project=self._project.name,
-            stack=self._ref.stack,
-            organization=ORGANIZATION,
-            preview=self._dry,
-            parallel=options.parallel,
-            config=config.texts(crypter),
-            secret_keys=config.secret_keys,
-            project_dir=self._project.folder,
-            program_dir=self._project.program_folder,
-        )
-        self._package_config = lambda package: config.package(package, crypter)
-        monitor = Monitor(deployment, info, self._package_config)
-        monitor.address = address
-        resource_pb2_grpc.add_ResourceMonitorServicer_to_server(MonitorService(monitor), server)
-        await server.start()
-        resources.push_async_callback(server.stop, None)
-        resources.push_async_callback(monitor.close)
-        self._interrupts.watch(resources)
-        if self._options.policy_packs and with_program:
-            policy = deployment.policy = Policy(self._emit, self._dry)
-            packs, configs = self._options.policy_packs, self._options.policy_pack_configs
-            await self._interrupts.stoppable(policy.load(host, packs, configs, info, python))
-            if self._interrupts.stopped:
-                return False
-        program = self._program(monitor, engine, address, python) if with_program else None
-        if with_program:
-            for name, version in providers_of(manager.base):
-                host.warm_up(name, version)
-
-        def start() -> None:
-            if program is not None:
-                program.start(self._project.main)
-            else:
-                deployment.push(Finished())
-
-        went_well = False
-        try:
-            result = await self._interrupts.stoppable(self._operate(deployment, manager, start))
-            went_well = bool(result)
-            if result is None:
-                self._line("stopped at once; what was in flight is pending", Severity.ERROR)
-        finally:
-            engine.muted = not went_well
-            monitor.abort()
-            if program is not None:
-                await program.finish(wait=5.0 if went_well else 0)
-        return went_well
-
-    def _program(
-        self, monitor: Monitor, engine: EngineService, address: str, python: str
-    ) -> ProgramProcess | InProcessProgram:
-        """The program, in this process if that was asked for and its packages are ours."""
-        if self._options.in_process and is_ours(python):
-            from infra.engine.program.in_process import InProcessProgram  # noqa: PLC0415 (needs greenlets)
-
-            return InProcessProgram(monitor, engine, self._line)
-        return ProgramProcess(monitor, address, python, self._line)
-
-    async def _operate(
-        self, deployment: Deployment, manager: SnapshotManager, start: Callable[[], None]
-    ) -> bool:
-        try:
-            if self._operation is Operation.IMPORT:
-                return await import_resources(deployment, self._options.imports, self._package_config)
-            if self._operation is Operation.DESTROY and not self._options.run_program:
-                refuse_delete_hooks(manager.base)
-            if self._operation is Operation.REFRESH:
-                settle_pending(manager, self._options)
-            return await deployment.run(start)
-        except BailError:
-            return False
+            run.deployment.cancel()
+        return await run.run(resources, manager)
 
     def _interrupted(self) -> None:
         if self._deployment is not None:
@@ -372,13 +263,6 @@ class Session:
         text = "the program catches every interrupt; stopped with it, and its lock and journal are left"
         self._emit(DiagnosticEvent(f"{text}: clear them with `cancel`", Severity.ERROR))
         os._exit(130)
-
-    def _environment(self) -> dict[str, str]:
-        """What plugins are told by their environment."""
-        return {"PULUMI_PROJECT": self._project.name, "PULUMI_STACK": self._ref.stack}
-
-    def _line(self, text: str, severity: Severity) -> None:
-        self._emit(DiagnosticEvent(text, severity))
 
     def _stack_outputs(self, name: str, crypter: PassphraseCrypter) -> Properties:
         """The outputs of another stack of this backend, or of ours as it was."""

@@ -7,10 +7,11 @@ import dataclasses
 import sys
 from typing import TYPE_CHECKING, Any
 
-from infra import engine, paths
+from infra import engine
 from infra.engine import Operation, Options, events
 from infra.engine.display import display, event_json
 from infra.engine.resource.state import ENGINE_VERSION
+from infra.stacks import workspace
 from infra.stacks.stack_runs import Shown, StackRun
 from infra.stacks.user_files import user_file
 
@@ -91,7 +92,7 @@ def run(
                 listener(event)
 
         result = engine.run(
-            operation, project_dir=paths.ROOT, stack=ref.stack, options=options, on_event=tell
+            operation, project_dir=workspace.current().folder, stack=ref.stack, options=options, on_event=tell
         )
         if screen is not None:
             screen.close(result)

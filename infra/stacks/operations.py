@@ -16,8 +16,8 @@ from infra import paths
 from infra.engine import EngineError, Operation, Options
 from infra.engine.backend.backend import FileBackend
 from infra.engine.resource.stack_ref import StackRef
-from infra.engine.workspace.project_file import load_project
 from infra.errors import UserError
+from infra.stacks import workspace
 from infra.stacks.stack_runs import EngineName, Shown, StackRun
 
 if TYPE_CHECKING:
@@ -29,17 +29,20 @@ if TYPE_CHECKING:
 
 __all__ = ["Operation", "Options", "Shown", "StackRun", "run_stack"]
 
-PROJECT = "gigasite"
-
 
 def backend() -> FileBackend:
-    """Where the state of this checkout's stacks is; both engines use it."""
+    """Where the state of the project's stacks is; both engines use it."""
     return FileBackend(backend_url())
 
 
 def backend_url() -> str:
     """The checkout's own folder, unless the environment names another backend."""
-    return os.environ.get("PULUMI_BACKEND_URL") or f"file://{paths.ROOT / '.gigasite'}"
+    return workspace.current().url
+
+
+def project_name() -> str:
+    """The name of the project that is worked on."""
+    return workspace.current().project
 
 
 def passphrase_file(site: str) -> Path:
@@ -82,6 +85,9 @@ def _passphrase_given() -> bool:
 @contextlib.contextmanager
 def environment(site: str) -> Iterator[dict[str, str]]:
     """Have backend and passphrase in the environment, where the engine, the program and providers look."""
+    if workspace.current().foreign:
+        yield dict(os.environ)
+        return
     ours = {"PULUMI_BACKEND_URL": backend_url(), "PULUMI_SKIP_UPDATE_CHECK": "1"}
     if not _passphrase_given():
         ours["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(passphrase_file(site))
@@ -122,9 +128,9 @@ def stacks_of(target: str) -> tuple[str, ...]:
 def existing_stacks(target: str, engine: EngineName = EngineName.EMBEDDED) -> tuple[str, ...]:
     """As `stacks_of`, but those that have a state; also of a site whose declaration is gone."""
     if of_the_cli(engine):
-        names = pulumi_cli().names(PROJECT)
+        names = pulumi_cli().names(project_name())
     else:
-        names = [summary.ref.stack for summary in backend().stacks(PROJECT)]
+        names = [summary.ref.stack for summary in backend().stacks(project_name())]
     return tuple(sorted(name for name in names if name == target or name.startswith(f"{target}.")))
 
 
@@ -136,7 +142,7 @@ def of_the_cli(engine: EngineName) -> bool:
 def exists(stack: str, engine: EngineName = EngineName.EMBEDDED) -> bool:
     """Whether there is such a stack."""
     if of_the_cli(engine):
-        return stack in pulumi_cli().names(PROJECT)
+        return stack in pulumi_cli().names(project_name())
     return backend().exists(reference(stack))
 
 
@@ -165,7 +171,7 @@ def reference(stack: str) -> StackRef:
     Raises:
         EngineError: it is no stack's name.
     """
-    return StackRef.parse(stack, PROJECT)
+    return StackRef.parse(stack, project_name())
 
 
 def run_stack(
@@ -228,7 +234,7 @@ def _unmade(stack: str, engine: EngineName) -> None:
 
 def settings_salt(ref: StackRef) -> str:
     """The salt in a stack's settings file, which counts where its state has none; empty without one."""
-    return load_project(paths.ROOT).settings(ref.stack).encryption_salt
+    return workspace.current().settings(ref.stack).encryption_salt
 
 
 def stack_outputs(ref: StackRef, *, show_secrets: bool = False) -> dict[str, Any]:

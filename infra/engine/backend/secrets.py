@@ -30,8 +30,22 @@ VARIABLE: Final = "PULUMI_CONFIG_PASSPHRASE"
 FILE_VARIABLE: Final = "PULUMI_CONFIG_PASSPHRASE_FILE"
 
 
+_typed: list[str] = []
+"""The passphrase that a person typed for this process; in no environment, which children would see."""
+
+
+def use_passphrase(passphrase: str) -> None:
+    """Have `passphrase_from` know what a person typed, where the environment says nothing."""
+    _typed[:] = [passphrase]
+
+
+def is_given() -> bool:
+    """Whether the environment gives a passphrase, or a person has typed one."""
+    return VARIABLE in os.environ or bool(os.environ.get(FILE_VARIABLE)) or bool(_typed)
+
+
 def passphrase_from(environment: Mapping[str, str] | None = None) -> str:
-    """The passphrase that the environment gives, as the CLI finds it.
+    """The passphrase that the environment gives, as the CLI finds it, or that a person typed.
 
     Raises:
         EngineError: none is set, or its file cannot be read.
@@ -44,6 +58,8 @@ def passphrase_from(environment: Mapping[str, str] | None = None) -> str:
         if content is None:
             raise EngineError(f"{FILE_VARIABLE} names {name}, which is not there")
         return content.decode().strip()
+    if _typed:
+        return _typed[0]
     raise EngineError(
         "a passphrase is needed to read or write secrets", hint=f"set {VARIABLE} or {FILE_VARIABLE}"
     )

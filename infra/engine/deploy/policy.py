@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from infra.engine.plugin.plugins import Plugin, PluginHost
     from infra.engine.resource.goal import Goal
     from infra.engine.resource.state import ResourceState
+    from infra.engine.workspace.toolchain import Interpreter
 
 _WIRE: Final = Wire(secrets=True, references=False)
 _SEVERITIES: Final = {
@@ -105,7 +107,12 @@ class Policy:
         return {f"{pack.name}|local|{pack.folder}": pack.version for pack in self.packs}
 
     async def load(
-        self, host: PluginHost, folders: Sequence[Path], configs: Sequence[Path], info: RunInfo, python: str
+        self,
+        host: PluginHost,
+        folders: Sequence[Path],
+        configs: Sequence[Path],
+        info: RunInfo,
+        python: Interpreter,
     ) -> None:
         """Start the packs.
 
@@ -125,9 +132,9 @@ class Policy:
             self.packs.append(await self._start(host, folder, config, info, python))
 
     async def _start(
-        self, host: PluginHost, folder: Path, config: dict[str, Any], info: RunInfo, python: str
+        self, host: PluginHost, folder: Path, config: dict[str, Any], info: RunInfo, python: Interpreter
     ) -> Pack:
-        command, where, version = _command(folder, python)
+        command, where, version = await asyncio.to_thread(_command, folder, python)
         plugin = await host.start(command)
         stub = plugin.analyzer_stub
         about_stack = analyzer_pb2.AnalyzerStackConfigureRequest(
@@ -300,7 +307,7 @@ def _public(properties: values.Properties) -> values.Properties:
     return {key: value for key, value in properties.items() if not key.startswith("__")}
 
 
-def _command(path: Path, python: str) -> tuple[Command, str, str]:
+def _command(path: Path, python: Interpreter) -> tuple[Command, str, str]:
     """How to start a pack, its folder, and the version that its description says.
 
     Raises:
@@ -324,8 +331,9 @@ def _command(path: Path, python: str) -> tuple[Command, str, str]:
             "this engine runs Python packs and executables",
             hint="use the Pulumi CLI (`--engine pulumi`)",
         )
-    words = (python_of(folder, options, python), "-u", str(folder.resolve()))
-    return Command(folder.name, words), str(folder), version
+    own = python_of(folder, options, python)
+    words = (own.path, "-u", str(folder.resolve()))
+    return Command(folder.name, words, own.environment), str(folder), version
 
 
 async def _call(plugin: Plugin, method: Any, request: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import sys
@@ -12,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from infra.engine.errors import EngineError
 from infra.engine.workspace import yamlfile
+from infra.engine.workspace.home import pulumi_home
+from infra.engine.workspace.toolchain import Interpreter, activated, interpreter_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,7 +29,7 @@ class Command:
 
     name: str
     words: tuple[str, ...]
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str | None] = field(default_factory=dict)
     folder: Path | None = None
     """Of a Python source plugin: its sources, if this process's interpreter runs it."""
 
@@ -41,8 +42,8 @@ class Finder:
         python: the interpreter of the program, which also runs dynamic providers.
     """
 
-    def __init__(self, named: Sequence[PluginPath], python: str = sys.executable) -> None:
-        self._named, self._python = named, python
+    def __init__(self, named: Sequence[PluginPath], python: Interpreter | None = None) -> None:
+        self._named, self._python = named, python or Interpreter(sys.executable)
 
     def provider(self, name: str, version: str = "") -> Command:
         """How to start a resource provider.
@@ -51,7 +52,8 @@ class Finder:
             EngineError: there is none of that name and version.
         """
         if name == PYTHON_DYNAMIC:
-            return Command(name, (self._python, "-u", "-m", "pulumi.dynamic"))
+            words = (self._python.path, "-u", "-m", "pulumi.dynamic")
+            return Command(name, words, self._python.environment)
         for one in self._named:
             fits = not version or not one.version or one.version == version
             if one.kind == "resource" and one.name == name and fits:
@@ -71,8 +73,7 @@ class Finder:
 
     def _installed(self, name: str, version: str) -> Path | None:
         """The folder of a plugin in PULUMI_HOME, the newest if no version is wanted."""
-        home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
-        found = sorted((home / "plugins").glob(f"resource-{name}-v[0-9]*"), key=_version_of)
+        found = sorted((pulumi_home() / "plugins").glob(f"resource-{name}-v[0-9]*"), key=_version_of)
         found = [path for path in found if path.is_dir()]
         if version:
             found = [path for path in found if path.name == f"resource-{name}-v{version}"]
@@ -97,7 +98,8 @@ class Finder:
         runtime, options = runtime_of(described)
         if runtime == "python":
             python = python_of(folder, options, self._python)
-            return Command(name, (python, "-u", str(folder)), folder=folder if is_ours(python) else None)
+            words = (python.path, "-u", str(folder))
+            return Command(name, words, python.environment, folder if is_ours(python.path) else None)
         raise EngineError(
             f"the plugin {folder} is written for the runtime {runtime!r}; this engine runs Python source "
             "plugins and executables",
@@ -126,19 +128,16 @@ def runtime_of(path: Path) -> tuple[str, dict[str, Any]]:
     return runtime, {}
 
 
-def python_of(folder: Path, options: Mapping[str, Any], fallback: str) -> str:
-    """The interpreter for Python sources: that of the `virtualenv` option, else the fallback.
+def python_of(folder: Path, options: Mapping[str, Any], fallback: Interpreter) -> Interpreter:
+    """The interpreter for a plugin's sources: what its options say, else its own `venv`, else the fallback.
 
     Raises:
-        EngineError: the virtual environment is not there.
+        EngineError: the virtual environment or the toolchain is not there.
     """
-    virtualenv = options.get("virtualenv")
-    if not virtualenv:
-        return fallback
-    python = folder / virtualenv / "bin" / "python"
-    if not python.exists():
-        raise EngineError(f"the virtual environment {folder / virtualenv} is not there", hint="make it first")
-    return str(python)
+    own = folder / "venv"
+    if (own / "bin" / "python").exists():  # where the CLI makes one for a plugin that names none
+        fallback = activated(own)
+    return interpreter_of(folder, folder, options, fallback)
 
 
 def _version_of(path: Path) -> tuple[int, ...]:

@@ -180,7 +180,8 @@ class PluginHost:
         if attached:
             plugin = await self._attach(name, attached)
         else:
-            command = self._finder.provider(name, version)
+            # Its environment may have to be brought up to date first.
+            command = await asyncio.to_thread(self._finder.provider, name, version)
             inside: Plugin | None = self._servicer(command) if not environment else None
             if inside is not None:
                 return inside

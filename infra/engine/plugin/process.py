@@ -38,11 +38,18 @@ class Process:
         words: Sequence[str],
         *,
         cwd: Path,
-        environment: Mapping[str, str],
+        environment: Mapping[str, str | None],
         stdin: bytes | None = None,
         pass_fds: Sequence[int] = (),
     ) -> Process:
         """Start a program with its output in pipes.
+
+        Args:
+            words: the program and its arguments.
+            cwd: its folder.
+            environment: what is added to ours; None takes a variable away.
+            stdin: what it reads.
+            pass_fds: open files that it gets.
 
         Raises:
             EngineError: it cannot be started.
@@ -54,7 +61,9 @@ class Process:
                 *prefix,
                 *words,
                 cwd=cwd,
-                env={**os.environ, **environment},
+                env={
+                    name: value for name, value in {**os.environ, **environment}.items() if value is not None
+                },
                 stdin=asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,

@@ -29,7 +29,7 @@ from infra.engine.program.program_runner import trace_of
 from infra.engine.program.rpc_errors import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Mapping
     from pathlib import Path
 
     from infra.engine.events import Severity
@@ -119,12 +119,18 @@ class InProcessProgram:
         monitor: what it talks to; told when it ends.
         service: where it logs.
         on_line: told every line it prints.
+        environment: variables that are set or, by None, unset while it runs.
     """
 
     def __init__(
-        self, monitor: Monitor, service: EngineService, on_line: Callable[[str, Severity], None]
+        self,
+        monitor: Monitor,
+        service: EngineService,
+        on_line: Callable[[str, Severity], None],
+        environment: Mapping[str, str | None],
     ) -> None:
         self._monitor, self._service, self._on_line = monitor, service, on_line
+        self._environment = environment
         self._task: asyncio.Task[None] | None = None
         self._outside = contextvars.copy_context()
 
@@ -155,7 +161,7 @@ class InProcessProgram:
             )
         )
         push = self._monitor.deployment.push
-        with surroundings(program, info.program_dir, self._print):
+        with surroundings(program, info.program_dir, self._print, self._environment):
             try:
                 await pulumi.runtime.run_in_stack(lambda: _execute(program))
             except asyncio.CancelledError:

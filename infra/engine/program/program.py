@@ -14,11 +14,11 @@ from pulumi.runtime.proto import resource_pb2
 
 from infra.engine.deploy.registration import Finished
 from infra.engine.errors import EngineError
-from infra.engine.plugin.finder import python_of
 from infra.engine.plugin.process import Process
 from infra.engine.program.gc_tuning import THRESHOLDS
 from infra.engine.program.program_link import Frames
 from infra.engine.program.rpc_errors import Refused
+from infra.engine.workspace.toolchain import interpreter_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from infra.engine.events import Severity
     from infra.engine.program.monitor import Monitor
     from infra.engine.workspace.project import Project
+    from infra.engine.workspace.toolchain import Interpreter
 
 _ACTIONABLE: Final = 32  # as in program_runner.py
 _RUNNER: Final = Path(__file__).with_name("program_runner.py")
@@ -35,7 +36,7 @@ _MODULES: Final = ("sdk_patches.py", "program_link.py", "request_queue.py")
 _BOOT: Final = "import runpy, sys; del sys.path[0]; runpy.run_path(sys.argv[1], run_name='__main__')"
 
 
-def interpreter(project: Project, fallback: str) -> str:
+def interpreter(project: Project, fallback: Interpreter) -> Interpreter:
     """The Python that a project's program runs with.
 
     Raises:
@@ -46,7 +47,7 @@ def interpreter(project: Project, fallback: str) -> str:
             f"the program is written for the runtime {project.runtime!r}; this engine runs Python",
             hint="use the Pulumi CLI (`--engine pulumi`)",
         )
-    return python_of(project.folder, project.runtime_options, fallback)
+    return interpreter_of(project.folder, project.program_folder, project.runtime_options, fallback)
 
 
 _METHODS: Final = {
@@ -103,7 +104,7 @@ class ProgramProcess:
         self,
         monitor: Monitor,
         engine_address: str,
-        python: str,
+        python: Interpreter,
         on_line: Callable[[str, Severity], None],
     ) -> None:
         self._monitor, self._engine_address, self._on_line = monitor, engine_address, on_line
@@ -144,9 +145,9 @@ class ProgramProcess:
         try:
             with theirs:
                 self._process = await Process.start(
-                    (self._python, "-u", "-c", _BOOT, str(_RUNNER)),
+                    (self._python.path, "-u", "-c", _BOOT, str(_RUNNER)),
                     cwd=info.program_dir,
-                    environment={},
+                    environment=self._python.environment,
                     stdin=json.dumps(settings).encode(),
                     pass_fds=(theirs.fileno(),),
                 )

@@ -13,15 +13,27 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from infra.engine.events import Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 IN_PROGRAM: contextvars.ContextVar[bool] = contextvars.ContextVar("in_program", default=False)
 """Whether the code that asks runs for the program, and not for the engine."""
 
 
 @contextmanager
-def surroundings(program: Path, folder: Path, on_line: Callable[[str, Severity], None]) -> Iterator[None]:
-    """What a process of its own would have for itself: folder, arguments, environment, output, modules."""
+def surroundings(
+    program: Path,
+    folder: Path,
+    on_line: Callable[[str, Severity], None],
+    changed: Mapping[str, str | None] | None = None,
+) -> Iterator[None]:
+    """What a process of its own would have for itself: folder, arguments, environment, output, modules.
+
+    Args:
+        program: its folder or file.
+        folder: where it runs.
+        on_line: told every line that it prints.
+        changed: variables that are set or, by None, unset for it.
+    """
     before = (Path.cwd(), sys.argv, list(sys.path), sys.stdout, sys.stderr)
     environment, really_exit, itself = dict(os.environ), os._exit, os.getpid()
     modules = set(sys.modules)
@@ -32,6 +44,11 @@ def surroundings(program: Path, folder: Path, on_line: Callable[[str, Severity],
             raise SystemExit(code)
         really_exit(code)
 
+    for name, value in (changed or {}).items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
     os._exit = end  # type: ignore[assignment]
     os.chdir(folder)
     sys.argv = [str(program)]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from infra.engine.errors import EngineError
 from infra.engine.workspace.config import Configuration, ConfigValue, is_sealed, parse_key
+from infra.engine.workspace.home import current_backend
 from infra.engine.workspace.stack_settings import StackSettings
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Project:
 
     Attributes:
         folder: where it lies.
+        file: the project file itself.
         name: the project.
         runtime: the language, of which the embedded engine runs `python`.
         runtime_options: `virtualenv` and the like.
@@ -78,19 +80,24 @@ class Project:
     plugins: tuple[PluginPath, ...] = ()
     always_refresh: bool = False
     settings_folder: Path = Path()
+    file: Path = Path()
 
     @property
     def program_folder(self) -> Path:
         """Where the program runs: relative paths in it start there."""
         return self.main if self.main.is_dir() else self.main.parent
 
-    def settings(self, stack: str) -> StackSettings:
+    def settings(self, stack: str, file: Path | None = None) -> StackSettings:
         """The settings of a stack; empty if it has no file.
+
+        Args:
+            stack: its name.
+            file: read this one instead.
 
         Raises:
             YamlError: mistakes in the file, with their lines.
         """
-        return StackSettings.load(self.settings_path(stack), self.name)
+        return StackSettings.load(file or self.settings_path(stack), self.name)
 
     def settings_path(self, stack: str) -> Path:
         """The settings file of a stack, which need not be there."""
@@ -181,12 +188,12 @@ def fits(raw: Any, type_: str, items: Mapping[str, Any] | None) -> bool:
 
 
 def backend_url(project: Project, environment: Mapping[str, str] | None = None) -> str:
-    """The backend of a project: PULUMI_BACKEND_URL, else the project's own, else the home folder.
+    """The backend of a project: PULUMI_BACKEND_URL, the project's own, the one logged in to, the home folder.
 
     A relative `file://` path starts at the project's folder.
     """
     environment = os.environ if environment is None else environment
-    url = environment.get("PULUMI_BACKEND_URL") or project.backend_url or "file://~"
+    url = environment.get("PULUMI_BACKEND_URL") or project.backend_url or current_backend() or "file://~"
     path = url.removeprefix("file://")
     if url.startswith("file://") and not path.startswith(("/", "~")):
         return f"file://{(project.folder / path).resolve()}"

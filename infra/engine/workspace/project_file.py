@@ -9,6 +9,7 @@ from infra.engine.errors import EngineError
 from infra.engine.workspace import yamlfile
 from infra.engine.workspace.config import parse_key
 from infra.engine.workspace.project import TYPES, Declaration, PluginPath, Project, fits
+from infra.engine.workspace.toolchain import problems_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +37,22 @@ def load_project(folder: Path) -> Project:
     raise EngineError(f"there is no {_NAMES[0]} in {folder}", hint="name the folder of a Pulumi project")
 
 
+def find_project(folder: Path) -> Path:
+    """The folder at or above another that has a project file.
+
+    Raises:
+        EngineError: there is none.
+    """
+    folder = folder.absolute()
+    for place in (folder, *folder.parents):
+        if any((place / name).is_file() for name in _NAMES):
+            return place
+    raise EngineError(
+        f"there is no {_NAMES[0]} in {folder} or above it",
+        hint="name the folder of a Pulumi project with --cwd",
+    )
+
+
 class _Reader:
     """Reads a project file and notes what is wrong in it."""
 
@@ -57,7 +74,8 @@ class _Reader:
         if not main.exists():
             self.problem(("main",), f"there is no {main}")
         project = Project(
-            folder=self.folder, name=name, runtime=runtime, runtime_options=options, main=main,
+            folder=self.folder, file=self.document.path, name=name, main=main,
+            runtime=runtime, runtime_options=options,
             description=self.text(("description",)), backend_url=self.text(("backend", "url")),
             declarations=tuple(self.declarations(name)), plugins=tuple(self.plugins()),
             always_refresh=self.text(("options", "refresh")) == "always",
@@ -96,7 +114,10 @@ class _Reader:
             if not isinstance(options, dict):
                 self.problem(("runtime", "options"), "must be a map")
                 options = {}
-            return self.text(("runtime", "name"), required=True), options
+            name = self.text(("runtime", "name"), required=True)
+            for option, message in problems_of(options) if name == "python" else ():
+                self.problem(("runtime", "options", option), message)
+            return name, options
         return self.text(("runtime",), required=True), {}
 
     def plugins(self) -> list[PluginPath]:

@@ -10,6 +10,7 @@ import pytest
 from infra.engine import EngineError
 from infra.engine.plugin.finder import Finder, is_ours, python_of, runtime_of
 from infra.engine.workspace.project import PluginPath
+from infra.engine.workspace.toolchain import Interpreter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,7 +82,8 @@ def test_what_cannot_be_run_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_dynamic_providers_come_with_the_sdk() -> None:
-    assert Finder([], "python9").provider("pulumi-python").words == ("python9", "-u", "-m", "pulumi.dynamic")
+    found = Finder([], Interpreter("python9")).provider("pulumi-python")
+    assert found.words == ("python9", "-u", "-m", "pulumi.dynamic")
 
 
 def test_a_plugin_may_have_an_environment_of_its_own(tmp_path: Path) -> None:
@@ -90,8 +92,10 @@ def test_a_plugin_may_have_an_environment_of_its_own(tmp_path: Path) -> None:
     runtime, options = runtime_of(described)
     assert runtime == "python"
     with pytest.raises(EngineError, match="is not there"):
-        python_of(tmp_path, options, "python3")
+        python_of(tmp_path, options, Interpreter("python3"))
     python = executable(tmp_path / "venv" / "bin" / "python")
-    assert python_of(tmp_path, options, "python3") == str(python)
+    found = python_of(tmp_path, options, Interpreter("python3"))
+    assert found.path == str(python)
+    assert found.environment["VIRTUAL_ENV"] == str(tmp_path / "venv")
     assert not is_ours(str(python))
     assert is_ours(sys.executable)

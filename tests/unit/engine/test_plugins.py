@@ -15,6 +15,7 @@ from infra.engine.plugin.plugins import PluginHost
 from infra.engine.plugin.provider import Request
 from infra.engine.plugin.provider_client import PluginProvider
 from infra.engine.workspace.project import PluginPath
+from infra.engine.workspace.toolchain import Interpreter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -240,4 +241,4 @@ def test_folders_that_are_no_plugin(tmp_path: Path, files: dict[str, str], messa
 
 
 def test_dynamic_providers_run_with_the_programs_interpreter() -> None:
-    assert Finder((), sys.executable).provider("pulumi-python").words[0] == sys.executable
+    assert Finder((), Interpreter(sys.executable)).provider("pulumi-python").words[0] == sys.executable
