@@ -18,6 +18,7 @@ from infra import paths
 from infra.errors import UserError
 from infra.lab.accelerator import build
 from infra.lab.files import locked, write_private
+from infra.lab.packages import packages
 from infra.process import run
 
 if TYPE_CHECKING:
@@ -64,7 +65,6 @@ GENERATORS = (
 """Unit generators that are masked."""
 
 _FOLDER = Path(__file__).parent
-_PACKAGES = _FOLDER / "packages.txt"
 _OVERLAY = _FOLDER / "overlay"
 _VARIANT = (
     "--variant=minbase",
@@ -101,12 +101,6 @@ class Image:
     def folder(self) -> Path:
         """Where the image lies; template states of the image lie below it."""
         return self.disk.parent
-
-
-def packages() -> tuple[str, ...]:
-    """The Debian packages of the image, from packages.txt."""
-    lines = (line.partition("#")[0].strip() for line in _PACKAGES.read_text().splitlines())
-    return tuple(line for line in lines if line)
 
 
 def image_key() -> str:

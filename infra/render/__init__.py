@@ -6,7 +6,7 @@ Decisions are taken in Python (`facts`), templates only print them. Ansible's `d
 
 from __future__ import annotations
 
-from infra.render.deployment import Deployed, component_files, deployed_files
+from infra.render.deployment import Deployed, component_files, deployed_files, deployed_units
 from infra.render.facts import MachineFacts, SiteFacts, machine_facts, site_facts
 from infra.render.templates import render
 
@@ -16,6 +16,7 @@ __all__ = [
     "SiteFacts",
     "component_files",
     "deployed_files",
+    "deployed_units",
     "machine_facts",
     "render",
     "site_facts",

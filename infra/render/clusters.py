@@ -23,8 +23,14 @@ _MIB = 2**20
 
 def servers_of(site: str, group: str, machines: Sequence[Machine]) -> tuple[Machine, ...]:
     """Machines of a declared group of servers that have an address, in order (see `positions.servers`)."""
-    name = re.compile(rf"{re.escape(f'{site}-{group}')}(-[0-9]{{2,}})?")
-    return tuple(machine for machine in machines if machine.loopback and name.fullmatch(machine.name))
+    return tuple(
+        machine for machine in machines if machine.loopback and is_server_of(machine.name, site, group)
+    )
+
+
+def is_server_of(name: str, site: str, group: str) -> bool:
+    """Return whether a machine of this name belongs to a declared group of servers."""
+    return re.fullmatch(rf"{re.escape(f'{site}-{group}')}(-[0-9]{{2,}})?", name) is not None
 
 
 def pods_per_cluster(site: Site) -> int:

@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from infra.plan.tables.machines import Machine, Nic, Role
-from infra.render.clusters import cluster_of, controllers, servers_of
+from infra.render.clusters import cluster_of, controllers, is_server_of, servers_of
 from infra.render.firewall import Firewall, Inbound, Zone, allowed, firewall_of, zones_of
 from infra.render.routing import Rail, Route, Routing, host_routes, network_of, rails_of, routing_of
+from infra.roles import Subject, declared_parts, select_roles
 from infra.spec import tiers
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ class MachineFacts:
     Attributes:
         name: host name.
         role: `tray`, `storage`, `management` or `switch`.
+        platform: name of its catalog entry.
+        applied: the Ansible roles that are for it, each with its components.
         uuid: SMBIOS UUID, lower case.
         site: name of the site.
         pod: name, or None at site level.
@@ -90,6 +93,8 @@ class MachineFacts:
 
     name: str
     role: str
+    platform: str
+    applied: dict[str, tuple[str, ...]]
     uuid: str
     site: str
     pod: str | None
@@ -175,6 +180,7 @@ class SiteFacts:
         controllers: machines that run slurmctld.
         zones: security zones.
         matrix: what each zone lets in.
+        declared: parts of the declaration that roles ask for and it has, each with the words that it holds.
     """
 
     name: str
@@ -192,6 +198,7 @@ class SiteFacts:
     controllers: tuple[str, ...]
     zones: tuple[Zone, ...]
     matrix: dict[str, tuple[Inbound, ...]]
+    declared: dict[str, tuple[str, ...]]
 
 
 def mount_unit(path: str) -> str:
@@ -257,6 +264,7 @@ def site_facts(
         controllers=tuple(one.name for one in controllers(site, machines)),
         zones=zones_of(site),
         matrix=allowed(site),
+        declared=dict(declared_parts(site)),
     )
 
 
@@ -302,6 +310,8 @@ def machine_facts(machine: Machine, machines: Mapping[str, Machine], site: SiteF
     return MachineFacts(
         name=machine.name,
         role=str(machine.role),
+        platform=machine.platform,
+        applied=dict(_applied(machine, site)),
         uuid=machine.uuid.lower(),
         site=machine.site,
         pod=machine.pod,
@@ -318,6 +328,17 @@ def machine_facts(machine: Machine, machines: Mapping[str, Machine], site: SiteF
         time_peers=tuple(one for one in site.time_servers if one != machine.loopback) if serves else (),
         controller=machine.name in site.controllers,
         firewall=firewall_of(machine.role, data, sessions, site.zones, site.matrix),
+    )
+
+
+def _applied(machine: Machine, site: SiteFacts) -> Mapping[str, tuple[str, ...]]:
+    """Ansible roles of a machine, with their components."""
+    group = None
+    if machine.role in {Role.STORAGE, Role.MANAGEMENT}:
+        named = {word for words in site.declared.values() for word in words}
+        group = next((one for one in sorted(named) if is_server_of(machine.name, site.name, one)), None)
+    return select_roles(
+        site.name, Subject(machine.role, machine.platform, group), tuple(site.declared.items())
     )
 
 

@@ -1,4 +1,4 @@
-"""The fidelity table: what was proved on what, by the checks' own marks and a file of what nothing proves."""
+"""The fidelity table: what was proved on what, by the checks' own marks and files of what nothing proves."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from ruamel.yaml import YAML
 
 from infra.report.checks import Check, ProvedOn
+from infra.roles import role_specs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,9 +61,25 @@ class Row(_Data):
 
 
 @cache
-def load() -> Fidelity:
-    """Read the file; it is part of the program, so that a mistake in it is a bug."""
-    return Fidelity.model_validate(YAML(typ="safe").load(FILE))
+def load(site: str | None = None) -> Fidelity:
+    """Read the file, which is a part of the program, and what the roles' own files add to it.
+
+    Args:
+        site: name of the site whose own roles count too.
+
+    Raises:
+        Problems: a role's data file is wrong.
+    """
+    own = Fidelity.model_validate(YAML(typ="safe").load(FILE))
+    specs = role_specs(site).values()
+    added = [
+        StandInFor.model_validate(row.model_dump(by_alias=True)) for one in specs for row in one.fidelity
+    ]
+    return Fidelity(
+        kinds=own.kinds,
+        stand_ins=(*own.stand_ins, *added),
+        hardware_only=(*own.hardware_only, *(item for one in specs for item in one.hardware_only)),
+    )
 
 
 def rows(checks: Iterable[Check]) -> tuple[Row, ...]:
@@ -95,7 +112,7 @@ def markdown(checks: Iterable[Check], source: str) -> str:
     """
     data = load()
     lines = [
-        f"<!-- Made by `{source}` from the checks of its last run and infra/report/fidelity.yaml. -->",
+        f"<!-- Made by `{source}` from its last run's checks, infra/report/fidelity.yaml and the roles. -->",
         "",
         "# Fidelity: what was proved on what",
         "",

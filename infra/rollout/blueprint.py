@@ -210,7 +210,8 @@ def content_of(site: str, playbook: str) -> str:
     """Hash of what a playbook gives a site's machines: playbooks, templates, rendering, declaration."""
     digest = hashlib.sha256(playbook.encode())
     own = paths.inventory(site)
-    for place in (paths.ROOT / "playbooks", paths.ROOT / "templates", paths.ROOT / "infra" / "render", own):
+    sources = [paths.ROOT / place for place in ("playbooks", "templates", "infra/render", "infra/roles")]
+    for place in (*sources, own):
         for path in sorted(place.rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts and path.name != "rollout.yaml":
                 digest.update(f"{path.relative_to(paths.ROOT)}\0".encode())

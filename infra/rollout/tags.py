@@ -37,6 +37,30 @@ def check_tags(tags: Iterable[str], playbooks: Iterable[Path], inventory: Path) 
         )
 
 
+def check_skipped(tags: Iterable[str], site: str) -> None:
+    """Refuse to skip a component: its role's task is one step, and Ansible would leave out all of it.
+
+    Args:
+        tags: as given to `--skip-tags`.
+        site: its name.
+
+    Raises:
+        UserError: it names every such component and how to run the others.
+    """
+    from infra.roles import role_specs  # noqa: PLC0415 (only where tags are given)
+
+    wanted = {word.strip() for text in tags for word in text.split(",")}
+    for role, spec in role_specs(site).items():
+        skipped = [name for name in spec.components if name in wanted]
+        others = [name for name in spec.components if name not in wanted]
+        if skipped and others and role not in wanted:
+            raise UserError(
+                f"--skip-tags {','.join(skipped)} would leave out the whole role {role}: it is one task",
+                hint=f"name what shall run: --tags {','.join(others)}",
+                done="Nothing was changed.",
+            )
+
+
 def _known(playbooks: Iterable[Path], inventory: Path) -> Iterator[str]:
     from ruamel.yaml import YAML  # noqa: PLC0415 (only where tags are given)
     from ruamel.yaml.error import YAMLError  # noqa: PLC0415

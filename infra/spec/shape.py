@@ -38,6 +38,8 @@ def _walk(model: type[BaseModel], loc: Loc) -> tuple[bool, Any] | None:
             required, part = step in part.get("required", ()), part["properties"][step]
         elif isinstance(part.get("additionalProperties"), dict):
             required, part = False, part["additionalProperties"]
+        elif part.get("patternProperties"):  # a mapping whose keys have a form
+            required, part = False, next(iter(part["patternProperties"].values()))
         else:
             return None
     return required, part

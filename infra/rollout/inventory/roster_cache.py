@@ -75,7 +75,10 @@ def _key(declaration: Path, pod: str | None) -> str:
     for path, size, changed in _sources(
         paths.ROOT / "infra" / "spec",
         paths.ROOT / "infra" / "plan",
+        paths.ROOT / "infra" / "roles",
+        paths.ROOT / "playbooks" / "roles",
         declaration.parent / "catalog",
+        declaration.parent / "roles",
         paths.ROOT / "infra" / "rollout" / "inventory" / "roster_table.py",
     ):
         digest.update(f"{path}\0{size}\0{changed}\0".encode())

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from infra.plan.tables.machines import Role
+from infra.roles import Subject, declared_parts, role_specs, select_roles
 from infra.rollout.inventory.roster import Column, Roster, safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from infra.plan import Plan
+    from infra.spec.site import Site
 
 
 def roster_of(planned: Plan, pod: str | None = None) -> Roster:
@@ -29,12 +31,33 @@ def roster_of(planned: Plan, pod: str | None = None) -> Roster:
         "name", "pod_name", *(expression.alias(kind) for kind, expression in _kinds(planned))
     )
     kinds = [kind for kind in named.columns[2:] if named[kind].null_count() < named.height]
+    columns = {kind: _column(named[kind]) for kind in kinds}
     return Roster(
         planned.site.name,
         tuple(named["name"].to_list()),
         _column(named["pod_name"]),
-        {kind: _column(named[kind]) for kind in kinds},
+        columns | _applied_roles(planned.site, frame),
     )
+
+
+def _applied_roles(site: Site, frame: pl.DataFrame) -> dict[str, Column]:
+    """A group for each Ansible role, named like it; one that is for no machine has none in it."""
+    declared = declared_parts(site)
+    keys = ("role", "platform", "group")
+    subjects = frame.select(*keys).unique(maintain_order=True)
+    selected = [
+        select_roles(site.name, Subject(Role(role), platform, group), declared)
+        for role, platform, group in subjects.iter_rows()
+    ]
+    numbers = subjects.with_columns(
+        pl.Series(name, [0 if name in roles else -1 for roles in selected], pl.Int32)
+        for name in role_specs(site.name)
+    )
+    rows = frame.select(*keys).join(numbers, on=keys, how="left", maintain_order="left", nulls_equal=True)
+    return {
+        f"applied {name}": Column((name,), array("i", rows[name].to_list()).tobytes())
+        for name in role_specs(site.name)
+    }
 
 
 def _column(values: pl.Series) -> Column:
@@ -54,7 +77,7 @@ def _frame(planned: Plan) -> pl.DataFrame:
     scope = {"name": "name", "role": "role", "platform": "platform"}
     none = pl.lit(None, pl.String)
     servers = planned.server_frame.select(
-        *scope, pl.lit(None, pl.Int32).alias("pod"), none.alias("pod_name"), none.alias("row"),
+        *scope, "group", pl.lit(None, pl.Int32).alias("pod"), none.alias("pod_name"), none.alias("row"),
         pl.col("rack_name").alias("rack"),
     )  # fmt: skip
     table = planned.switches
@@ -67,7 +90,7 @@ def _frame(planned: Plan) -> pl.DataFrame:
         "name", pl.lit(Role.TRAY.value).alias("role"), "platform", "pod", "pod_name", "row",
         pl.col("rack_name").alias("rack"), "pool", "node", "in_unit", "slot",
     )  # fmt: skip
-    frames = [switches, trays]
+    frames = [switches.with_columns(none.alias("group")), trays]
     if planned.site_level:
         frames.insert(0, servers)
     return pl.concat(frames, how="diagonal_relaxed")

@@ -15,7 +15,7 @@ from ansible.plugins.inventory import BaseInventoryPlugin
 from infra.errors import UserError
 from infra.rollout.inventory.inventory import adopt
 from infra.rollout.inventory.roster_cache import roster_at
-from infra.rollout.tags import check_tags
+from infra.rollout.tags import check_skipped, check_tags
 
 if TYPE_CHECKING:
     from infra.rollout.inventory.facts import SiteOfMachines
@@ -27,9 +27,10 @@ short_description: Machines of a gigasite declaration
 description:
   - Takes C(inventories/SITE/site.yaml) as its source and asks the plan for the machines, and the stacks'
     state for what is known since they exist (serial numbers).
-  - Groups are C(role_ROLE), C(site_SITE), C(building_NAME), C(hall_NAME), C(pod_POD), C(su_SU), C(rack_RACK),
-    C(platform_NAME), C(leaf_pair_NAME), C(feed_SU), C(cdu_SU), C(nvlink_RACK), C(phase_NAME), C(pool_NAME),
-    C(partition_NAME), with underscores for dashes, and C(cordoned).
+  - Each Ansible role has a group of its name (C(base), C(slurm)), by C(playbooks/roles/ROLE/role.yaml).
+  - Other groups are C(role_ROLE), C(site_SITE), C(building_NAME), C(hall_NAME), C(pod_POD), C(su_SU),
+    C(rack_RACK), C(platform_NAME), C(leaf_pair_NAME), C(feed_SU), C(cdu_SU), C(nvlink_RACK), C(phase_NAME),
+    C(pool_NAME), C(partition_NAME), with underscores for dashes, and C(cordoned).
   - Host variables are C(machine) (facts) and C(made) (what the stacks know), made when the host is asked for;
     C(site) is a variable of the site's group.
   - The environment variable C(GIGASITE_POD) keeps it to the site level and one pod.
@@ -74,6 +75,8 @@ class InventoryModule(BaseInventoryPlugin):
             asked = context.CLIARGS
             if asked.get("tags"):
                 check_tags(asked["tags"], map(Path, asked.get("args") or ()), source.parent)
+            if asked.get("skip_tags"):
+                check_skipped(asked["skip_tags"], source.parent.name)
             listing = bool(asked.get("list") or asked.get("graph"))
             # The wrapper around it would look at each variable when it is set; ours are made later.
             real = getattr(inventory, "__wrapped__", inventory)

@@ -16,7 +16,7 @@ import stat
 
 DOCUMENTATION = r"""
 module: deploy
-short_description: Brings a role's files and units into the declared state in one step
+short_description: Brings components of a role into the declared state in one step
 description:
   - Renders templates on the controller, puts all files in place, runs the commands that make changed files
     count and has the units enabled and active, all in one round trip. A task per file and handler would start
@@ -28,18 +28,15 @@ description:
     Handlers would be forgotten.
   - Supports check mode and diff mode. Secrets are in neither the arguments, the result nor the difference.
 options:
-  files:
-    description: File rules, see infra/render/deployment.py (FileRule).
-    type: list
-    elements: dict
-  prune:
-    description: Globs; files that match one of them and are not in I(files) are removed.
-    type: list
-    elements: str
-  units:
-    description: Units to be enabled and active.
+  components:
+    description:
+      - Names of components in the role's C(role.yaml), which says their files, drop-ins, units and what is
+        pruned.
+      - Give the task the same names as tags; a run with C(--tags) then does only the components that it
+        names. A tag of the play or the role does all of them.
     type: list
     elements: str
+    required: true
 author: gigasite
 """
 
@@ -203,12 +200,14 @@ def start(units, check, changed):
                 raise ValueError(f"cannot {verb} {unit}: {output.strip()}\n{journal.strip()}")
 
 
-def remove(patterns, files, check, changed, pending):
+def remove(request, changed, pending):
     """Remove files that match and are not declared, and do what the other files of their kind need."""
     import glob
 
-    kept = {wanted["path"]: wanted["apply"] for wanted in files}
-    for pattern in patterns:
+    check = request["check"]
+    kept = dict.fromkeys(request["keep"])
+    kept.update((wanted["path"], wanted["apply"]) for wanted in request["files"])
+    for pattern in request["prune"]:
         there = glob.glob(pattern)
         needs = [kept[path] for path in there if path in kept]
         for path in sorted(set(there) - set(kept)):
@@ -232,7 +231,7 @@ def converge(request) -> None:
             if put(wanted, check, diffs, pending):
                 changed.append(wanted["path"])  # noqa: PERF401 (kept up to date for the answer of a failure)
         if request["prune"]:
-            remove(request["prune"], request["files"], check, changed, pending)
+            remove(request, changed, pending)
         pending.work_off(changed)
         if request["units"]:
             start(request["units"], check, changed)

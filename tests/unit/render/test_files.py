@@ -15,10 +15,9 @@ from ruamel.yaml import YAML
 
 from infra.errors import UserError
 from infra.paths import ROOT
-from infra.plan.tables.machines import Role
-from infra.render import component_files, deployed_files, machine_facts, render, site_facts
-from infra.render.deployment import APPLIED, role_rules
+from infra.render import component_files, deployed_files, deployed_units, machine_facts, render, site_facts
 from infra.render.templates import TEMPLATES
+from infra.roles import Component, role_specs
 from infra.spec import load_site
 
 pytestmark = pytest.mark.unit
@@ -130,32 +129,36 @@ def test_a_template_that_asks_for_an_unknown_fact_says_so(facts, site):
         render("etc/hosts.j2", {"machine": {}, "site": {"name": "lab"}})
 
 
-def test_a_wrong_file_rule_says_so(facts, site):
-    with pytest.raises(UserError, match="wrong file rule"):
-        list(component_files([{"src": "etc/hosts.j2", "modus": "0644"}], {"machine": {}, "site": {}}))
+def test_a_rule_that_asks_for_an_unknown_fact_says_so(facts, site):
+    known = {"machine": {}, "site": {}}
+    rule = {"src": "etc/hosts.j2", "each": "site.nothing"}
     with pytest.raises(UserError, match=r"no fact 'site\.nothing'"):
-        list(component_files([{"src": "etc/hosts.j2", "each": "site.nothing"}], {"machine": {}, "site": {}}))
+        list(component_files(Component(files=[rule]), known))
+    with pytest.raises(UserError, match=r"'/etc/\{machine\.nothing\}' names no fact"):
+        list(component_files(Component(files=[{"folder": True, "path": "/etc/{machine.nothing}"}]), known))
 
 
 def test_every_template_is_deployed_by_a_role():
-    used = {rule["src"] for role in APPLIED for rules in role_rules(role) for rule in rules if "src" in rule}
+    used = {
+        rule.src
+        for spec in role_specs().values()
+        for component in spec.components.values()
+        for rule in component.rules
+        if rule.src
+    }
     there = {str(path.relative_to(TEMPLATES)) for path in TEMPLATES.rglob("*.j2")}
     assert used == {path for path in there if not path.startswith(("controller/", "switches/"))}
 
 
-def test_roles_are_applied_as_the_checks_believe():
-    """APPLIED and the playbooks' `hosts:` are two statements of one thing."""
-    said = {}
-    for path in (ROOT / "playbooks").glob("*.yml"):
-        for play in YAML(typ="safe").load(path):
-            for role in play.get("roles", ()):
-                said[role["role"]] = play["hosts"]
-    groups = {
-        role: "all" if machines == frozenset(Role) else ":".join(sorted(f"role_{one}" for one in machines))
-        for role, machines in APPLIED.items()
+def test_units_are_those_of_the_machines_components(facts, site):
+    units = {name: set(deployed_units(facts[name], site)) for name in EVERYONE}
+    everywhere = {"ssh.service", "systemd-networkd.service", "nftables.service", "chrony.service"}
+    assert units == {
+        **dict.fromkeys(hand.TRAYS, everywhere | {"munge.service", "slurmd.service", "shared.mount"}),
+        hand.HEAD: everywhere | {"munge.service", "slurmctld.service", "shared.mount"},
+        hand.STORE: everywhere | {"nfs-server.service"},
+        **dict.fromkeys((hand.LEAF, hand.SPINE), everywhere | {"frr.service"}),
     }
-    said.pop("validate")
-    assert said == groups
 
 
 def test_time_is_configured_after_what_it_needs():

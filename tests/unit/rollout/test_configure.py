@@ -152,10 +152,11 @@ def _until(true, limit=60):
         time.sleep(0.1)
 
 
-def test_groups_are_the_plans_levels():
+def test_groups_are_the_plans_levels_and_the_roles():
     found = targets("lab")
     tray = found.only("role_tray")[0]
     assert set(found.groups_of(tray)) == {
+        *("base", "slurm", "storage_client", "time_client", "validate"),
         "role_tray",
         "site_lab",
         "building_building_01",

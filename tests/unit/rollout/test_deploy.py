@@ -24,10 +24,11 @@ def converge(tmp_path_factory):
     """As the action plugin does: the source, then a call, to a bare Python's standard input."""
     aside = tmp_path_factory.mktemp("run")
 
-    def run(files=(), *, check=False, prune=(), units=(), env=None):
+    def run(files=(), *, check=False, prune=(), keep=(), units=(), env=None):
         request = {
             "files": list(files),
             "prune": list(prune),
+            "keep": list(keep),
             "units": list(units),
             "check": check,
             "pending": str(aside / "pending"),
@@ -228,3 +229,12 @@ def test_systemd_reads_unit_files_again_only_when_needed(systemd):
     (state / "stale-a.service").touch()
     run(["a.service"])
     assert "daemon-reload" in (state / "calls").read_text()
+
+
+def test_what_another_component_deploys_is_kept(tmp_path, converge):
+    mine, other, old = (tmp_path / name for name in ("a-x", "b-x", "c-x"))
+    for path in (other, old):
+        path.write_text("there")
+    answer = converge([file(mine, b"new")], prune=[str(tmp_path / "*-x")], keep=[str(other)])
+    assert answer["changes"] == [str(mine), f"remove {old}"]
+    assert sorted(tmp_path.iterdir()) == [mine, other]

@@ -1,0 +1,38 @@
+"""Debian packages of the image of every stand-in: those of all roles.
+
+Playbooks install nothing: a site may have no network, and the image is what a site's own golden image would
+be. Everything that could run as a service is disabled (overlay/etc/systemd/system-preset) until a playbook
+enables it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import yaml  # type: ignore[import-untyped]
+
+from infra.errors import UserError
+from infra.paths import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ROLES = ROOT / "playbooks" / "roles"
+
+
+def packages() -> tuple[str, ...]:
+    """Read the packages of all roles from their data files, sorted; `infra.roles` has checked them before.
+
+    Raises:
+        UserError: a file cannot be read.
+    """
+    return tuple(sorted({name for file in ROLES.glob("*/role.yaml") for name in _read(file)}))
+
+
+def _read(file: Path) -> list[str]:
+    try:
+        return list(yaml.safe_load(file.read_text(encoding="utf-8")).get("packages") or ())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError, TypeError) as error:
+        raise UserError(
+            "the packages of this role cannot be read", where=str(file.relative_to(ROOT)), hint=str(error)
+        ) from error
