@@ -18,7 +18,8 @@ def command(
     table: Annotated[
         Path,
         typer.Argument(
-            metavar="FILE", help="CSV: device,port,neighbor,neighbor_port[,gbit], as LLDP tells it."
+            metavar="FILE",
+            help="CSV: device,port,neighbor,neighbor_port[,gbit]; or a folder of lldpcli's DEVICE.json.",
         ),
     ],
     pod: Annotated[str | None, typer.Option(help="Only the cables of this pod.")] = None,
@@ -30,14 +31,16 @@ def command(
     """
     from infra.plan import plan  # noqa: PLC0415 (polars is slow to import)
     from infra.render.network.cabling import compare, planned_cables, read_table  # noqa: PLC0415
+    from infra.render.network.lldp import read_folder  # noqa: PLC0415
     from infra.spec import load_site  # noqa: PLC0415
 
-    if not table.is_file():
+    if not table.exists():
         raise UserError("there is no such file", where=str(table))
     scope = plan(load_site(site))
     if pod:
         scope = scope.pod(pod)
-    found = compare(planned_cables(scope), read_table(table.read_text(encoding="utf-8"), str(table)))
+    seen = read_folder(table) if table.is_dir() else read_table(table.read_text(encoding="utf-8"), str(table))
+    found = compare(planned_cables(scope), seen)
     if as_json:
         figures = {"planned": found.planned, "right": found.right, "missing": found.missing}
         faults = [asdict(fault) for fault in found.faults]

@@ -92,6 +92,7 @@ CHECKERS: tuple[Requirement, ...] = (
     Requirement("vtysh", _program("vtysh"), "tests of the rendered frr.conf", "frr"),
     Requirement("chronyd", _program("chronyd"), "tests of the rendered chrony.conf", "chrony"),
     Requirement("nft", _program("nft"), "tests of the rendered nftables.conf", "nftables"),
+    Requirement("lldpd", _program("lldpd"), "tests of cabling by LLDP in network namespaces", "lldpd"),
     Requirement("opensm", _program("opensm"), "proofs of InfiniBand fabrics", "opensm"),
     Requirement("ibsim", _program("ibsim"), "proofs of InfiniBand fabrics", "ibsim-utils"),
     Requirement(

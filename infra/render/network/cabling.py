@@ -27,12 +27,16 @@ class End(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """A cable that was seen at one end, with its speed in Gbit/s where that is known; line of its source."""
+    """A cable that was seen at one end.
+
+    Speed in Gbit/s and the own end's MTU in bytes where they are known; line of its source.
+    """
 
     own: End
     other: End
     gbit: float | None = None
     line: int = 0
+    mtu: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,7 @@ class Fault:
     """What is wrong with one cable, or with two that are swapped.
 
     Attributes:
-        kind: `missing`, `wrong-port`, `wrong-device`, `swapped`, `unplanned` or `speed`.
+        kind: `missing`, `wrong-port`, `wrong-device`, `swapped`, `unplanned`, `speed` or `mtu`.
         message: with both ends.
         links: planned cables that it concerns.
     """
@@ -98,11 +102,13 @@ def compare(planned: Iterable[tuple[End, End, float | None]], seen: Iterable[See
     cables = list(planned)
     there: dict[End, End] = {}
     speeds: dict[End, float | None] = {}
-    for entry in seen:
+    entries = list(seen)
+    for entry in entries:
         there[entry.own] = entry.other
         there.setdefault(entry.other, entry.own)
         speeds[entry.own] = entry.gbit
         speeds.setdefault(entry.other, entry.gbit)
+    mtus = {entry.own: entry.mtu for entry in entries if entry.mtu is not None}
     wanted = {end: other for a, z, _ in cables for end, other in ((a, z), (z, a))}
     faults: list[Fault] = []
     told: set[End] = set()
@@ -110,7 +116,10 @@ def compare(planned: Iterable[tuple[End, End, float | None]], seen: Iterable[See
     for a, z, gbit in cables:
         if there.get(a) == z:
             slow = next((speeds[end] for end in (a, z) if speeds.get(end) not in {None, gbit}), None)
-            if gbit is None or slow is None:
+            if a in mtus and mtus.get(z, mtus[a]) != mtus[a]:
+                text = f"{a} – {z} has an MTU of {mtus[a]} bytes at {a.device} and {mtus[z]} at {z.device}"
+                faults.append(Fault("mtu", text, 1))
+            elif gbit is None or slow is None:
                 right += 1
             else:
                 faults.append(Fault("speed", f"{a} – {z} runs at {slow:g} Gbit/s, planned {gbit:g}", 1))
