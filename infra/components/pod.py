@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pulumi
 
 from infra.components.fabric import Fabric, FabricArgs
-from infra.components.hardware import Records
+from infra.components.hardware import Records, server_args, stand_in
+from infra.components.resources import ManagementServer
 from infra.components.scalable_unit import ScalableUnit, ScalableUnitArgs
+from infra.components.storage_tier import StorageTier, StorageTierArgs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from infra.plan.tables.machines import Machine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,10 +26,14 @@ class PodArgs:
     Attributes:
         units: scalable unit name → its parts.
         fabrics: fabric name → its switches in this pod.
+        management: management servers of the pod.
+        storage: storage tier name → its servers in this pod.
     """
 
     units: Mapping[str, ScalableUnitArgs]
     fabrics: Mapping[str, FabricArgs]
+    management: Sequence[Machine] = ()
+    storage: Mapping[str, StorageTierArgs] = field(default_factory=dict)
 
 
 class Pod(pulumi.ComponentResource):
@@ -38,6 +46,12 @@ class Pod(pulumi.ComponentResource):
         super().__init__("gigasite:site:Pod", name, None, opts)
         self.records = Records()
         child = pulumi.ResourceOptions(parent=self)
+        for node in args.management:
+            under = stand_in(node, self)
+            made = ManagementServer(node.name, server_args(node, under), child)
+            self.records.add_one(node, under, made.machine)
+        for tier, tier_args in args.storage.items():
+            self.records.include(StorageTier(f"{name}-{tier}", tier_args, child).records)
         for fabric, fabric_args in args.fabrics.items():
             self.records.include(Fabric(f"{name}-{fabric}", fabric_args, child).records)
         for unit, unit_args in args.units.items():

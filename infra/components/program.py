@@ -52,7 +52,7 @@ def declare(stack: str) -> None:
     provider = _provider(name, driver)
     opts = pulumi.ResourceOptions(providers=[provider])
     if pod:
-        _declare_pod(whole, pod, opts)
+        _declare_pod(whole, pod, opts, simulated=driver == "simulated")
     else:
         _declare_site(whole, opts, simulated=driver == "simulated")
 
@@ -90,8 +90,7 @@ def _number(key: str) -> float | None:
 
 def _declare_site(whole: Plan, opts: pulumi.ResourceOptions, *, simulated: bool) -> None:
     name = whole.site.name
-    # What holds data is protected, unless it is a stand-in or a simulation that is meant to be thrown away.
-    args = site_args(whole, protect=whole.site.stand_ins is None and not simulated)
+    args = site_args(whole, protect=_holds_data(whole, simulated=simulated))
     site = Site(name, args, opts)
     pulumi.export("site", name)
     pulumi.export("pods", list(whole.pods))
@@ -99,9 +98,14 @@ def _declare_site(whole: Plan, opts: pulumi.ResourceOptions, *, simulated: bool)
     pulumi.export("machines", site.records.output)
 
 
-def _declare_pod(whole: Plan, pod: str, opts: pulumi.ResourceOptions) -> None:
+def _holds_data(whole: Plan, *, simulated: bool) -> bool:
+    """Whether storage is protected: not that of stand-ins and simulations, which are thrown away."""
+    return whole.site.stand_ins is None and not simulated
+
+
+def _declare_pod(whole: Plan, pod: str, opts: pulumi.ResourceOptions, *, simulated: bool) -> None:
     name = whole.site.name
-    args = pod_args(whole, pod)
+    args = pod_args(whole, pod, protect=_holds_data(whole, simulated=simulated))
     # Machines of a pod use the site's servers (time, storage): what those are comes from the site's stack.
     site = pulumi.StackReference(f"{pulumi.get_organization()}/{pulumi.get_project()}/{name}")
     made = Pod(f"{name}-{pod}", args, opts)
@@ -121,28 +125,43 @@ def site_args(whole: Plan, *, protect: bool) -> SiteArgs:
     """
     declaration, own = whole.site, whole.own_level()
     machines = machines_of(whole, site_level=True, cables=_wired(declaration))
-    group_of = dict(own.server_frame.select("name", "group").iter_rows())
-    tier_of = {tier.servers: tier.name for tier in declaration.storage.tiers if tier.servers is not None}
-    storage: dict[str, list[Machine]] = {}
-    for machine in machines:
-        if machine.role is Role.STORAGE:
-            storage.setdefault(tier_of.get(group_of[machine.name], "unassigned"), []).append(machine)
     return SiteArgs(
         connection=_connection(declaration),
         management=[machine for machine in machines if machine.role is Role.MANAGEMENT],
-        storage={tier: StorageTierArgs(servers=found, protect=protect) for tier, found in storage.items()},
+        storage=_storage(machines, own, protect=protect),
         fabrics=_fabrics(machines, own),
     )
 
 
-def pod_args(whole: Plan, pod: str) -> PodArgs:
+def pod_args(whole: Plan, pod: str, *, protect: bool = False) -> PodArgs:
     """What a pod is made of.
+
+    Args:
+        whole: the plan.
+        pod: its name.
+        protect: whether Pulumi refuses to delete storage servers.
 
     Raises:
         infra.errors.UserError: the plan has no such pod.
     """
     part, machines = whole.pod(pod), machines_of(whole, pod, cables=_wired(whole.site))
-    return PodArgs(units=_units(part, machines), fabrics=_fabrics(machines, part))
+    return PodArgs(
+        units=_units(part, machines),
+        fabrics=_fabrics(machines, part),
+        management=[machine for machine in machines if machine.role is Role.MANAGEMENT],
+        storage=_storage(machines, part, protect=protect),
+    )
+
+
+def _storage(machines: Iterable[Machine], part: Plan, *, protect: bool) -> dict[str, StorageTierArgs]:
+    """Storage tier name → its servers among the machines."""
+    group_of = dict(part.servers_in_scope.select("name", "group").iter_rows())
+    tier_of = {tier.servers: tier.name for tier in part.site.storage.tiers if tier.servers is not None}
+    found: dict[str, list[Machine]] = {}
+    for machine in machines:
+        if machine.role is Role.STORAGE:
+            found.setdefault(tier_of.get(group_of[machine.name], "unassigned"), []).append(machine)
+    return {tier: StorageTierArgs(servers=servers, protect=protect) for tier, servers in found.items()}
 
 
 def _wired(declaration: Declaration) -> bool:

@@ -115,8 +115,14 @@ class Plan:
 
     @cached_property
     def server_frame(self) -> pl.DataFrame:
-        """Servers; see `positions.servers`."""
-        return positions.servers(self.site)
+        """Servers of the site, whatever the scope, and those of its pods; see `positions.servers`."""
+        return positions.servers(self.geometry, self.scope)
+
+    @property
+    def servers_in_scope(self) -> pl.DataFrame:
+        """Servers that the scope has: those of the site belong to no pod."""
+        frame = self.server_frame
+        return frame if self.site_level else frame.filter(frame["pod"].is_not_null())
 
     @cached_property
     def tier_frames(self) -> list[TierFrame]:
@@ -190,10 +196,8 @@ class Plan:
             "name", pl.lit("tray").alias("role"), pl.col("pod_name").alias("pod"), pl.col("row").alias("su"),
             pl.col("rack_name").alias("rack"), pl.col("slot") + 1, "unit", "platform", "accelerators", "pool",
         )  # fmt: skip
-        if not self.site_level:
-            return trays
-        servers = self.server_frame.select(
-            "name", "role", pl.lit(None, pl.String).alias("pod"), pl.lit(None, pl.String).alias("su"),
+        servers = self.servers_in_scope.select(
+            "name", "role", pl.col("pod_name").alias("pod"), pl.lit(None, pl.String).alias("su"),
             pl.col("rack_name").alias("rack"), pl.lit(None, pl.Int32).alias("slot"), "unit", "platform",
             pl.lit(0, pl.Int32).alias("accelerators"), pl.lit(None, pl.String).alias("pool"),
         )  # fmt: skip

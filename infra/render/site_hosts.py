@@ -22,7 +22,9 @@ def hosts_of(planned: Plan, servers: Sequence[Machine]) -> Iterator[Host]:
     for pod in planned.pods:
         part = planned.pod(pod)
         switches = part.switches.filter(~part.switches["fabric"].is_in(part.geometry.management_fabrics))
-        roles = dict.fromkeys(switches["name"], Role.SWITCH) | dict.fromkeys(part.nodes["name"], Role.TRAY)
+        roles = dict.fromkeys(switches["name"], str(Role.SWITCH)) | dict(
+            part.nodes.select("name", "role").rows()
+        )
         found = part.addresses.filter(part.addresses["pool"] == "loopback").select("owner", "address")
         addresses = dict(found.iter_rows())
         for name, role in roles.items():

@@ -105,7 +105,7 @@ def _fits(site: Site, network: Network, need: int) -> str:
 def _site_needs(site: Site, pool: str) -> int:
     """Addresses that the site's own block must hold."""
     if pool == "links":
-        return 2 * rooms.SERVER_LINKS * rooms.end([(server.count, 1) for server in site.servers])
+        return 2 * rooms.SERVER_LINKS * rooms.of_site(site.servers)
     return tiers.site_seats(site)[1] + 1
 
 
@@ -125,5 +125,5 @@ def pod_needs(site: Site) -> dict[str, int]:
         # The network's, the gateway's and the broadcast address besides the hosts'.
         "management": layout.scalable_units_per_pod * racks * management + tiers.switch_room(site) + 3,
         "loopbacks": nodes + tiers.switch_room(site),
-        "links": 2 * nodes * nics,
+        "links": 2 * (nodes * nics + rooms.SERVER_LINKS * rooms.in_pod(site.servers)),
     }

@@ -38,6 +38,9 @@ def mistakes(site: Site) -> Iterator[Mistake]:
         )
         if server.attach:
             yield from _place(("servers", index, "attach"), server.attach, site)
+            if server.per == "pod":
+                message = "servers of each pod are cabled to their own pod"
+                yield Mistake(("servers", index, "attach"), message, "leave `attach` out")
     yield from _fabrics(site)
     yield from _references(site)
     yield from _unique(site)
@@ -140,23 +143,40 @@ def _fabrics(site: Site) -> Iterator[Mistake]:
             if index == 0 and tier.per not in {"rack", "scalable-unit", "pod"}:
                 message = f"the tier that machines are cabled to is counted per {tier.per}"
                 yield Mistake((*loc, "per"), message, "use rack, scalable-unit or pod")
+        for index, leaf in enumerate(fabric.leaves):
+            loc = ("fabrics", key, "leaves", index)
+            yield from _known((*loc, "switch"), "switch model", leaf.switch, models)
+            if leaf.name in first:
+                message, hint = f"two tiers are named `{leaf.name}`", f"the other is in {first[leaf.name]}"
+                yield Mistake((*loc, "name"), message, hint)
+            first.setdefault(leaf.name, f"fabrics.{key}")
 
 
 def _references(site: Site) -> Iterator[Mistake]:
-    servers = tuple(server.name for server in site.servers if server.count)
+    every = tuple(server.name for server in site.servers if server.count)
+    servers = tuple(server.name for server in site.servers if server.count and server.per == "site")
     own: tuple[Loc, ...] = (("servers",),)
     for field in ("ntp", "dns", "registry", "monitoring"):
         name = getattr(site.services, field)
         if name is not None:
-            yield from _known(("services", field), "servers", name, servers, own)
+            yield from _site_servers(("services", field), name, servers, every)
     for index, tier in enumerate(site.storage.tiers):
         if tier.servers is not None:
-            yield from _known(("storage", "tiers", index, "servers"), "servers", tier.servers, servers, own)
+            loc = ("storage", "tiers", index, "servers")
+            if tier.kind == "nfs":
+                yield from _site_servers(loc, tier.servers, servers, every)
+            else:
+                yield from _known(loc, "servers", tier.servers, every, own)
     if site.schedulers.slurm:
         controller = site.schedulers.slurm.controller
-        yield from _known(("schedulers", "slurm", "controller"), "servers", controller, servers, own)
+        yield from _site_servers(("schedulers", "slurm", "controller"), controller, servers, every)
     if site.cooling and site.cooling.cooler:
         yield from _known(("cooling", "cooler"), "cooler", site.cooling.cooler, catalog.names("coolers"))
+    yield from _zones(site)
+
+
+def _zones(site: Site) -> Iterator[Mistake]:
+    """Allowed pairs name zones and ports that there are."""
     zones = tuple(zone.name for zone in site.security.zones)
     declared: tuple[Loc, ...] = (("security", "zones"),)
     for index, allow in enumerate(site.security.allow):
@@ -169,6 +189,15 @@ def _references(site: Site) -> Iterator[Mistake]:
                 yield Mistake(
                     ("security", "allow", index, "ports", number), message, f"ports go from 1 to {LAST_PORT}"
                 )
+
+
+def _site_servers(loc: Loc, name: str, known: tuple[str, ...], every: tuple[str, ...]) -> Iterator[Mistake]:
+    """Servers that all pods use are the site's."""
+    if name in every and name not in known:
+        message = f"`{name}` are servers of each pod, but the whole site uses these"
+        yield Mistake(loc, message, f"the site's are: {', '.join(known) or 'none'}", (("servers",),))
+    else:
+        yield from _known(loc, "servers", name, known, (("servers",),))
 
 
 def _unique(site: Site) -> Iterator[Mistake]:

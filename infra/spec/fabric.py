@@ -54,6 +54,27 @@ class Tier(Part):
     """The most bandwidth that may come from below for each unit of its uplinks'."""
 
 
+class ServerLeaf(Part):
+    """First-tier switches of servers' racks, beside those that trays are cabled to.
+
+    They stand with the pod's switches, and their uplinks go to the second tier, from its last port that faces
+    down backwards: more trays move none of them.
+    """
+
+    name: Name
+    """Part of their names, so unique over all fabrics."""
+    switch: Name
+    """Model."""
+    servers: tuple[Name, ...] = Field(min_length=1, examples=[["storage"]])
+    """Groups of servers of each pod that are cabled to them."""
+    count: Count | None = None
+    """Switches in each pod, rail and plane; without it, as few as the ports allow."""
+    down: Count | None = None
+    """Ports of each that face down; by default what `up` leaves."""
+    up: Count
+    """Ports of each that face up: a multiple of the switches that they reach."""
+
+
 class KeyedPartition(Part):
     """An InfiniBand partition: adapters that reach each other, and no others."""
 
@@ -98,6 +119,8 @@ class Fabric(Part):
     paths: Count | None = None
     """The fewest shortest paths that any two first-tier switches must have."""
     tiers: tuple[Tier, ...] = Field(min_length=1, examples=[[{"name": "leaf"}]])
+    leaves: tuple[ServerLeaf, ...] = ()
+    """Leaves of their own for racks of servers."""
     routing: Literal["auto", "bgp", "static", "subnet-manager", "none"] = "auto"
     """`auto` is what its switches' operating system does: a subnet manager for InfiniBand, else BGP."""
     asn_base: Annotated[int, Field(ge=1, le=4294967294, examples=[4200000000])] = 4200000000
@@ -121,6 +144,15 @@ class Fabric(Part):
                 {"message": f"{value!r} is not a range of pods", "hint": "write it like `5-8`"},
             )  # fmt: skip
         return value
+
+    def switches(self) -> dict[tuple[str, int], Tier | ServerLeaf]:
+        """Its tiers and its leaves for servers, by where they are declared."""
+        tiers = {("tiers", index): tier for index, tier in enumerate(self.tiers)}
+        return {**tiers, **{("leaves", index): leaf for index, leaf in enumerate(self.leaves)}}
+
+    def models(self) -> set[str]:
+        """Switch models that it is made of."""
+        return {part.switch for part in self.switches().values()}
 
     def scope(self, pods: int) -> range:
         """Indices of the pods that it is in, of so many."""

@@ -29,7 +29,9 @@ def fabric_mistakes(site: Site) -> Iterator[Mistake]:
         yield from _pods(site, fabric, loc)
         yield from _rails(site, name, fabric, loc)
         yield from _groups(fabric, loc)
+        yield from _leaves(site, fabric, loc)
     yield from _kinds(site)
+    yield from _named_in_pods(site)
 
 
 _KEY = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
@@ -64,6 +66,44 @@ def _pods(site: Site, fabric: Fabric, loc: Loc) -> Iterator[Mistake]:
             )
             yield Mistake((*loc, "pods"), message, hint, (("layout",),))
             return
+
+
+def _leaves(site: Site, fabric: Fabric, loc: Loc) -> Iterator[Mistake]:
+    """Leaves for servers have servers of pods, and a tier above them."""
+    in_pods = {server.name for server in site.servers if server.per == "pod"}
+    first: dict[str, str] = {}
+    for index, leaf in enumerate(fabric.leaves):
+        here: Loc = (*loc, "leaves", index)
+        if len(fabric.tiers) < 2:
+            yield Mistake(
+                here, f"no tier is above `{leaf.name}`: it would join no trays", "add a second tier"
+            )
+        for number, name in enumerate(leaf.servers):
+            if name not in in_pods:
+                hint = f"servers with `per: pod` are: {', '.join(sorted(in_pods)) or 'none'}"
+                yield Mistake(
+                    (*here, "servers", number),
+                    f"there are no servers `{name}` in pods",
+                    hint,
+                    (("servers",),),
+                )
+            elif name in first:
+                message = f"`{name}` is cabled to `{first[name]}` already"
+                yield Mistake((*here, "servers", number), message, "each group has one kind of leaf")
+            first.setdefault(name, leaf.name)
+
+
+def _named_in_pods(site: Site) -> Iterator[Mistake]:
+    """Servers of a pod are named beside its switches, scalable units and racks."""
+    taken = {"su": "scalable units", "net": "network racks", "servers": "racks of servers"}
+    for fabric in site.fabrics.named().values():
+        taken |= {part.name: "switches" for part in fabric.switches().values()}
+    for index, server in enumerate(site.servers):
+        if server.per == "pod" and server.name in taken:
+            message = f"`pod-01-{server.name}-01` is how one of the pod's {taken[server.name]} is named"
+            yield Mistake(
+                ("servers", index, "name"), message, "give the servers another name", (("fabrics",),)
+            )
 
 
 def _kinds(site: Site) -> Iterator[Mistake]:

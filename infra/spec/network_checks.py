@@ -26,7 +26,7 @@ def network_mistakes(site: Site) -> Iterator[Mistake]:
     known = catalog.names("switches")
     for name, fabric in site.fabrics.named().items():
         key = name.replace("-", "_")
-        if any(tier.switch not in known for tier in fabric.tiers):
+        if not fabric.models() <= {*known}:
             continue
         yield from _systems(("fabrics", key), fabric)
         yield from _partitions(("fabrics", key), fabric, site)
@@ -37,8 +37,8 @@ def network_mistakes(site: Site) -> Iterator[Mistake]:
 def _systems(loc: Loc, fabric: Fabric) -> Iterator[Mistake]:
     routing = tiers.routing(fabric)
     first: tuple[str, int] | None = None
-    for index, tier in enumerate(fabric.tiers):
-        here: Loc = (*loc, "tiers", index, "switch")
+    for path, tier in fabric.switches().items():
+        here: Loc = (*loc, *path, "switch")
         model = catalog.switch(tier.switch)
         if model.system is None:
             if routing != "none":
@@ -57,7 +57,7 @@ def _systems(loc: Loc, fabric: Fabric) -> Iterator[Mistake]:
             yield Mistake(here, message, f"its ports are named {system.port}")
         if routing in ROUTED and model.ecmp is not None and tier.up > model.ecmp:
             message = f"{tier.up} uplinks are that many equal paths, {model.name} takes {model.ecmp}"
-            yield Mistake((*loc, "tiers", index, "up"), message, f"at most {model.ecmp}")
+            yield Mistake((*loc, *path, "up"), message, f"at most {model.ecmp}")
         if first is not None and first[1] != system.mtu and routing in ROUTED:
             message = f"{system.title} has an MTU of {system.mtu}, {first[0]} below it {first[1]}"
             yield Mistake(here, message, "switches of one path carry frames of one size")

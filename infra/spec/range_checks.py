@@ -39,7 +39,7 @@ def _sizes(site: Site) -> Iterator[Mistake]:
     if nodes > MOST_NODES:
         message = f"{nodes:,} nodes are more than a plan can hold ({MOST_NODES:,})"
         yield Mistake(("layout",), message, "check the counts of each level")
-    servers = sum(server.count for server in site.servers)
+    servers = sum(server.all(layout.pods) for server in site.servers)
     if servers > MOST_OF_A_TIER:
         message = f"{servers:,} servers are more than a plan can hold ({MOST_OF_A_TIER:,})"
         yield Mistake(("servers",), message, "check `count` of each")
@@ -61,12 +61,12 @@ def _heights(site: Site) -> Iterator[Mistake]:
     above: tuple[Loc, ...] = (("layout", "rack_height"), ("layout",))
     switches, platforms = catalog.names("switches"), catalog.names("platforms")
     for name, fabric in site.fabrics.named().items():
-        for index, tier in enumerate(fabric.tiers):
-            if tier.switch in switches and tier.per != "rack":
+        for path, tier in fabric.switches().items():
+            if tier.switch in switches and getattr(tier, "per", "pod") != "rack":
                 height = catalog.switch(tier.switch).height
                 if height > most:
                     message = f"a {tier.switch} is {height} U high, racks of switches have {most} U"
-                    loc: Loc = ("fabrics", name.replace("-", "_"), "tiers", index, "switch")
+                    loc: Loc = ("fabrics", name.replace("-", "_"), *path, "switch")
                     yield Mistake(loc, message, "raise `layout.rack_height`", above)
     for index, server in enumerate(site.servers):
         if server.platform in platforms:

@@ -47,15 +47,22 @@ IPv6 = Annotated[str, AfterValidator(_v6), Field(examples=["fd00:10::/32"])]
 
 
 class Server(Part):
-    """Equal servers that belong to the site, not to a pod."""
+    """Equal servers: of the site, or of each pod in racks of their own."""
 
     name: Name
     role: Literal["storage", "management"]
     platform: Name
     count: Whole = 1
     """How many; 0 keeps the place of a group that is gone, so that those declared after it stay."""
+    per: Literal["site", "pod"] = "site"
+    """What `count` is for. Those of pods stand beside the pod's switches, are cabled to the pod's fabrics by
+    their NICs, and belong to the pod in every way."""
     attach: Annotated[str, Field(pattern=r"^pod-[0-9]+$", examples=["pod-01"])] | None = None
-    """The pod whose first north-south tier they are cabled to; None if they have no data cables planned."""
+    """The pod whose first tiers servers of the site are cabled to; None if no data cables are planned."""
+
+    def all(self, pods: int) -> int:
+        """How many there are on a site of so many pods."""
+        return self.count * (pods if self.per == "pod" else 1)
 
 
 class Export(Part):

@@ -15,7 +15,7 @@ from infra.spec.fabric import BLOCKS
 
 if TYPE_CHECKING:
     from infra.spec.catalog import Switch
-    from infra.spec.fabric import Fabric
+    from infra.spec.fabric import Fabric, Tier
     from infra.spec.layout import Layout, Rack
     from infra.spec.site import Site
 
@@ -38,6 +38,8 @@ class ResolvedTier:
         by_rail: the set of an uplink's target is the lower switch's set, not its index.
         needed: ports that would have to face down for everything below to be connected.
         breakout: logical ports in one physical port.
+        servers: groups that are cabled to it, of leaves of their own.
+        trays: of `needed`, those for the tier below that trays are cabled to.
     """
 
     fabric: str
@@ -56,6 +58,8 @@ class ResolvedTier:
     by_rail: bool
     needed: int
     breakout: int
+    servers: tuple[str, ...] = ()
+    trays: int = 0
 
     @property
     def per_block(self) -> int:
@@ -172,24 +176,47 @@ def endpoints(site: Site, name: str, fabric: Fabric) -> int:
         return lanes * racks
     each = forms.form_of(rack_of(site, fabric)).capacity
     pods = fabric.scope(site.layout.pods)
-    attached: dict[str, list[tuple[int, int]]] = {}
-    for server in site.servers:
-        if server.attach and int(server.attach[4:]) - 1 in pods:
-            own = sum(g.count for g in catalog.platform(server.platform).node.nics if g.fabric == kind)
-            attached.setdefault(server.attach, []).append((server.count, math.ceil(own / fabric.rails)))
+    attached = {server.attach for server in site.servers if server.attach} - {None}
+    names = [name for name in sorted(attached) if int(name[4:]) - 1 in pods]
     servers = max(
         (
             rooms.end(groups)
-            for pod, groups in attached.items()
-            if sum(count * own for count, own in groups) > lanes * _missing(site, pod, per)
+            for pod in ("", *names)
+            if (groups := groups_in(site, fabric, kind, pod))
+            and sum(count * own for count, own in groups) > lanes * _missing(site, pod, per)
         ),
         default=0,
     )
     return lanes * racks * each + servers
 
 
+def groups_in(site: Site, fabric: Fabric, kind: str, pod: str) -> list[tuple[int, int]]:
+    """Servers of each group on a pod's first tier, and ports of a rail that each takes.
+
+    Args:
+        site: the declaration.
+        fabric: one of it.
+        kind: of the fabric.
+        pod: name of the pod; an empty one has no servers attached.
+    """
+    elsewhere = {name for leaf in fabric.leaves for name in leaf.servers}
+    return [
+        (server.count, ports_of(server.platform, kind, fabric.rails))
+        for server in site.servers
+        if (server.per == "pod" or server.attach == (pod or "no pod")) and server.name not in elsewhere
+    ]
+
+
+def ports_of(platform: str, kind: str, rails: int) -> int:
+    """Ports of a rail that a server's NICs of a kind take."""
+    own = sum(group.count for group in catalog.platform(platform).node.nics if group.fabric == kind)
+    return math.ceil(own / rails)
+
+
 def _missing(site: Site, pod: str, per: str) -> int:
     """Slots of a pod's first block that exceptions leave empty: servers may have their ports."""
+    if not pod:
+        return 0
     first = {"rack": f"{pod}-su-01-rack-01-", "scalable-unit": f"{pod}-su-01-"}.get(per, f"{pod}-")
     return sum(
         len(set(exception.missing)) for exception in site.exceptions if f"{exception.at}-".startswith(first)
@@ -205,6 +232,7 @@ def resolve(site: Site, name: str, fabric: Fabric) -> tuple[ResolvedTier, ...]:
     """All tiers of a fabric, from the hosts up."""
     result: list[ResolvedTier] = []
     layout, kind, pods = layout_of(site, fabric), fabric.kind or name, fabric.scope(site.layout.pods)
+    trays = 0
     for level, tier in enumerate(fabric.tiers):
         model = catalog.switch(tier.switch)
         breakout = tier.breakout or fabric.breakout
@@ -221,16 +249,58 @@ def resolve(site: Site, name: str, fabric: Fabric) -> tuple[ResolvedTier, ...]:
                 if sets == 1
                 else (lower.count if tier.group_by == "rail" else lower.sets * math.ceil(lower.count / sets))
             )
-            needed = blocks * into_one_set * lower.up
+            needed = trays = blocks * into_one_set * lower.up
+            if level == 1:
+                needed += blocks_within(layout, "pod", tier.per) * _from_servers(site, fabric, kind, tier)
         count = tier.count or even(math.ceil(needed / down), result[-1].up if result else 1)
         result.append(
             ResolvedTier(
                 fabric=name, kind=kind, pods=pods, level=level, name=tier.name, model=model, per=tier.per,
                 planes=fabric.planes, sets=sets, count=count, ports=ports, down=down, up=tier.up,
                 by_rail=tier.group_by == "rail", needed=math.ceil(needed / count), breakout=breakout,
+                trays=math.ceil(trays / count),
             )
         )  # fmt: skip
     return tuple(result)
+
+
+def server_leaves(site: Site, name: str, fabric: Fabric) -> tuple[ResolvedTier, ...]:
+    """A fabric's leaves for racks of servers, in each of its pods."""
+    result = []
+    kind, pods = fabric.kind or name, fabric.scope(site.layout.pods)
+    for leaf in fabric.leaves:
+        model = catalog.switch(leaf.switch)
+        ports = model.ports * fabric.breakout
+        down = leaf.down if leaf.down is not None else max(ports - leaf.up, 1)
+        mine = [server for server in site.servers if server.name in leaf.servers]
+        needed = rooms.end([(one.count, ports_of(one.platform, kind, fabric.rails)) for one in mine])
+        # Of a fabric with more rails than their servers have NICs, only those rails have such leaves.
+        rails = min(fabric.rails, max((ports_of(one.platform, kind, 1) for one in mine), default=1) or 1)
+        count = leaf.count or max(math.ceil(needed / down), 1)
+        result.append(
+            ResolvedTier(
+                fabric=name, kind=kind, pods=pods, level=0, name=leaf.name, model=model, per="pod",
+                planes=fabric.planes, sets=rails, count=count, ports=ports, down=down, up=leaf.up,
+                by_rail=False, needed=math.ceil(needed / count), breakout=fabric.breakout,
+                servers=leaf.servers, trays=0,
+            )
+        )  # fmt: skip
+    return tuple(result)
+
+
+def into_a_set(lower: ResolvedTier, sets: int, *, by_rail: bool) -> int:
+    """Switches of a lower tier's block whose uplinks go to one set of upper ones."""
+    if by_rail:
+        return lower.count
+    return lower.sets * (math.ceil(lower.count / sets) if sets > 1 else lower.count)
+
+
+def _from_servers(site: Site, fabric: Fabric, kind: str, above: Tier) -> int:
+    """Uplinks of a pod's leaves for servers into one set of the second tier."""
+    return sum(
+        into_a_set(leaf, above.groups, by_rail=above.group_by == "rail") * leaf.up
+        for leaf in server_leaves(site, kind, fabric)
+    )
 
 
 def resolve_all(site: Site) -> dict[str, tuple[ResolvedTier, ...]]:
@@ -240,19 +310,22 @@ def resolve_all(site: Site) -> dict[str, tuple[ResolvedTier, ...]]:
 
 def switches_per_pod(site: Site) -> int:
     """Switches whose block lies in one pod; fabrics with unknown models count none."""
-    known = catalog.names("switches")
+    known = {*catalog.names("switches")}
     return sum(
         tier.per_block * blocks_within(site.layout, tier.per, "pod")
         for name, fabric in site.fabrics.named().items()
-        if all(tier.switch in known for tier in fabric.tiers)
-        for tier in resolve(site, name, fabric)
+        if fabric.models() <= known
+        for tier in (*resolve(site, name, fabric), *server_leaves(site, name, fabric))
         if tier.per in {"rack", "scalable-unit", "pod"}
     )
 
 
 def switch_room(site: Site) -> int:
-    """Loopbacks of a pod's block that are kept for switches: a power of two; nodes follow them."""
-    return _room(switches_per_pod(site))
+    """Loopbacks of a pod's block that are kept for its switches and servers: a power of two.
+
+    Switches have the first, servers the last, counted backwards; nodes follow them.
+    """
+    return _room(switches_per_pod(site) + rooms.in_pod(site.servers))
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,14 +347,14 @@ def site_seats(site: Site) -> tuple[dict[tuple[str, int], Seat], int]:
     Tiers of the whole site come first, then those of buildings; those of halls begin in the middle of the
     block, so that either can grow.
     """
-    layout, servers = site.layout, _room(rooms.end([(server.count, 1) for server in site.servers]) + 2)
+    layout, servers = site.layout, _room(rooms.of_site(site.servers) + 2)
     halls = math.ceil(layout.pods / layout.pods_per_hall)
     blocks = {"site": 1, "building": math.ceil(halls / layout.halls_per_building), "hall": halls}
     known = catalog.names("switches")
     tiers = [
         tier
         for name, fabric in site.fabrics.named().items()
-        if all(entry.switch in known for entry in fabric.tiers)
+        if fabric.models() <= {*known}
         for tier in resolve(site, name, fabric)
     ]
     strides = {per: sum(tier.per_block for tier in tiers if tier.per == per) for per in blocks}

@@ -6,7 +6,7 @@ import ipaddress
 import socket
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -14,8 +14,11 @@ from infra.plan.tables import positions
 from infra.spec import rooms, tiers
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from infra.plan.tables.geometry import Geometry
     from infra.plan.tables.tables import Tables
+    from infra.spec.site import Site
 
 RESERVED = 3
 """In each management block: network, gateway and broadcast address; hosts start after the first two."""
@@ -128,8 +131,7 @@ def addresses(plan: Tables) -> pl.DataFrame:
     frames += _switches(plan, "management", table["management"], "mgmt0", 2)
     if "link" in table:
         frames.append(_links(plan, table["link"]))
-    if plan.site_level:
-        frames.append(_servers(plan, table))
+    frames.append(_servers(plan, table))
     return pl.concat(frames)
 
 
@@ -195,22 +197,38 @@ def _links(plan: Tables, pool: Pool) -> pl.DataFrame:
 
 
 def _servers(plan: Tables, table: dict[str, Pool]) -> pl.DataFrame:
+    """Addresses of servers: those of the site begin its own block, a pod's end the room of its switches."""
     rows: list[tuple[str, str, str, str, str | None]] = []
-    for server in plan.server_frame.iter_rows(named=True):
-        index, name = server["place"], server["name"]
-        management, loopback = table["management"], table["loopback"]
-        rows.append(
-            ("management", name, "mgmt0", f"{management.text(0, index + 2)}/{management.length}", None)
-        )
-        rows.append(("loopback", name, "lo", f"{loopback.text(0, index + 1)}/{loopback.length}", None))
+    management, loopback = table["management"], table["loopback"]
+    room = tiers.switch_room(plan.site)
+    for server in plan.servers_in_scope.iter_rows(named=True):
+        index, name, pod = server["place"], server["name"], server["pod_name"]
+        block, own = (0, index + 1) if pod is None else (server["pod"] + 1, room - 1 - server["number"])
+        host = own + (1 if pod is None else 2)
+        rows.append(("management", name, "mgmt0", f"{management.text(block, host)}/{management.length}", pod))
+        rows.append(("loopback", name, "lo", f"{loopback.text(block, own)}/{loopback.length}", pod))
         if "link" in table:
             for nic in positions.nic_frame({server["platform"]}).iter_rows(named=True):
-                text = table["link"].text(0, server_link_offset(index, nic["port"]) + 1)
-                rows.append(("link", name, nic["interface"], f"{text}/{table['link'].length}", None))
+                near, offset = server_link(plan.site, server, nic["port"])
+                text = table["link"].text(near, offset + 1)
+                rows.append(("link", name, nic["interface"], f"{text}/{table['link'].length}", pod))
     schema = dict.fromkeys(("pool", "owner", "interface", "address", "pod"), pl.String)
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def server_link_offset(server: int, port: int) -> int:
-    """Offset in the site's link block of the switch's end of a server's link, by the server's place."""
-    return (server * rooms.SERVER_LINKS + port) * 2
+def server_link(site: Site, server: Mapping[str, Any], port: int) -> tuple[int, int]:
+    """Block of the link pool, and offset in it, of the switch's end of a server's link.
+
+    Servers of the site begin its own block; trays begin a pod, whose servers are counted backwards from its
+    end, or from that of its first 2^32 addresses.
+
+    Args:
+        site: the declaration, with a link pool.
+        server: its row; see `positions.servers`.
+        port: index of the interface.
+    """
+    if server["pod"] is None:
+        return 0, (server["place"] * rooms.SERVER_LINKS + port) * 2
+    bits = ipaddress.ip_network(str(site.addresses.links)).max_prefixlen - site.addresses.link_pod
+    own = server["number"] * rooms.SERVER_LINKS + port
+    return server["pod"] + 1, (1 << min(bits, 32)) - 2 * (own + 1)

@@ -38,11 +38,7 @@ def cabinets(plan: Tables) -> pl.DataFrame:
         in it), cooling_w (watts of a CDU's pumps, which are no IT), liquid_w (heat into liquid), flow_l_min;
         x, y (metres).
     """
-    frames = [pl.DataFrame(schema=SCHEMA), *_network(plan)]
-    if plan.site_level:
-        frames.append(_servers(plan))
-    frames.append(_coolers(plan))
-    return pl.concat(frames)
+    return pl.concat([pl.DataFrame(schema=SCHEMA), *_network(plan), _servers(plan), _coolers(plan)])
 
 
 def rack_switches(plan: Tables) -> pl.DataFrame:
@@ -114,18 +110,22 @@ def _network(plan: Tables) -> list[pl.DataFrame]:
 
 
 def _servers(plan: Tables) -> pl.DataFrame:
-    frame = plan.server_frame
+    frame = plan.servers_in_scope
     watts = {name: catalog.platform(name).node.power.total for name in frame["platform"].unique()}
     own = pl.col("platform").replace_strict(watts, return_dtype=pl.Float64).alias("own_w")
-    racks = frame.select("rack_name", "x", "y", own if watts else pl.lit(0.0).alias("own_w"))
-    none = pl.lit(None, pl.String)
+    racks = frame.select(
+        "rack_name", "pod", "pod_name", "x", "y", own if watts else pl.lit(0.0).alias("own_w")
+    )
+    inside = pl.col("pod").is_not_null()
     return (
         racks.group_by("rack_name", maintain_order=True)
-        .agg(pl.col("x", "y").first(), pl.col("own_w").sum())
+        .agg(pl.col("pod", "pod_name", "x", "y").first(), pl.col("own_w").sum())
         .select(
-            pl.col("rack_name").alias("name"), pl.lit("servers").alias("kind"), pl.lit("site").alias("above"),
-            pl.lit(plan.site.name).alias("parent"), none.alias("pod"), none.alias("su"),
-            pl.lit(0, pl.Int32).alias("index"), "own_w",
+            pl.col("rack_name").alias("name"), pl.lit("servers").alias("kind"),
+            pl.when(inside).then(pl.lit("pod")).otherwise(pl.lit("site")).alias("above"),
+            pl.coalesce("pod_name", pl.lit(plan.site.name)).alias("parent"),
+            pl.col("pod_name").alias("pod"), pl.lit(None, pl.String).alias("su"),
+            pl.col("pod").fill_null(0).alias("index"), "own_w",
             *(pl.lit(0.0).alias(column) for column in ("cooling_w", "liquid_w", "flow_l_min")), "x", "y",
         )
     )  # fmt: skip

@@ -99,6 +99,10 @@ def uplinks(geometry: Geometry, lower: TierFrame, upper: TierFrame, pods: range)
         "pod", "rail", "plane",
         pl.lit(below.model.speed / below.breakout, pl.Float32).alias("gbit"),
     )  # fmt: skip
+    if below.servers:
+        # From the last port that faces down backwards; of a plan that is refused, as far as trays leave some.
+        frame = frame.with_columns((above.down - 1 - pl.col("z_index")).cast(pl.Int32).alias("z_index"))
+        frame = frame.filter(pl.col("z_index") >= above.trays)
     over = frame["z_index"].max()
     if isinstance(over, int) and over >= above.ports:
         frame = frame.filter(pl.col("z_index") < above.ports)

@@ -36,7 +36,7 @@ class Counts:
         racks: compute racks by form index.
         nodes: trays by platform.
         companions: other trays by kind.
-        switches: (fabric, level) → switches, also those above the pods where the scope is the site.
+        switches: (fabric, tier) → switches, also those above the pods where the scope is the site.
         cables: (fabric, step) → cables.
         watts: (fabric) → switch watts.
     """
@@ -44,7 +44,7 @@ class Counts:
     racks: Counter[int] = field(default_factory=Counter)
     nodes: Counter[str] = field(default_factory=Counter)
     companions: Counter[str] = field(default_factory=Counter)
-    switches: Counter[tuple[str, int]] = field(default_factory=Counter)
+    switches: Counter[tuple[str, str]] = field(default_factory=Counter)
     cables: Counter[tuple[str, str]] = field(default_factory=Counter)
     watts: dict[str, float] = field(default_factory=dict)
 
@@ -84,7 +84,7 @@ def _above(plan: Tables, total: Counts) -> None:
                 continue
             pods = len(switching.shared(plan.scope, tier.pods))
             number = -(-pods // plan.geometry.blocks_per(tier.per)) * tier.per_block
-            total.switches[fabric, level] += number
+            total.switches[fabric, tier.name] += number
             total.watts[fabric] = total.watts.get(fabric, 0.0) + number * tier.model.power
             if level + 1 < len(own):
                 total.cables[fabric, step_name(level + 1)] += number * tier.up
@@ -119,10 +119,14 @@ def _count_pod(geometry: Geometry, pod: int | None, served: tuple[str, ...]) -> 
         inside = [tier for tier in own if tier.per in {"rack", "scalable-unit", "pod"}]
         for tier in inside:
             switches = tiers.blocks_within(layout, tier.per, "pod") * tier.per_block
-            result.switches[fabric, tier.level] = switches
+            result.switches[fabric, tier.name] = switches
             result.watts[fabric] = result.watts.get(fabric, 0.0) + switches * tier.model.power
             if tier.level + 1 < len(own):
                 result.cables[fabric, step_name(tier.level + 1)] = switches * tier.up
+        for leaf in geometry.leaves[fabric]:
+            result.switches[fabric, leaf.name] = leaf.per_block
+            result.watts[fabric] += leaf.per_block * leaf.model.power
+            result.cables[fabric, step_name(1)] += leaf.per_block * leaf.up
     return result
 
 
@@ -174,10 +178,15 @@ def _capacity(geometry: Geometry, tier: ResolvedTier) -> int:
 def _server_cables(plan: Tables) -> Counter[str]:
     result: Counter[str] = Counter()
     for server in plan.site.servers:
-        if server.attach and (pod := int(server.attach[4:]) - 1) in plan.scope:
-            serving = plan.geometry.serving(pod)
+        attached = range(0)
+        if server.per == "pod":
+            attached = plan.scope
+        elif server.attach:
+            pod = int(server.attach[4:]) - 1
+            attached = switching.shared(plan.scope, range(pod, pod + 1))
+        for serving, pods in plan.geometry.alike(attached):
             for group in catalog.platform(server.platform).node.nics:
                 if fabric := serving.get(group.fabric):
                     planes = plan.geometry.tiers[fabric][0].planes
-                    result[fabric] += group.count * server.count * planes
+                    result[fabric] += group.count * server.count * planes * len(pods)
     return result

@@ -68,6 +68,10 @@ class Geometry:
         self.racks, self._last = forms.racks_per_unit(layout)
         self.tiers = tiers.resolve_all(site)
         self.kinds = site.fabrics.kinds()
+        self.leaves = {
+            name: tiers.server_leaves(site, name, fabric) for name, fabric in site.fabrics.named().items()
+        }
+        """Leaves for racks of servers, by fabric."""
         self._forms: list[Form] = [forms.form_of(layout.rack)]
         self.declared: list[Rack] = [layout.rack]
         self.areas: list[tuple[Area, Exception_, int | None]] = []
@@ -221,8 +225,9 @@ class Geometry:
 
     @cached_property
     def every_tier(self) -> tuple[ResolvedTier, ...]:
-        """Tiers of all fabrics in order."""
-        return tuple(tier for fabric in self.tiers.values() for tier in fabric)
+        """Tiers of all fabrics in order, then leaves for racks of servers, which so move no other switch."""
+        every = (*self.tiers.values(), *self.leaves.values())
+        return tuple(tier for fabric in every for tier in fabric)
 
 
 def area_of(name: str) -> Area:

@@ -49,13 +49,13 @@ class HostPorts:
         return pod * self.pod_trays + node
 
     def server(self, place: int) -> int:
-        """Number of a server, by its place (see `positions.servers`)."""
-        return self._servers + place
+        """Number of a server, by its place (see `positions.servers`): those of pods come from the end."""
+        return (self._switches if place < 0 else self._servers) + place
 
     def switches(self, frames: Iterable[TierFrame]) -> Iterator[tuple[str, int, dict[str, int]]]:
         """Name, number and ports (name → index) of the switches of data fabrics in some tiers."""
         for tier in frames:
-            key = tier.tier.fabric, tier.tier.level
+            key = tier.tier.name
             if key not in self._starts and key not in self._above:
                 continue
             ports = {name: index for index, name in enumerate(port_names(tier))}
@@ -88,17 +88,17 @@ class HostPorts:
     def needed(self) -> int:
         """The least `limit` under which every machine has a number."""
         site = self.geometry.site
-        servers = rooms.end([(server.count, 1) for server in site.servers])
+        servers = rooms.all_places(site.servers, site.layout.pods)
         switches = site.layout.pods * self.pod_switches + self.site_switches
         return max(2 * site.layout.pods * self.pod_trays, 4 * servers, 4 * switches)
 
 
-def _seats(geometry: Geometry, levels: tuple[str, ...]) -> tuple[dict[tuple[str, int], int], int]:
-    """First seat of each tier of these levels, and seats in all; each block has room for more switches."""
+def _seats(geometry: Geometry, levels: tuple[str, ...]) -> tuple[dict[str, int], int]:
+    """First seat of each tier, by name, of these levels, and seats in all; each block has room for more."""
     layout, found, start = geometry.site.layout, {}, 0
     for tier in geometry.every_tier:
         if tier.per in levels and tier.kind != "out-of-band":
-            found[tier.fabric, tier.level] = start
+            found[tier.name] = start
             blocks = tiers.blocks_within(
                 layout, tier.per, "pod" if tier.per in switching.INSIDE else "site"
             )  # fmt: skip

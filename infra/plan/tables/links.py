@@ -44,7 +44,7 @@ def links(plan: Tables) -> pl.DataFrame:
     """See `Plan.links`."""
     if plan.template:
         return plan.template.links(plan)
-    frames = [part for _, part in link_parts(plan)]
+    frames = [part for _, _, part in link_parts(plan)]
     return pl.concat(frames) if frames else no_links(plan.geometry)
 
 
@@ -58,30 +58,34 @@ def no_links(geometry: Geometry) -> pl.DataFrame:
     return pl.DataFrame(schema={"fabric": fabrics(geometry), **LINK_SCHEMA})
 
 
-def link_parts(plan: Tables) -> Iterator[tuple[ResolvedTier, pl.DataFrame]]:
-    """Cables by the tier that they go up to."""
-    frames = {(frame.tier.fabric, frame.tier.level): frame for frame in plan.tier_frames}
-    for fabric in plan.geometry.tiers.values():
-        tiers = [frames[tier.fabric, tier.level] for tier in fabric]
+def link_parts(plan: Tables) -> Iterator[tuple[ResolvedTier | None, ResolvedTier, pl.DataFrame]]:
+    """Cables by the tier that they go up from (None for hosts) and up to."""
+    frames = {frame.tier.name: frame for frame in plan.tier_frames}
+    for name, fabric in plan.geometry.tiers.items():
+        tiers = [frames[tier.name] for tier in fabric]
         pods = switching.shared(plan.scope, fabric[0].pods)
         if not pods and plan.scope:
             continue
         host = cabling.host_links(plan.geometry, tiers[0], _ends(plan, tiers[0], pods), pods)
-        yield fabric[0], named(plan, host, tiers[0], None)
-        for lower, upper in pairwise(tiers):
+        yield None, fabric[0], named(plan, host, tiers[0], None)
+        leaves = [frames[leaf.name] for leaf in plan.geometry.leaves[name]]
+        for leaf in leaves:
+            host = cabling.host_links(plan.geometry, leaf, _server_ends(plan, leaf, None, pods), pods)
+            yield None, leaf.tier, named(plan, host, leaf, None)
+        for lower, upper in (*pairwise(tiers), *((leaf, tiers[1]) for leaf in leaves)):
             if plan.site_level or lower.tier.per in switching.INSIDE:
                 cables = cabling.uplinks(plan.geometry, lower, upper, pods)
-                yield upper.tier, named(plan, cables, upper, lower)
+                yield lower.tier, upper.tier, named(plan, cables, upper, lower)
 
 
 def crossing(plan: Tables) -> pl.DataFrame:
     """Cables from the scope's pods to the switches above them."""
-    frames = {(frame.tier.fabric, frame.tier.level): frame for frame in plan.tier_frames}
+    frames = {frame.tier.name: frame for frame in plan.tier_frames}
     parts = [no_links(plan.geometry)]
-    for fabric in plan.geometry.tiers.values():
-        for below, above in pairwise(fabric):
+    for name, fabric in plan.geometry.tiers.items():
+        for below, above in (*pairwise(fabric), *((leaf, fabric[1]) for leaf in plan.geometry.leaves[name])):
             if below.per in switching.INSIDE and above.per not in switching.INSIDE:
-                lower, upper = frames[below.fabric, below.level], frames[above.fabric, above.level]
+                lower, upper = frames[below.name], frames[above.name]
                 pods = switching.shared(plan.scope, below.pods)
                 cables = cabling.uplinks(plan.geometry, lower, upper, pods)
                 parts.append(named(plan, cables, upper, lower))
@@ -96,41 +100,68 @@ def _ends(plan: Tables, tier: TierFrame, pods: range) -> pl.DataFrame:
     return pl.concat([ends, servers.cast(ends.schema)]) if servers.height else ends
 
 
-def _server_ends(plan: Tables, tier: TierFrame, trays: pl.DataFrame, pods: range) -> pl.DataFrame:
-    """Ports of servers follow those that the pod's first block has room for, each group with its own room.
+def _server_ends(plan: Tables, tier: TierFrame, trays: pl.DataFrame | None, pods: range) -> pl.DataFrame:
+    """Ports of servers on a first tier.
 
-    Where the block has no more, a server takes the ports that a missing tray leaves free.
+    On leaves of their own they are counted from the first port. On those of trays they follow the ports that
+    the pod's first block has room for, each group with its own room; where the block has no more, a server
+    takes the ports that a missing tray leaves free.
+
+    Args:
+        plan: the tables.
+        tier: the first tier, or leaves for servers.
+        trays: ends of trays there; None on leaves of servers' own.
+        pods: those of the scope that the fabric is in.
     """
     spec = tier.tier
+    elsewhere = {name for leaf in plan.geometry.leaves[spec.fabric] for name in leaf.servers}
+    frame = plan.server_frame.with_row_index("row").filter(
+        pl.col("attach").is_between(pods.start, pods.stop, closed="left")
+        & (pl.col("group").is_in(spec.servers) if trays is None else ~pl.col("group").is_in(elsewhere))
+    )
+    first, rails = (
+        plan.node_frame.height + plan.companion_frame.height,
+        plan.geometry.tiers[spec.fabric][0].sets,
+    )
+    interfaces = {
+        name: list(positions.nic_frame({name}).filter(pl.col("kind") == spec.kind).iter_rows(named=True))
+        for name in frame["platform"].unique()
+    }
     rows = []
-    row = plan.node_frame.height + plan.companion_frame.height
-    groups: dict[int, list[tuple[int, int, pl.DataFrame]]] = {}
-    for server in plan.site.servers:
-        mine = positions.nic_frame({server.platform}).filter(pl.col("kind") == spec.kind)
-        if server.attach and (pod := int(server.attach[4:]) - 1) in pods:
-            groups.setdefault(pod, []).append((row, server.count, mine))
-        row += server.count
-    for pod, own in groups.items():
-        lanes = [-(-mine.height // spec.sets) for _, _, mine in own]
+    for (pod,), own in frame.group_by("attach", maintain_order=True):
+        assert isinstance(pod, int)
+        # Groups that are gone keep their room.
+        groups = [
+            (server.name, server.count, tiers.ports_of(server.platform, spec.kind, rails))
+            for server in plan.site.servers
+            if (server.per == "pod" or server.attach == f"pod-{pod + 1:02d}")
+            and (server.name in spec.servers if trays is None else server.name not in elsewhere)
+        ]
+        starts = rooms.starts([(count, each) for _, count, each in groups])
+        places = {name: (start, each) for (name, _, each), start in zip(groups, starts, strict=True)}
+        width = 0 if trays is None else plan.geometry.width(spec, pod, 0)
         gaps = [_gaps(plan.geometry, spec, trays, (pod, rail)) for rail in range(spec.sets)]
-        starts = rooms.starts([(count, each) for (_, count, _), each in zip(own, lanes, strict=True)])
-        for (first, count, mine), start, each in zip(own, starts, lanes, strict=True):
-            base = plan.geometry.width(spec, pod, 0) + start
-            for index in range(count):
-                for nic in mine.iter_rows(named=True):
-                    lane, rail = divmod(nic["nic"], spec.sets)
-                    place = base + index * each + lane
-                    if place >= spec.count * spec.down:
-                        place = next(gaps[rail], place)
-                    rows.append((pod, 0, 0, place, rail, nic["nic"], nic["gbit"], first + index,
-                                 nic["interface"]))  # fmt: skip
+        seen: dict[str, int] = {}
+        for row, group, platform in own.select("row", "group", "platform").iter_rows():
+            start, each = places[group]
+            index = seen[group] = seen.get(group, -1) + 1
+            for nic in interfaces[platform]:
+                lane, rail = divmod(nic["nic"], rails)
+                place = width + start + index * each + lane
+                if place >= spec.count * spec.down:
+                    place = next(gaps[rail], place)
+                rows.append((pod, 0, 0, place, rail, nic["nic"], nic["gbit"], first + row, nic["interface"]))
     schema = {"pod": pl.Int32, "su": pl.Int32, "rack": pl.Int32, "position": pl.Int32, "rail": pl.Int32,
               "nic": pl.Int32, "gbit": pl.Float64, "a": pl.Int32, "a_port": pl.String}  # fmt: skip
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def _gaps(geometry: Geometry, tier: ResolvedTier, trays: pl.DataFrame, at: tuple[int, int]) -> Iterator[int]:
+def _gaps(
+    geometry: Geometry, tier: ResolvedTier, trays: pl.DataFrame | None, at: tuple[int, int]
+) -> Iterator[int]:
     """Ports of a rail of a pod's first block that missing trays leave free, in order."""
+    if trays is None:
+        return iter(())
     pod, rail = at
     mine = trays.filter((pl.col("pod") == pod) & (pl.col("rail") == rail))
     if tier.per != "pod":

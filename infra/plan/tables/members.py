@@ -62,19 +62,19 @@ class _Members:
         self.rails = {name: fabric.rails for name, fabric in plan.site.fabrics.named().items()}
 
     def all(self) -> list[Machine]:
-        """Switches, then trays: what must be there first comes first."""
-        return [*self.switches(), *self.trays()]
+        """Switches, servers, then trays: what must be there first comes first."""
+        return [*self.switches(), *self.servers(), *self.trays()]
 
     def servers(self) -> list[Machine]:
         result = []
         addresses = self._addresses()
-        for row in self.plan.server_frame.iter_rows(named=True):
+        for row in self.plan.servers_in_scope.iter_rows(named=True):
             name = row["name"]
             nics = tuple(self._server_nics(row)) if self.cables else ()
             result.append(
                 self._machine(
-                    name, Role(row["role"]), None, None, row["rack_name"], row["unit"], None, row["platform"],
-                    addresses, self._server(row["place"]), nics,
+                    name, Role(row["role"]), row["pod_name"], None, row["rack_name"], row["unit"], None,
+                    row["platform"], addresses, self._server(row["place"]), nics,
                 )
             )  # fmt: skip
         return result
@@ -92,14 +92,16 @@ class _Members:
         platform = str(row["platform"])
         for nic in positions.nic_frame({platform}).iter_rows(named=True):
             link = links.get(nic["interface"])
-            offset = addressing.server_link_offset(place, nic["port"])
+            own_link = addressing.server_link(self.site, row, nic["port"]) if "link" in self.pools else (0, 0)
             peer = (link["z"], link["z_port"]) if link else None
             udp = self._cable(self._server(place), nic["port"], peer, far)
             own = attach if isinstance(attach, int) else None
-            yield self._nic(nic, name, peer, (0, offset), udp, pod=own)
+            yield self._nic(nic, name, peer, own_link, udp, pod=own)
 
     def _attached(self, pod: int) -> _Members:
         """The pod that servers are cabled to."""
+        if not self.plan.site_level and pod in self.plan.scope:
+            return self
         if pod not in self._pods:
             self._pods[pod] = _Members(self.plan.whole().pod(f"pod-{pod + 1:02d}"), self.cables)
         return self._pods[pod]
@@ -207,9 +209,11 @@ class _Members:
             result[row["name"], row["interface"]] = (row["pod"] + 1, row["offset"], port)
         for row in plan.server_frame.iter_rows(named=True):
             for nic in positions.nic_frame({row["platform"]}).iter_rows(named=True):
-                offset = addressing.server_link_offset(row["place"], nic["port"])
+                block, offset = (
+                    addressing.server_link(self.site, row, nic["port"]) if "link" in self.pools else (0, 0)
+                )
                 port = self._receives(self._server(row["place"]), nic["port"])
-                result[row["name"], nic["interface"]] = (0, offset, port)
+                result[row["name"], nic["interface"]] = (block, offset, port)
         return result
 
     # Numbers of stand-ins; None on real hardware.

@@ -205,14 +205,14 @@ class Ends:
     """One kind of cable.
 
     Attributes:
-        level: of the tier that it goes up to.
+        path: of the upper end's switches in the fabric's declaration.
         below, above: what is at its ends.
         gbit: of the lower end, after its split.
         port_gbit: of the upper end's port, after its split.
         speeds: at which the upper end can run.
     """
 
-    level: int
+    path: str
     below: str
     above: str
     gbit: float
@@ -223,22 +223,35 @@ class Ends:
 def port_ends(geometry: Geometry, fabric: str) -> list[Ends]:
     """Kinds of cables of a fabric: each platform's interfaces, then each tier's uplinks."""
     own = geometry.tiers[fabric]
-    result = []
     there = forms_in(geometry, own[0].pods)
     platforms = [slot.platform for form in there for slot in geometry.forms[form].slots]
+    leaves = geometry.leaves[fabric]
+    elsewhere = {name for leaf in leaves for name in leaf.servers}
     platforms += [
         entry.platform
         for entry in geometry.site.servers
-        if entry.attach and int(entry.attach[4:]) - 1 in own[0].pods
+        if (entry.per == "pod" or (entry.attach and int(entry.attach[4:]) - 1 in own[0].pods))
+        and entry.name not in elsewhere
     ]
-    for platform in dict.fromkeys(platforms):
-        result += [
-            _ends(own[0], f"a NIC of {platform}", group.speed / own[0].planes)
-            for group in catalog.platform(platform).node.nics
-            if group.fabric == own[0].kind
-        ]
-    result += [_ends(above, f"a port of {below.name}", below.speed) for below, above in pairwise(own)]
+    result = _hosts_of(own[0], "tiers[0]", platforms)
+    result += [
+        _ends(above, f"tiers[{above.level}]", f"a port of {below.name}", below.speed)
+        for below, above in (*pairwise(own), *((leaf, own[1]) for leaf in leaves))
+    ]
+    for index, leaf in enumerate(leaves):
+        mine = [entry.platform for entry in geometry.site.servers if entry.name in leaf.servers]
+        result += _hosts_of(leaf, f"leaves[{index}]", mine)
     return result
+
+
+def _hosts_of(tier: ResolvedTier, path: str, platforms: list[str]) -> list[Ends]:
+    """Cables from NICs of platforms into a first tier."""
+    return [
+        _ends(tier, path, f"a NIC of {platform}", group.speed / tier.planes)
+        for platform in dict.fromkeys(platforms)
+        for group in catalog.platform(platform).node.nics
+        if group.fabric == tier.kind
+    ]
 
 
 def forms_in(geometry: Geometry, pods: range) -> list[int]:
@@ -254,6 +267,6 @@ def forms_in(geometry: Geometry, pods: range) -> list[int]:
     return sorted(found)
 
 
-def _ends(tier: ResolvedTier, below: str, gbit: float) -> Ends:
+def _ends(tier: ResolvedTier, path: str, below: str, gbit: float) -> Ends:
     speeds = frozenset({tier.speed, *(speed / tier.breakout for speed in tier.model.speeds)})
-    return Ends(tier.level, below, tier.name, gbit, tier.speed, speeds)
+    return Ends(path, below, tier.name, gbit, tier.speed, speeds)

@@ -10,9 +10,10 @@ import polars as pl
 from infra.spec import catalog, rooms, tiers
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
     from infra.plan.tables.geometry import Geometry, Unit
+    from infra.spec.services import Server
     from infra.spec.site import Site
 
 RACK_UNIT_M = 0.04445
@@ -261,34 +262,34 @@ def management(geometry: Geometry, nodes: pl.DataFrame, companions: pl.DataFrame
     return pl.concat([joined(nodes, "slot", 0), joined(companions, "text", nodes.height)])
 
 
-def servers(site: Site) -> pl.DataFrame:
-    """Servers: name, group, role, platform, attach (pod index), place, rack_name, unit, x, y.
+def servers(geometry: Geometry, pods: range) -> pl.DataFrame:
+    """Servers of the site, then those of some pods, pod by pod.
 
-    A group's first server has the group's name, the others a number behind it, so that a second one does not
-    rename the first. Places and rack units have room for more servers of each group; see `rooms`.
+    A group's first server of the site has the group's name, the others a number behind it, so that a second
+    one does not rename the first. Places and rack units have room for more of each group; see `rooms`.
+
+    Returns:
+        name, group, role, platform; attach (index of the pod that it is cabled to), place (on the site),
+        pod, number (index of its pod, and its place there; None of the site's), pod_name, rack_name, unit, x,
+        y.
     """
+    site, far = geometry.site, geometry.site.layout.distances
     rows: list[tuple[Any, ...]] = []
-    starts = rooms.starts([(server.count, 1) for server in site.servers])
-    heights = [catalog.platform(server.platform).node.height for server in site.servers]
-    bottoms = rooms.starts(list(zip((server.count for server in site.servers), heights, strict=True)))
-    for server, start, bottom, height in zip(site.servers, starts, bottoms, heights, strict=True):
-        for index in range(server.count):
-            tail = f"-{index + 1:02d}" if index else ""
-            rack, free = divmod(bottom + index * height, site.layout.rack_height // height * height)
-            rows.append(
-                (
-                    f"{site.name}-{server.name}{tail}",
-                    server.name,
-                    server.role,
-                    server.platform,
-                    int(server.attach[4:]) - 1 if server.attach else None,
-                    start + index,
-                    f"{site.name}-servers-{rack + 1:02d}",
-                    free + 1,
-                    rack * site.layout.distances.rack_pitch,
-                    -site.layout.distances.row_pitch,
-                )
-            )
+    for server, number, tail, rack, unit in _in_racks(site, "site"):
+        attach = int(server.attach[4:]) - 1 if server.attach else None
+        rows.append((f"{site.name}-{server.name}{tail if number[1] else ''}", server.name, server.role,
+                     server.platform, attach, number[0], None, None, None,
+                     f"{site.name}-servers-{rack + 1:02d}", unit, rack * far.rack_pitch,
+                     -far.row_pitch))  # fmt: skip
+    in_pods = list(_in_racks(site, "pod"))
+    for pod in pods if in_pods else ():
+        base, (east, north) = f"pod-{pod + 1:02d}", corner(geometry, pod)
+        for server, number, tail, rack, unit in in_pods:
+            # Racks of servers stand at the other end of the row that the pod's switches begin.
+            rows.append((f"{base}-{server.name}{tail}", server.name, server.role, server.platform, pod,
+                         rooms.place(site.servers, pod, number[0]), pod, number[0], base,
+                         f"{base}-servers-{rack + 1:02d}", unit, east - (rack + 1) * far.rack_pitch,
+                         north + geometry.sus * far.row_pitch))  # fmt: skip
     schema = {
         "name": pl.String,
         "group": pl.String,
@@ -296,9 +297,31 @@ def servers(site: Site) -> pl.DataFrame:
         "platform": pl.String,
         "attach": pl.Int32,
         "place": pl.Int32,
+        "pod": pl.Int32,
+        "number": pl.Int32,
+        "pod_name": pl.String,
         "rack_name": pl.String,
         "unit": pl.Int16,
         "x": pl.Float64,
         "y": pl.Float64,
     }
     return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _in_racks(site: Site, per: str) -> Iterator[tuple[Server, tuple[int, int], str, int, int]]:
+    """Servers of the site or of a pod: group, (place, index in the group), tail of its name, rack, unit."""
+    own = rooms.own(site.servers, per)
+    starts = rooms.starts([(server.count, 1) for server in own])
+    heights = [catalog.platform(server.platform).node.height for server in own]
+    bottoms = rooms.starts(list(zip((server.count for server in own), heights, strict=True)))
+    for server, start, bottom, height in zip(own, starts, bottoms, heights, strict=True):
+        for index in range(server.count):
+            rack, free = divmod(bottom + index * height, site.layout.rack_height // height * height)
+            yield server, (start + index, index), f"-{index + 1:02d}", rack, free + 1
+
+
+def corner(geometry: Geometry, pod: int) -> tuple[float, float]:
+    """Metres east and north of one pod's corner; see `origin`."""
+    x, y = origin(geometry)
+    found = pl.DataFrame({"pod": [pod]}).select(x.cast(pl.Float64).alias("x"), y.cast(pl.Float64).alias("y"))
+    return found["x"][0], found["y"][0]

@@ -117,7 +117,9 @@ def _balance(whole: Tables) -> Balance:
 def server_watts(site: Site, role: str) -> float:
     """Rated watts of the site's servers of a role."""
     return sum(
-        s.count * catalog.platform(s.platform).node.power.total for s in site.servers if s.role == role
+        s.all(site.layout.pods) * catalog.platform(s.platform).node.power.total
+        for s in site.servers
+        if s.role == role
     )
 
 

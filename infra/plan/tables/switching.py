@@ -98,7 +98,7 @@ def upper_frame(geometry: Geometry, tier: ResolvedTier, pods: range) -> TierFram
             ),
         )
     size = geometry.blocks_per(tier.per)
-    key = f"tier {tier.fabric} {tier.level} {pods.start // size} {(pods.stop - 1) // size}"
+    key = f"tier {tier.name} {pods.start // size} {(pods.stop - 1) // size}"
     known = geometry.memo.get(key)
     if not isinstance(known, TierFrame):
         blocks = _blocks(geometry, pl.DataFrame(), pods, tier.per)

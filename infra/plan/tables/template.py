@@ -33,6 +33,7 @@ NAMED = {
 class Part:
     """Cables of one step: inside the pod with their ends as rows of `Template.names`, else None."""
 
+    lower: ResolvedTier | None
     upper: ResolvedTier
     frame: pl.DataFrame | None
 
@@ -45,20 +46,18 @@ class Template:
         self.prefix = plan.pods[0]
         self.tables: dict[str, pl.DataFrame] = {name: getattr(plan, name) for name in NAMED}
         self.tiers = {
-            (frame.tier.fabric, frame.tier.level): frame
-            for frame in plan.tier_frames
-            if frame.tier.per in switching.INSIDE
+            frame.tier.name: frame for frame in plan.tier_frames if frame.tier.per in switching.INSIDE
         }
         parts = list(links.link_parts(plan))
-        inside = [frame for upper, frame in parts if upper.per in switching.INSIDE]
+        inside = [frame for _, upper, frame in parts if upper.per in switching.INSIDE]
         columns = [frame[column] for frame in inside for column in ("a", "z", "a_rack", "z_rack")]
         self.names = (
             pl.concat(columns).unique(maintain_order=True) if columns else pl.Series([], dtype=pl.String)
         )
         rows = pl.DataFrame({"name": self.names}).with_row_index("row")
         self.parts = [
-            Part(upper, _rows(frame, rows) if upper.per in switching.INSIDE else None)
-            for upper, frame in parts
+            Part(lower, upper, _rows(frame, rows) if upper.per in switching.INSIDE else None)
+            for lower, upper, frame in parts
         ]
 
     def table(self, plan: Tables, name: str) -> pl.DataFrame:
@@ -86,7 +85,7 @@ class Template:
         names = pl.lit(plan.pods[0]) + self.names.str.slice(len(self.prefix))
         renamed = pl.select(names).to_series() if isinstance(names, pl.Expr) else names
         frames = [
-            self._upward(plan, part.upper)
+            self._upward(plan, part)
             if part.frame is None
             else part.frame.with_columns(
                 pl.lit(plan.pods[0]).alias("pod"),
@@ -99,11 +98,11 @@ class Template:
         ]
         return pl.concat(frames) if frames else links.no_links(plan.geometry)
 
-    def _upward(self, plan: Tables, upper: ResolvedTier) -> pl.DataFrame:
+    def _upward(self, plan: Tables, part: Part) -> pl.DataFrame:
         """Cables that leave the pod."""
-        fabric = plan.geometry.tiers[upper.fabric]
-        below = fabric[upper.level - 1]
-        frame = self.tiers[below.fabric, below.level].frame
+        below, upper = part.lower, part.upper
+        assert below is not None, "cables of hosts stay in the pod"
+        frame = self.tiers[below.name].frame
         per_pod = frame["local"].max()
         blocks = int(per_pod) + 1 if isinstance(per_pod, int) else 0
         move = plan.scope.start - self.pod

@@ -18,6 +18,7 @@ from infra.spec import rooms, tiers
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from infra.spec.services import Server
     from infra.spec.site import Site
 
 
@@ -39,28 +40,43 @@ def link_ranges(site: Site) -> dict[Role, tuple[str, ...]]:
         return {}
     kind = ipaddress.IPv4Address if pool.bits == 32 else ipaddress.IPv6Address
     found: dict[Role, list[str]] = {}
-    starts = rooms.starts([(server.count, 1) for server in site.servers])
-    each = rooms.SERVER_LINKS * 2
-    for server, start in zip(site.servers, starts, strict=True):
-        if server.count:
-            first = pool.base + start * each
-            text = f"{kind(first)}-{kind(first + server.count * each - 1)}"
-            found.setdefault(Role(server.role), []).append(text)
-    if site.layout.pods:
-        first, size = pool.base + (1 << pool.shift), site.layout.pods << pool.shift
-        found.setdefault(Role.TRAY, []).append(f"{kind(first)}-{kind(first + size - 1)}")
+
+    def add(role: Role, first: int, last: int) -> None:
+        found.setdefault(role, []).append(f"{kind(first)}-{kind(last)}")
+
+    each, size = rooms.SERVER_LINKS * 2, 1 << pool.shift
+    for server, start in _groups(site, "site"):
+        add(Role(server.role), pool.base + start * each, pool.base + (start + server.count) * each - 1)
+    in_pods = rooms.in_pod(site.servers)
+    for pod in range(site.layout.pods) if in_pods else ():
+        # Servers of a pod are counted backwards; see `addressing.server_link`.
+        base = pool.base + (pod + 1) * size
+        end = base + min(size, 1 << 32)
+        add(Role.TRAY, base, end - in_pods * each - 1)
+        for server, start in reversed(_groups(site, "pod")):
+            add(Role(server.role), end - (start + server.count) * each, end - start * each - 1)
+    if site.layout.pods and not in_pods:
+        add(Role.TRAY, pool.base + size, pool.base + (site.layout.pods + 1) * size - 1)
     return {role: tuple(ranges) for role, ranges in found.items()}
+
+
+def _groups(site: Site, per: str) -> list[tuple[Server, int]]:
+    """Groups of servers of the site or of each pod that have any, with their first place."""
+    own = rooms.own(site.servers, per)
+    starts = rooms.starts([(server.count, 1) for server in own])
+    return [(server, start) for server, start in zip(own, starts, strict=True) if server.count]
 
 
 def _spans(site: Site, size: int) -> Iterator[tuple[Role, int, int, int]]:
     """Role, block, first and last offset."""
-    starts = rooms.starts([(server.count, 1) for server in site.servers])
-    for server, start in zip(site.servers, starts, strict=True):
+    for server, start in _groups(site, "site"):
         yield Role(server.role), 0, start + 1, start + server.count
     seats, _ = tiers.site_seats(site)
     if seats:
         yield Role.SWITCH, 0, min(seat.first for seat in seats.values()), size - 1
-    room = tiers.switch_room(site)
+    room, in_pod = tiers.switch_room(site), _groups(site, "pod")
     for pod in range(site.layout.pods):
-        yield Role.SWITCH, pod + 1, 1, room - 1
+        yield Role.SWITCH, pod + 1, 1, room - 1 - rooms.in_pod(site.servers)
+        for server, start in reversed(in_pod):
+            yield Role(server.role), pod + 1, room - start - server.count, room - 1 - start
         yield Role.TRAY, pod + 1, room, size - 1

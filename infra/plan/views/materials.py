@@ -85,9 +85,8 @@ def bill(plan: Plan) -> pl.DataFrame:
         rows.append(("system", str(platform), None, "tray", part.height))
     for (kind,), part in plan.companion_frame.group_by("kind", maintain_order=True):
         rows.append(("system", str(kind), None, "rack", part.height))
-    if plan.site_level:
-        for (platform, role), part in plan.server_frame.group_by("platform", "role", maintain_order=True):
-            rows.append(("server", str(platform), None, str(role), part.height))
+    for (platform, role), part in plan.servers_in_scope.group_by("platform", "role", maintain_order=True):
+        rows.append(("server", str(platform), None, str(role), part.height))
     if plan.switches.height:
         for (model, tier), part in plan.switches.group_by("model", "tier", maintain_order=True):
             rows.append(("switch", str(model), None, str(tier), part.height))

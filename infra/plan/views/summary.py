@@ -47,7 +47,7 @@ def summary(plan: Plan, found: Sequence[Finding] | None = None) -> dict[str, Any
         "cpus": number.cpus,
         "platforms": dict(sorted(number.nodes.items())),
         "companions": dict(sorted(number.companions.items())),
-        "servers": plan.server_frame.height,
+        "servers": plan.servers_in_scope.height,
         "switches": _switches(plan, number),
         "cables": _cables(number),
         "fabrics": _fabrics(plan),
@@ -78,7 +78,8 @@ def _key(fabric: str) -> str:
 def _switches(plan: Plan, number: Counts) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for fabric, tiers in plan.geometry.tiers.items():
-        by_level = {level_name(tier.level): number.switches[fabric, tier.level] for tier in tiers}
+        by_level = {level_name(tier.level): number.switches[fabric, tier.name] for tier in tiers}
+        by_level |= {leaf.name: number.switches[fabric, leaf.name] for leaf in plan.geometry.leaves[fabric]}
         total = sum(by_level.values())
         # Out-of-band switches are all alike: one number, unless they come in tiers.
         result[_key(fabric)] = (

@@ -13,7 +13,7 @@ from infra.plan.tables.machines import Role
 from infra.plan.tables.members import machines_of
 from infra.render.network.facts import Common, PortShape, Shape, router_id
 from infra.render.routing import switch_number
-from infra.spec import tiers
+from infra.spec import rooms, tiers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -59,6 +59,7 @@ def common_of(plan: Plan) -> Common:
     pod = plan.geometry
     hosts = pod.sus * pod.racks * max(form.capacity for form in pod.forms)
     nics = max(pod.unit.nics, 1)
+    servers_in_pod = rooms.in_pod(site.servers) * (rooms.SERVER_LINKS + 1)
     return Common(
         site=site.name,
         domain=site.services.domain,
@@ -66,7 +67,7 @@ def common_of(plan: Plan) -> Common:
         log_servers=by_service[site.services.monitoring or site.services.ntp],
         supernets=tuple(net for net in (site.addresses.loopbacks, site.addresses.links) if net),
         asn_bases={name: fabric.asn_base for name, fabric in site.fabrics.named().items()},
-        prefixes=(hosts * (nics + 1) + pod.switches_per_pod) * pod.pods,
+        prefixes=(hosts * (nics + 1) + servers_in_pod + pod.switches_per_pod) * pod.pods,
     )
 
 
@@ -80,11 +81,11 @@ def switches_of(plan: Plan, names: Sequence[str] = ()) -> Iterator[Switch]:
     rows = plan.switches.with_row_index("row")
     if names:
         rows = rows.filter(pl.col("name").is_in(list(names)))
-    every = {(tier.fabric, tier.level): tier for tier in plan.geometry.every_tier}
+    every = {tier.name: tier for tier in plan.geometry.every_tier}
     addresses = _own_addresses(plan)
     gateway = _gateways(plan)
-    for (fabric, level), group in rows.group_by("fabric", "level", maintain_order=True):
-        tier = every[str(fabric), int(str(level))]
+    for (name,), group in rows.group_by("tier", maintain_order=True):
+        tier = every[str(name)]
         if tier.model.system is not None:
             yield from _of_tier(plan, tier, group, addresses, gateway)
 
@@ -154,7 +155,7 @@ def _ends(plan: Plan, tier: ResolvedTier, *, addressed: bool) -> pl.DataFrame:
         links = pl.concat([plan.whole().crossing(), links])
     links = links.filter(pl.col("fabric") == tier.fabric)
     own = pl.DataFrame({"name": plan.switches.filter(
-        (pl.col("fabric") == tier.fabric) & (pl.col("level") == tier.level))["name"]})  # fmt: skip
+        pl.col("tier") == tier.name)["name"]})  # fmt: skip
     step = step_name(tier.level)
     down = links.filter(pl.col("tier") == step)
     parts = [_hosts(plan, tier, down, addressed=addressed) if tier.level == 0 else _towards(down, "z", "a")]
@@ -212,7 +213,7 @@ def _host_addresses(plan: Plan, kind: str) -> pl.DataFrame:
         parts.append(frame.select("name", "interface", (pl.col("pod") + 1).cast(pl.Int64).alias("block"),
                                   pl.col("offset").cast(pl.Int64)))  # fmt: skip
     rows = [
-        (server["name"], nic["interface"], 0, addressing.server_link_offset(server["place"], nic["port"]))
+        (server["name"], nic["interface"], *addressing.server_link(plan.site, server, nic["port"]))
         for server in plan.server_frame.iter_rows(named=True)
         if server["attach"] is not None
         for nic in positions.nic_frame({server["platform"]}).iter_rows(named=True)

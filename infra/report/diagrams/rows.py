@@ -95,7 +95,9 @@ def row_names(racks: pl.DataFrame) -> dict[float, str]:
     names: dict[float, str] = {}
     for (at,), part in racks.sort("y", "x").group_by("y", maintain_order=True):
         units = part.filter(pl.col("kind") == "compute")["su"].drop_nulls().unique(maintain_order=True)
-        stems = [re.sub(r"-\d+$", "", name) for name in part["name"]]
+        # A pod's switches give their row its name, wherever its servers stand in it.
+        first = part.sort(part["kind"] != "network", maintain_order=True)
+        stems = [re.sub(r"-\d+$", "", name) for name in first["name"]]
         name = units[0] if units.len() == 1 else stems[0]
         if name in names.values():
             name = f"{name}, {at:g} m"

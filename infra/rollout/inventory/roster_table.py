@@ -76,8 +76,8 @@ def _frame(planned: Plan) -> pl.DataFrame:
     """Servers, data switches and trays of a plan, with what their groups follow from."""
     scope = {"name": "name", "role": "role", "platform": "platform"}
     none = pl.lit(None, pl.String)
-    servers = planned.server_frame.select(
-        *scope, "group", pl.lit(None, pl.Int32).alias("pod"), none.alias("pod_name"), none.alias("row"),
+    servers = planned.servers_in_scope.select(
+        *scope, "group", "pod", "pod_name", none.alias("row"),
         pl.col("rack_name").alias("rack"),
     )  # fmt: skip
     table = planned.switches
@@ -90,10 +90,8 @@ def _frame(planned: Plan) -> pl.DataFrame:
         "name", pl.lit(Role.TRAY.value).alias("role"), "platform", "pod", "pod_name", "row",
         pl.col("rack_name").alias("rack"), "pool", "node", "in_unit", "slot",
     )  # fmt: skip
-    frames = [switches.with_columns(none.alias("group")), trays]
-    if planned.site_level:
-        frames.insert(0, servers)
-    return pl.concat(frames, how="diagonal_relaxed")
+    parts = [servers, switches.with_columns(none.alias("group")), trays]
+    return pl.concat(parts, how="diagonal_relaxed")
 
 
 def _kinds(planned: Plan) -> Iterator[tuple[str, pl.Expr]]:

@@ -249,11 +249,14 @@ def test_a_pod_of_the_reference_site_is_a_few_hundred_resources_at_rack_grain(re
     assert {len(trays) for trays in racks.values()} == {18}
     assert {fabric: len(part.switches) for fabric, part in args.fabrics.items()} == {
         "east-west": 128 + 72,
-        "north-south": 64 + 44,
+        "north-south": 64 + 44 + 2,
     }
     devices = sum(len(unit.feeds) + len(unit.cdus) for unit in args.units.values())
     # Stack, provider, reference to the site, the pod, its two fabrics and sixteen units come on top.
-    assert 500 <= len(racks) + 308 + devices + 22 <= 700
+    servers = [server for tier in args.storage.values() for server in tier.servers]
+    assert len(servers) == 16
+    assert {server.pod for server in servers} == {"pod-17"}
+    assert 500 <= len(racks) + 310 + len(servers) + devices + 23 <= 700
     unit = args.units["pod-17-su-03"]
     # 8 racks of 119.4 kW, 16 + 8 + 4 switches (1.6, 32 and 6 kW) and 2 CDUs of 12 kW on busways of 1.25 MW.
     assert [feed.name for feed in unit.feeds] == ["pod-17-su-03-busway-01", "pod-17-su-03-busway-02"]
@@ -271,9 +274,11 @@ def test_the_reference_sites_own_stack_has_grid_core_and_storage(reference):
     assert (args.connection.capacity_mw, args.connection.voltage_kv) == (1000, 400)
     assert args.connection.ramp_mw_per_min == 20
     assert {fabric: len(part.switches) for fabric, part in args.fabrics.items()} == {"east-west": 576}
-    assert sum(len(tier.servers) for tier in args.storage.values()) == 864
-    assert all(tier.protect for tier in args.storage.values())
     assert len(args.management) == 9  # one head for each Slurm cluster
+    assert not args.storage, "the storage servers are the pods'"
+    args = pod_args(reference, "pod-54", protect=True)
+    assert {name: len(tier.servers) for name, tier in args.storage.items()} == {"hot": 16}
+    assert all(tier.protect for tier in args.storage.values())
 
 
 def test_props_of_a_real_tray_have_no_stand_in_under_them(reference):

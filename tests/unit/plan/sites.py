@@ -133,6 +133,14 @@ def sites(draw):
         }
         for index in range(draw(st.integers(1, 2)))
     ]
+    if draw(st.booleans()):
+        servers.append({"name": "store", "role": "storage", "platform": "storage-2u24", "per": "pod",
+                        "count": draw(st.integers(1, 5))})  # fmt: skip
+        north = fabrics.get("north_south")
+        if north and len(north["tiers"]) > 1 and draw(st.booleans()):
+            up = draw(st.integers(1, 12))
+            leaf = {"name": "store-leaf", "switch": "ns-128x400g", "servers": ["store"], "up": up}
+            north["leaves"] = [leaf]
     v6 = draw(st.booleans())
     return Site.model_validate(
         {

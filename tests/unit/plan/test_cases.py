@@ -84,7 +84,24 @@ def test_other_rows_of_the_xdr_table(planned, units, leaf, spine):
     assert (figures["leaf"], figures["spine"]) == (leaf, spine)
 
 
-GOLDEN = {"small": ["power", "cooling"], "exceptions": ["racks", "power", "materials"]}
+DESIGNS = [
+    "dgx-b200-64-su",
+    "dgx-h100-127-nodes",
+    "dgx-b300-ethernet-16-su",
+    "dgx-b300-xdr-18-su",
+    "nvl72-ndr",
+    "eight-planes-two-tiers",
+    "roce-24k",
+    "mi355x-256-nodes",
+    "mixed-customer-site",
+]
+"""Published designs (SuperPODs, NVL72, planes, RoCE, AMD) and a mixed site; all their figures are golden."""
+
+GOLDEN = {
+    "small": ["power", "cooling"],
+    "exceptions": ["racks", "power", "materials"],
+    **{name: [] for name in DESIGNS},
+}
 
 
 @pytest.mark.parametrize("name", sorted(GOLDEN))
@@ -136,3 +153,45 @@ def test_a_server_has_the_ports_of_a_missing_tray(planned):
     assert ports["01"] == ports["02"], "the ports of a full unit, and no others"
     assert links.filter(pl.col("a") == "missing-head").height == 2
     assert not links.select("z", "z_port").is_duplicated().any()
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_designs_have_no_errors(planned, name):
+    assert not [finding.message for finding in findings(planned(name)) if finding.severity == "error"]
+
+
+PATHS = {
+    "dgx-b200-64-su": (16, 256, 1.0),
+    "dgx-h100-127-nodes": (16, None, 1.0),
+    "dgx-b300-ethernet-16-su": (16, None, 1.0),
+    "dgx-b300-xdr-18-su": (72, None, 1.0),
+    "nvl72-ndr": (10, None, 1.0),
+    "eight-planes-two-tiers": (256, None, 1.0),
+    "roce-24k": (16, 7168, 1 / 7),
+    "mi355x-256-nodes": (21, None, 1.0),
+    "mixed-customer-site": (16, 1024, 1.0),
+}
+"""Shortest paths of two leaves under one second tier and of others, and the share of full bisection."""
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_paths_of_designs(planned, name):
+    judged = summary(planned(name))["fabrics"]["east_west"]
+    near, far, share = PATHS[name]
+    assert (judged["paths_near"], judged["paths_far"]) == (near, far)
+    assert judged["bisection_share"] == pytest.approx(share, abs=0.01)
+
+
+def test_storage_racks_have_leaves_of_their_own(planned):
+    """Each pod's servers on their own leaves, whose uplinks reach every switch above."""
+    whole = planned("mixed-customer-site")
+    store = whole.switches.filter(pl.col("tier") == "fe-store")
+    assert store.group_by("pod").len()["len"].to_list() == [2] * 4
+    servers = whole.nodes.filter(pl.col("role") == "storage")
+    assert servers.group_by("pod").len()["len"].to_list() == [8] * 4
+    host = host_ports(whole, "north-south").filter(pl.col("z").is_in(store["name"].implode()))
+    assert set(host["a"]) == set(servers["name"])
+    assert host.height == 4 * 8 * 2
+    up = whole.links.filter(pl.col("a").is_in(store["name"].implode()))
+    assert up.group_by("a", "z").len()["len"].unique().to_list() == [4]
+    assert not whole.links.select("z", "z_port").is_duplicated().any()

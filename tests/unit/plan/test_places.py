@@ -35,6 +35,9 @@ def labs(draw):
         }
         for name in ["head", *draw(st.lists(st.sampled_from(["disk", "login"]), max_size=1))]
     ]
+    if draw(st.booleans()):
+        store = {"name": "store", "role": "storage", "platform": "lab-vm", "per": "pod"}
+        servers.append(store | {"count": draw(st.integers(0, 3))})
     per = draw(st.sampled_from(["pod", "scalable-unit"]))
     tiers = [{"name": "leaf", "switch": "frr-vm", "per": per, "count": draw(st.integers(1, 3)), "up": 1}]
     tiers.append({"name": "spine", "switch": "frr-vm", "per": draw(st.sampled_from(["pod", "site"]))})

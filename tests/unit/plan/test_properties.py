@@ -120,7 +120,7 @@ def test_every_nic_is_cabled_where_ports_are_enough(site):
         made = whole.links.filter(
             (pl.col("fabric") == fabric)
             & (pl.col("tier") == "host_leaf")
-            & ~pl.col("a").str.starts_with("drawn-")
+            & pl.col("a").is_in(whole.nodes.filter(pl.col("role") == "tray")["name"].implode())
         )
         assert made.height == expected
         for step in ("host_leaf", "leaf_spine", "spine_core"):
@@ -145,7 +145,8 @@ def test_sums_of_watts_agree_at_every_level(site):
         parts = dict(power.drop_nulls("parent").group_by("parent").agg(pl.col(column).sum()).rows())
         assert parts == pytest.approx(whole_of), "a place is what stands in it"
     planned = sum(
-        catalog.platform(server.platform).node.power.total * server.count for server in site.servers
+        catalog.platform(server.platform).node.power.total * server.all(site.layout.pods)
+        for server in site.servers
     )
     switches = whole.switches["watts"].sum() if whole.switches.height else 0
     compute = power["compute_w"].filter(power["kind"] == "compute").sum()

@@ -68,9 +68,9 @@ def test_every_tray_of_the_reference_has_its_failure_domains(big):
     # 84 trays of a scalable unit's 144 are on its first pair of leaves (84 ports down), 60 on the next
     assert len(big.members("leaf_pair_pod_01_su_01_ns_leaf_01")) == 84
     assert len(big.members("leaf_pair_pod_01_su_01_ns_leaf_02")) == 60
-    assert len(big.members("phase_2026")) == len([row for row in trays if row]) // 54 * 13 + _switches(
-        big, 13
-    )
+    storage = 13 * 16
+    in_phase = len([row for row in trays if row]) // 54 * 13 + _switches(big, 13) + storage
+    assert len(big.members("phase_2026")) == in_phase
     assert len(big.members("pool_spare")) == 144
     assert len(big.members("partition_main")) == 124_416 - 144
 

@@ -67,7 +67,7 @@ def exception_ports(plan: Plan) -> Iterator[Limit]:
     geometry = plan.geometry
     for (pod, su), _ in sorted(geometry.units(plan.scope).items()):
         for path, tier in _tiers(plan):
-            if tier.level or pod not in tier.pods:
+            if tier.level or tier.servers or pod not in tier.pods:
                 continue
             yield Limit(f"pod-{pod + 1:02d}-su-{su + 1:02d}", "N", geometry.width(tier, pod, su),
                         tier.count * tier.down, "ports", path, f"{tier.count} {tier.name} on each rail",
@@ -76,8 +76,11 @@ def exception_ports(plan: Plan) -> Iterator[Limit]:
 
 def _tiers(plan: Plan) -> Iterator[tuple[str, ResolvedTier]]:
     for fabric, tiers in plan.geometry.tiers.items():
+        path = f"$.fabrics.{fabric.replace('-', '_')}"
         for tier in tiers:
-            yield f"$.fabrics.{fabric.replace('-', '_')}.tiers[{tier.level}]", tier
+            yield f"{path}.tiers[{tier.level}]", tier
+        for index, leaf in enumerate(plan.geometry.leaves[fabric]):
+            yield f"{path}.leaves[{index}]", leaf
 
 
 def stand_in_ports(plan: Plan) -> Iterator[Limit]:

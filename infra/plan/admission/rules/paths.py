@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from infra.plan.admission.limits import Limit, number
 from infra.plan.tables.clos import Graph
-from infra.plan.tables.paths import fabric_paths, port_ends
+from infra.plan.tables.paths import dealt, fabric_paths, port_ends
 from infra.spec.tiers import even
 
 if TYPE_CHECKING:
@@ -35,6 +35,12 @@ def islands(plan: Plan) -> Iterator[Limit]:
         unit = "without a path to each other"
         yield Limit(place, "N", judged.islands, 1, unit, _path(fabric, level), "a fabric joins what is in it",
                     fits)  # fmt: skip
+        for index, leaf in enumerate(plan.geometry.leaves[fabric]):
+            above = tiers[1]
+            alone = above.count - leaf.up + 1 if leaf.up < above.count else 1
+            yield Limit(f"each {leaf.name} and leaves of trays", "N", alone, 1, unit,
+                        f"{_path(fabric)}.leaves[{index}].up", "a fabric joins what is in it",
+                        f"`up: {above.count}` reaches every {above.name}")  # fmt: skip
 
 
 def _joined(geometry: Geometry, tiers: tuple[ResolvedTier, ...]) -> tuple[int, str]:
@@ -88,6 +94,21 @@ def dealing(plan: Plan) -> Iterator[Limit]:
             place = f"each {below.name} to {number(above.count)} {above.name}"
             yield Limit(place, "N", tier.most, tier.least, "cables a pair", _path(fabric, above.level),
                         f"{number(below.up)} uplinks, dealt in turn", fits)  # fmt: skip
+    yield from server_uplinks(plan)
+
+
+def server_uplinks(plan: Plan) -> Iterator[Limit]:
+    """Links between leaves for servers and the switches above them: as many for each pair."""
+    for fabric, leaves in plan.geometry.leaves.items():
+        for index, leaf in enumerate(leaves):
+            above = plan.geometry.tiers[fabric][1]
+            least, most = dealt(leaf, above)
+            more = math.ceil(leaf.up / above.count) * above.count
+            if least:
+                yield Limit(f"each {leaf.name} to {number(above.count)} {above.name}", "N", most, least,
+                            "cables a pair", f"{_path(fabric)}.leaves[{index}].up",
+                            f"{number(leaf.up)} uplinks, dealt in turn",
+                            f"`up: {more}` deals evenly")  # fmt: skip
 
 
 def loose_uplinks(plan: Plan) -> Iterator[Limit]:
@@ -117,7 +138,7 @@ def speeds(plan: Plan) -> Iterator[Limit]:
             value = high if end.gbit not in end.speeds else low
             speeds = " or ".join(f"{number(speed)} Gbit/s" for speed in sorted(end.speeds))
             yield Limit(f"{end.below} into {end.above}", "N", value, low, "Gbit/s",
-                        _path(fabric, end.level), "one cable has one speed",
+                        f"{_path(fabric)}.{end.path}", "one cable has one speed",
                         f"a port of {end.above} runs at {speeds}")  # fmt: skip
 
 
