@@ -29,6 +29,7 @@ VERBS: dict[str, str] = {
     "draw": "infra.cli.fabric_draw",
     "labels": "infra.cli.fabric_labels",
     "order": "infra.cli.fabric_order",
+    "drain": "infra.cli.fabric_drain",
 }
 """Verb → module."""
 

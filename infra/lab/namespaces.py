@@ -97,6 +97,12 @@ class Fabric:
         """Start them again with the configuration that the switch has."""
         _start(self, self.nodes[node])
 
+    def configure(self, node: str) -> None:
+        """Give a switch's running daemons the configuration that the switch has."""
+        file = self.folder / f"{node}.conf"
+        file.write_text(self.nodes[node].frr or "", encoding="utf-8")
+        self.run(node, "vtysh", "--vty_socket", RUN / self.space(node), "-f", file)
+
     def freeze(self, node: str) -> None:
         """Stop a switch's daemons without their noticing: sessions stay open and say nothing."""
         for number in self.processes[node]:
@@ -200,9 +206,7 @@ def _start(fabric: Fabric, node: Node) -> None:
         fabric.run(node.name, *words)
         numbers.append(_number(pid))
     fabric.processes[node.name] = numbers
-    file = fabric.folder / f"{node.name}.conf"
-    file.write_text(node.frr, encoding="utf-8")
-    fabric.run(node.name, "vtysh", "--vty_socket", place, "-f", file)
+    fabric.configure(node.name)
 
 
 def _number(pid: Path, limit: float = 20.0) -> int:

@@ -36,10 +36,10 @@ while True:
             text, peer = packets[number].recvfrom(64)
             packets[number].sendto(text, peer)
 """
-# Knocks at all doors at once, UDP three times; prints the numbers of those that answered in three seconds.
+# Knocks at all doors at once, UDP three times; prints the numbers of those that answered in time.
 KNOCK = """
 import errno, json, select, socket, sys, time
-asked = json.load(sys.stdin)
+asked, seconds = json.load(sys.stdin), float(sys.argv[1])
 open_, poll, back = {}, select.poll(), set()
 for number, kind, source, target, port in asked:
     own = socket.socket(socket.AF_INET, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM)
@@ -53,9 +53,9 @@ for number, kind, source, target, port in asked:
         continue
     open_[own.fileno()] = (number, kind, own)
     poll.register(own, select.POLLOUT if kind == "tcp" else select.POLLIN)
-end, sent = time.monotonic() + 3, 0
+end, sent = time.monotonic() + seconds, 0
 while time.monotonic() < end:
-    if time.monotonic() > end - 3 + sent and sent < 3:
+    if time.monotonic() > end - seconds * (1 - sent / 3) and sent < 3:
         sent += 1
         for number, kind, own in open_.values():
             if kind == "udp" and number not in back:
@@ -79,12 +79,13 @@ print(json.dumps(sorted(back)))
 """
 
 
-def knock(fabric, asked):
+def knock(fabric, asked, seconds=3.0):
     """Send what is asked, all of it at once from each machine.
 
     Args:
         fabric: running.
         asked: source, target, protocol and port of each packet.
+        seconds: for answers to come.
 
     Returns:
         the same with whether an answer came.
@@ -106,7 +107,9 @@ def knock(fabric, asked):
             assert child.stdout.readline() == "ready\n"
 
         def ask(machine):
-            done = fabric.run(machine, sys.executable, "-c", KNOCK, stdin=json.dumps(by_source[machine]))
+            done = fabric.run(
+                machine, sys.executable, "-c", KNOCK, str(seconds), stdin=json.dumps(by_source[machine])
+            )
             return json.loads(done.stdout)
 
         with ThreadPoolExecutor(4) as pool:
