@@ -9,14 +9,15 @@ import typer
 
 def command(
     write: Annotated[
-        bool, typer.Option("--write", help="Write docs/site.schema.json and docs/site.md.")
+        bool, typer.Option("--write", help="Write the schemas and references of site and catalog to docs/.")
     ] = False,
 ) -> None:
     """Print the JSON Schema of site.yaml, or write it where the declarations refer to it."""
     from infra.spec import document, reference, schema  # noqa: PLC0415 (pydantic is slow to import)
 
     if write:
-        for path in (schema.write(), reference.write()):
+        pages = (reference.write(), reference.write_catalog())
+        for path in (schema.write(), *schema.write_catalog(), *pages):
             print(f"wrote {document.display(path)}")
     else:
         print(schema.text(), end="")

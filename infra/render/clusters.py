@@ -30,7 +30,8 @@ def servers_of(site: str, group: str, machines: Sequence[Machine]) -> tuple[Mach
 
 def is_server_of(name: str, site: str, group: str) -> bool:
     """Return whether a machine of this name belongs to a declared group of servers."""
-    return re.fullmatch(rf"{re.escape(f'{site}-{group}')}(-[0-9]{{2,}})?", name) is not None
+    own, group = re.escape(f"{site}-{group}"), re.escape(group)
+    return re.fullmatch(rf"{own}(-[0-9]{{2,}})?|pod-[0-9]{{2,}}-{group}-[0-9]{{2,}}", name) is not None
 
 
 def pods_per_cluster(site: Site) -> int:

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from infra import paths
-from infra.errors import Problems, UserError
-from infra.spec import checks, document, wording
+from infra.errors import Problem, Problems, UserError
+from infra.spec import catalog, checks, document, parts, wording
+from infra.spec.fabric import Fabrics
 from infra.spec.mending import mended
 from infra.spec.site import Site
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from infra.spec.document import Document, Loc
+    from infra.spec.fabric import Fabric
+    from infra.spec.layout import Rack
+
+    Known = Mapping[tuple[str, str], str]
+
+Named = TypeVar("Named", bound=BaseModel)
 
 
 def load_site(name: str) -> Site:
@@ -47,17 +55,43 @@ def load(path: Path) -> Site:
     Raises:
         Problems: with all mistakes, each with file, line, path, message and hint.
     """
-    return load_document(document.read(path))
+    folder = path.parent / "catalog"
+    own, problems = parts.load_folder(folder, catalog.OWN) if folder.is_dir() else ({}, [])
+    for kind, name in own:
+        if name in catalog.shipped(kind):
+            place = document.display(folder / kind / f"{name}.yaml")
+            message = f"`{name}` is in the shipped catalog already"
+            problems.append(Problem(place, 1, "$.name", message, "give yours another name"))
+    known = {key: catalog.add(key[0], entry, path.parent.name) for key, entry in own.items()}
+    return load_document(document.read(path), known, problems)
 
 
-def load_text(text: str, name: str = "site.yaml") -> Site:
-    """Load a declaration from text; `name` stands for the file in messages."""
-    return load_document(document.parse(text, name))
+def load_text(text: str, name: str = "site.yaml", known: Known | None = None) -> Site:
+    """Load a declaration from text.
+
+    Args:
+        text: the YAML text.
+        name: stands for the file in messages.
+        known: see `load_document`.
+    """
+    return load_document(document.parse(text, name), known)
 
 
-def load_document(source: Document) -> Site:
-    """Check a parsed declaration; see `load`."""
-    problems = list(source.problems)
+def load_document(source: Document, known: Known | None = None, found: Sequence[Problem] = ()) -> Site:
+    """Check a parsed declaration; see `load`.
+
+    Args:
+        source: the document.
+        known: entries of a catalog of its own: kind and name there → name in this process.
+        found: mistakes in those.
+    """
+    known = known or {}
+    with catalog.reading((kind, name) for (kind, _), name in known.items()):
+        return _checked(source, known, found)
+
+
+def _checked(source: Document, known: Known, found: Sequence[Problem]) -> Site:
+    problems = [*found, *source.problems]
     if source.value is None and not problems:
         raise Problems([source.problem((), "is empty", "a declaration begins with `name: SITE`")])
     site: Site | None
@@ -68,6 +102,7 @@ def load_document(source: Document) -> Site:
         problems += wording.problems(error, source, Site)
         site, distrusted = mended(source.value, Site, error)
     if site is not None:
+        site = naming_entries(site, {key: name for key, name in known.items() if key[1] != name})
         problems += [
             source.problem(mistake.loc, mistake.message, mistake.hint)
             for mistake in checks.mistakes(site)
@@ -77,6 +112,44 @@ def load_document(source: Document) -> Site:
         raise Problems(list(dict.fromkeys(problems)))
     assert site is not None
     return site
+
+
+def naming_entries(site: Site, names: Mapping[tuple[str, str], str]) -> Site:
+    """The declaration with other names for entries of the catalog, by kind and name."""
+    if not names:
+        return site
+
+    def platform(part: Named, key: str = "platform") -> Named:
+        return part.model_copy(update={key: names.get(("platforms", getattr(part, key)), getattr(part, key))})
+
+    def rack(part: Rack) -> Rack:
+        return platform(part).model_copy(update={"trays": tuple(platform(trays) for trays in part.trays)})
+
+    def switch(part: Named) -> Named:
+        model = part.switch  # type: ignore[attr-defined]
+        return part.model_copy(update={"switch": names.get(("switches", model), model)})
+
+    def fabric(part: Fabric) -> Fabric:
+        tiers, leaves = map(switch, part.tiers), map(switch, part.leaves)
+        return part.model_copy(update={"tiers": tuple(tiers), "leaves": tuple(leaves)})
+
+    racks = tuple(
+        entry.model_copy(update={"rack": rack(entry.rack)}) if entry.rack else entry
+        for entry in site.exceptions
+    )
+    fabrics = {name.replace("-", "_"): fabric(part) for name, part in site.fabrics.named().items()}
+    loop = site.cooling
+    if loop and loop.cooler:
+        loop = loop.model_copy(update={"cooler": names.get(("coolers", loop.cooler), loop.cooler)})
+    return site.model_copy(
+        update={
+            "layout": site.layout.model_copy(update={"rack": rack(site.layout.rack)}),
+            "exceptions": racks,
+            "servers": tuple(platform(server) for server in site.servers),
+            "fabrics": Fabrics.model_validate(fabrics),
+            "cooling": loop,
+        }
+    )
 
 
 def _touch(one: Loc, other: Loc) -> bool:

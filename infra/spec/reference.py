@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from infra import paths
 from infra.spec import units
+from infra.spec.catalog import KINDS
 from infra.spec.site import Site
 
 if TYPE_CHECKING:
@@ -19,6 +20,27 @@ if TYPE_CHECKING:
 
 FILE = paths.ROOT / "docs" / "site.md"
 """Where it lies."""
+
+CATALOG = paths.ROOT / "docs" / "catalog.md"
+"""Where the reference of the catalog lies."""
+
+CATALOG_HEAD = """# The catalog: platforms, switches, systems, cables, optics and coolers
+
+<!-- Made from infra/spec by `gigasite schema --write`; do not edit. -->
+
+What hardware is, as data: one YAML file for each model, `KIND/NAME.yaml`, each number with its source. The
+shipped ones lie in `infra/spec/catalog/`. **A site has its own** beside its declaration, in
+`inventories/SITE/catalog/{platforms,switches,coolers}/NAME.yaml`: the declaration names them like those
+shipped, and no other site sees them. They need names that the shipped catalog does not have. Cables, optics
+and operating systems (whose templates are shipped too) are added to the shipped catalog.
+
+`gigasite diff REVISION` reads each revision's own catalogs: where an entry has changed, the older one is
+shown as `NAME@REVISION`.
+
+The first line of a file, `# yaml-language-server: $schema=../../../../docs/catalog/platforms.schema.json`,
+lets editors complete and check it.
+
+"""
 
 HEAD = """# The declaration: inventories/SITE/site.yaml
 
@@ -40,8 +62,9 @@ complete and check it.
   dealt to its switches in turn, so each pair has an equal number of links. `groups` splits a tier into
   sets that only the lower switches of the same index (or rail) reach; `planes` splits each NIC into ports
   of separate networks; `breakout` splits each switch port.
-- **Platforms, switches, cables, optics and coolers** are files under `infra/spec/catalog/`, each number
-  with its source. Adding one is adding a file.
+- **Platforms, switches, cables, optics and coolers** are files under `infra/spec/catalog/`, or the site's own
+  under `inventories/SITE/catalog/`, each number with its source. Adding one is adding a file; see
+  [the catalog](catalog.md).
 - **What cannot work is refused** by the plan's admission rules (`gigasite plan SITE --limits` shows them
   all with their margins), and a declaration can lower or raise a finding's severity under `findings`.
 
@@ -55,9 +78,19 @@ def text() -> str:
     known = "; ".join(
         f"{name}: {', '.join(f'`{unit}`' for unit in table)}" for name, table in units.UNITS.items()
     )
-    parts = [HEAD.replace("{units}", known)]
-    queue: list[tuple[str, type[BaseModel]]] = [("The site", Site)]
-    seen: set[type[BaseModel]] = {Site}
+    return HEAD.replace("{units}", known) + _sections([("The site", Site)])
+
+
+def catalog_text() -> str:
+    """The reference of the catalog as Markdown."""
+    kinds: list[tuple[str, type[BaseModel]]] = [(f"`{kind}/`", model) for kind, model in KINDS.items()]
+    return CATALOG_HEAD + _sections(kinds)
+
+
+def _sections(queue: list[tuple[str, type[BaseModel]]]) -> str:
+    """A table of each type's keys, and of the types in them."""
+    parts = []
+    seen = {model for _, model in queue}
     while queue:
         title, model = queue.pop(0)
         rows = [_row(name, field) for name, field in model.model_fields.items()]
@@ -124,4 +157,10 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
 def write(path: Path = FILE) -> Path:
     """Write the reference and return its path."""
     path.write_text(text(), encoding="utf-8")
+    return path
+
+
+def write_catalog(path: Path = CATALOG) -> Path:
+    """Write the catalog's reference and return its path."""
+    path.write_text(catalog_text(), encoding="utf-8")
     return path

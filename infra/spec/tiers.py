@@ -310,11 +310,10 @@ def resolve_all(site: Site) -> dict[str, tuple[ResolvedTier, ...]]:
 
 def switches_per_pod(site: Site) -> int:
     """Switches whose block lies in one pod; fabrics with unknown models count none."""
-    known = {*catalog.names("switches")}
     return sum(
         tier.per_block * blocks_within(site.layout, tier.per, "pod")
         for name, fabric in site.fabrics.named().items()
-        if fabric.models() <= known
+        if all(catalog.has("switches", model) for model in fabric.models())
         for tier in (*resolve(site, name, fabric), *server_leaves(site, name, fabric))
         if tier.per in {"rack", "scalable-unit", "pod"}
     )
@@ -350,11 +349,10 @@ def site_seats(site: Site) -> tuple[dict[tuple[str, int], Seat], int]:
     layout, servers = site.layout, _room(rooms.of_site(site.servers) + 2)
     halls = math.ceil(layout.pods / layout.pods_per_hall)
     blocks = {"site": 1, "building": math.ceil(halls / layout.halls_per_building), "hall": halls}
-    known = catalog.names("switches")
     tiers = [
         tier
         for name, fabric in site.fabrics.named().items()
-        if fabric.models() <= {*known}
+        if all(catalog.has("switches", model) for model in fabric.models())
         for tier in resolve(site, name, fabric)
     ]
     strides = {per: sum(tier.per_block for tier in tiers if tier.per == per) for per in blocks}

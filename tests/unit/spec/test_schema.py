@@ -10,7 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from infra import paths
-from infra.spec import load, reference, schema
+from infra.spec import catalog, load, reference, schema
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +26,21 @@ def test_schema_is_current():
 
 def test_reference_page_is_current():
     assert reference.FILE.read_text(encoding="utf-8") == reference.text(), "run `gigasite schema --write`"
+
+
+@pytest.mark.parametrize("kind", catalog.KINDS)
+def test_schemas_of_the_catalog_are_current_and_take_what_is_shipped(kind):
+    text = (schema.CATALOG / f"{kind}.schema.json").read_text(encoding="utf-8")
+    assert text == schema.text(catalog.KINDS[kind]), "run `gigasite schema --write`"
+    validator = jsonschema.Draft202012Validator(json.loads(text))
+    for path in (catalog.CATALOG / kind).glob("*.yaml"):
+        errors = list(validator.iter_errors(YAML(typ="safe", pure=True).load(path)))
+        assert not [f"{path.stem}: {error.message}" for error in errors]
+
+
+def test_the_catalogs_page_is_current():
+    text = reference.CATALOG.read_text(encoding="utf-8")
+    assert text == reference.catalog_text(), "run `gigasite schema --write`"
 
 
 @pytest.mark.parametrize("path", SITES, ids=lambda path: path.parent.name)
