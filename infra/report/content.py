@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from infra import paths
 from infra.plan import findings, machines_of, summary
+from infra.render.matrix import Matrix
 from infra.report import fidelity
 from infra.report.checks import Check, ProvedOn
 from infra.report.record import Outcome, RunRecord
@@ -68,6 +69,16 @@ class CheckRow(_Part):
         return all(outcome == "passed" for _, outcome, _ in self.results)
 
 
+class MatrixRow(_Part):
+    """What one zone may reach in another; `ports` is `all` where nothing is allowed, or everything."""
+
+    source: str
+    target: str
+    allowed: bool
+    ports: str
+    reason: str
+
+
 class Job(_Part):
     """What a job printed, and the check that ran it."""
 
@@ -93,6 +104,7 @@ class Report(_Part):
         declared: (what, value) of the plan's summary.
         findings: (severity, message) of the admission checks.
         machines: empty for a site too big to list.
+        matrix: every pair of zones; empty without zones.
         resources: what the stacks hold now.
         checks: one row per check.
         jobs: what jobs printed.
@@ -106,6 +118,7 @@ class Report(_Part):
     declared: tuple[tuple[str, str], ...]
     findings: tuple[tuple[str, str], ...]
     machines: tuple[MachineRow, ...]
+    matrix: tuple[MatrixRow, ...]
     resources: tuple[ResourceRow, ...]
     checks: tuple[CheckRow, ...]
     jobs: tuple[Job, ...]
@@ -131,6 +144,7 @@ def build(record: RunRecord, plan: Plan, checks: Checks | None) -> Report:
         declared=tuple(_flat(summary(plan))),
         findings=tuple((str(finding.severity), finding.message) for finding in findings(plan)),
         machines=tuple(_machine(machine, outputs.get(machine.name, {})) for machine in machines),
+        matrix=tuple(_matrix(plan)),
         resources=tuple(_resources(record.site)),
         checks=_check_rows(found),
         jobs=tuple(Job(check=check.name, output=check.output) for check in found if check.output),
@@ -194,6 +208,20 @@ def _machine(machine: Machine, outputs: Mapping[str, Any]) -> MachineRow:
             if nic.peer
         ),
     )
+
+
+def _matrix(plan: Plan) -> Iterator[MatrixRow]:
+    if not plan.site.security.zones:
+        return
+    for pair in Matrix(plan.site).pairs():
+        for one in pair.passes:
+            yield MatrixRow(
+                source=pair.source, target=pair.target, allowed=True, ports=one.ports, reason=one.reason
+            )
+        if not pair.passes:
+            yield MatrixRow(
+                source=pair.source, target=pair.target, allowed=pair.open, ports="all", reason=pair.reason
+            )
 
 
 def _resources(site: str) -> Iterator[ResourceRow]:

@@ -134,3 +134,11 @@ def test_draws_the_sites_diagrams(record, lab):
     assert {"Tiers of north-south", "Wiring of scalable unit pod-01-su-01"} <= set(shown)
     assert 'class="port north-south' in text
     assert "svg .port" in text
+
+
+def test_tells_who_may_reach_whom_and_why(text, lab):
+    rows = re.findall(r"<tr><td>(\w+)</td><td>(\w+)</td><td><span class=\"badge \w+\">(\w+)</span>", text)
+    zones = {zone.name for zone in lab.site.security.zones}
+    assert {(source, target) for source, target, _ in rows} == {(a, b) for a in zones for b in zones}
+    assert ("compute", "storage", "allow") in rows
+    assert "no rule allows storage to reach compute" in text
