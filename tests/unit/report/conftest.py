@@ -17,7 +17,8 @@ SRUN = "pod-01-su-01-rack-01-tray-01\npod-01-su-01-rack-01-tray-02\n"
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path, monkeypatch):
     """Nothing of the checkout's own runs is read or written; the declarations are."""
-    (tmp_path / "inventories").symlink_to(paths.ROOT / "inventories")
+    for folder in ("inventories", "playbooks", "templates"):
+        (tmp_path / folder).symlink_to(paths.ROOT / folder)
     monkeypatch.setattr(paths, "ROOT", tmp_path)
     return tmp_path
 
