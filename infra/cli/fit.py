@@ -84,13 +84,14 @@ def _show(plan: Plan, rows: list[tuple[str, Fit]]) -> None:
 
     first = rows[0][1]
     title = f"{plan.site.name}: what fits {first.cap_w / 1e6:,.0f} MW at PUE {first.pue:.2f}"
-    table = Table("power", "kW a rack", "pods", "accelerators", "MW IT a pod", "MW used", box=SIMPLE_HEAD,
-                  title=title, title_justify="left", pad_edge=False)  # fmt: skip
+    columns = ("power", "kW a rack", "pods", "+ units", "+ racks", "accelerators", "MW IT a pod", "MW used")
+    table = Table(*columns, box=SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
     for column in table.columns[1:]:
         column.justify = "right"
     for label, answer in rows:
         table.add_row(
-            label, f"{answer.rack_w / 1e3:,.1f}", f"{answer.pods:,}", f"{answer.accelerators:,}",
+            label, f"{answer.rack_w / 1e3:,.1f}", f"{answer.pods:,}", f"{answer.more_units:,}",
+            f"{answer.more_racks:,}", f"{answer.accelerators:,}",
             f"{answer.pod_it_w / 1e6:,.2f}", f"{answer.facility_w / 1e6:,.1f}",
         )  # fmt: skip
     Console(highlight=False, width=None if sys.stdout.isatty() else 140).print(table)

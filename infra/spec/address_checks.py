@@ -106,7 +106,7 @@ def _site_needs(site: Site, pool: str) -> int:
     """Addresses that the site's own block must hold."""
     if pool == "links":
         return 2 * rooms.SERVER_LINKS * rooms.of_site(site.servers)
-    return tiers.site_seats(site)[1] + 1
+    return tiers.site_seats(site)[1] + (1 if site.addresses.management_gateway == "first" else 2)
 
 
 def pod_needs(site: Site) -> dict[str, int]:
@@ -122,8 +122,10 @@ def pod_needs(site: Site) -> dict[str, int]:
     )  # fmt: skip
     management = max(tiers.management_room(form) for form in rack_forms)
     return {
-        # The network's, the gateway's and the broadcast address besides the hosts'.
-        "management": layout.scalable_units_per_pod * racks * management + tiers.switch_room(site) + 3,
+        # The network's, the gateway's and the broadcast address besides the hosts', which leave two free.
+        "management": layout.scalable_units_per_pod * racks * management
+        + tiers.switch_room(site)
+        + (3 if site.addresses.management_gateway == "first" else 4),
         "loopbacks": nodes + tiers.switch_room(site),
         "links": 2 * (nodes * nics + rooms.SERVER_LINKS * rooms.in_pod(site.servers)),
     }

@@ -14,9 +14,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
+from string import Formatter
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from infra.spec import units
@@ -178,10 +179,15 @@ class Switch(Part):
     height: Count
     power: units.Power
     port_name: str = Field(examples=["swp{}"])
-    """Interface name in its operating system; `{}` is the port's number."""
+    """Interface name in its operating system; `{}` is the port's number. With two of them, as in
+    `Ethernet{}/{}` and `et-{}/0/{}`, the first is the line card's; other braces are written twice."""
     first_port: Whole = 1
     port_step: Count = 1
     """By how much the number in the name grows from one port to the next."""
+    ports_per_card: Count | None = None
+    """Ports of a line card: where the name has two numbers."""
+    first_card: Whole = 1
+    """Number of the first line card."""
     lanes: Count = 1
     """Electrical lanes of a port."""
     system: Name | None = None
@@ -192,6 +198,42 @@ class Switch(Part):
     flow: units.SpecificFlow = 0.0
     """Coolant for each kilowatt of heat that liquid takes away."""
     sources: Sources
+
+    @field_validator("port_name")
+    @classmethod
+    def _pattern(cls, text: str) -> str:
+        try:
+            fields = [field for _, field, form, turn in Formatter().parse(text) if field is not None]
+            wrong = any(fields) or text.count("{}") != len(fields)
+        except ValueError:
+            fields, wrong = [], True
+        if wrong or not 1 <= len(fields) <= 2:
+            raise PydanticCustomError(
+                "port_name", "{message}|{hint}",
+                {"message": f"{text!r} is no pattern of port names",
+                 "hint": "write `{}` for the number, or twice for card and port: `Ethernet{}/{}`"},
+            )  # fmt: skip
+        return text
+
+    @model_validator(mode="after")
+    def _cards(self) -> Switch:
+        two = self.port_name.count("{}") == 2
+        if two != (self.ports_per_card is not None):
+            message = (
+                f"`{self.port_name}` gives several ports one name"
+                if two
+                else "its port names have no line card"
+            )
+            hint = "say `ports_per_card`" if two else "write `{}` twice, or leave `ports_per_card` out"
+            raise PydanticCustomError("cards", "{message}|{hint}", {"message": message, "hint": hint})
+        return self
+
+    def interface(self, port: int) -> tuple[str, int]:
+        """Name of a port by its index from 0, and the port's number in it."""
+        card, own = divmod(port, self.ports_per_card or self.ports)
+        number = self.first_port + own * self.port_step
+        words = (self.first_card + card, number) if self.ports_per_card else (number,)
+        return self.port_name.format(*words), number
 
 
 class System(Part):

@@ -125,6 +125,8 @@ class Fabric(Part):
     """`auto` is what its switches' operating system does: a subnet manager for InfiniBand, else BGP."""
     asn_base: Annotated[int, Field(ge=1, le=4294967294, examples=[4200000000])] = 4200000000
     """First private AS number (RFC 6996); each switch's is this plus its index."""
+    vlan: Annotated[int, Field(ge=1, le=4094, examples=[10])] = 10
+    """Of an out-of-band fabric: the VLAN that its ports are in and its uplinks carry (IEEE 802.1Q)."""
     partitions: tuple[KeyedPartition, ...] = ()
     """Of a fabric with a subnet manager; with any, all other adapters reach only the manager."""
     source: str = ""

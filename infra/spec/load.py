@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from pathlib import PurePath
 from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -92,6 +93,7 @@ def load_document(source: Document, known: Known | None = None, found: Sequence[
 
 def _checked(source: Document, known: Known, found: Sequence[Problem]) -> Site:
     problems = [*found, *source.problems]
+    broken = {f"`{PurePath(problem.file).stem}`" for problem in found}
     if source.value is None and not problems:
         raise Problems([source.problem((), "is empty", "a declaration begins with `name: SITE`")])
     site: Site | None
@@ -107,6 +109,8 @@ def _checked(source: Document, known: Known, found: Sequence[Problem]) -> Site:
             source.problem(mistake.loc, mistake.message, mistake.hint)
             for mistake in checks.mistakes(site)
             if not any(_touch(loc, bad) for loc in (mistake.loc, *mistake.depends) for bad in distrusted)
+            # An entry that does not load is not unknown.
+            and not (mistake.message.startswith("unknown ") and mistake.message.split()[-1] in broken)
         ]
     if problems:
         raise Problems(list(dict.fromkeys(problems)))

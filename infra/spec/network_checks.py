@@ -55,6 +55,13 @@ def _systems(loc: Loc, fabric: Fabric) -> Iterator[Mistake]:
         if wrong:
             message = f"{model.name} has a port `{wrong[0]}`, which {system.title} does not have"
             yield Mistake(here, message, f"its ports are named {system.port}")
+        split = tiers.port_names(model, getattr(tier, "breakout", None) or fabric.breakout)
+        if len(set(split)) < len(split):
+            twice = next(name for index, name in enumerate(split) if name in split[:index])
+            message = f"two ports of {model.name} would be named `{twice}`"
+            yield Mistake(
+                here, message, "its `port_name`, `port_step` and its system's `split` give each its own"
+            )
         if routing in ROUTED and model.ecmp is not None and tier.up > model.ecmp:
             message = f"{tier.up} uplinks are that many equal paths, {model.name} takes {model.ecmp}"
             yield Mistake((*loc, *path, "up"), message, f"at most {model.ecmp}")

@@ -206,6 +206,8 @@ class Addresses(Part):
     """Out-of-band network (BMCs and management ports speak IPv4)."""
     management_pod: Annotated[int, Field(ge=8, le=30, examples=[18])]
     """Prefix length of a pod's block; block 0 is the site's own."""
+    management_gateway: Literal["first", "last"] = "first"
+    """Which address of each management block is its gateway's."""
     loopbacks: IPv6 | IPv4
     loopback_pod: Annotated[int, Field(ge=8, le=120, examples=[48])]
     links: IPv6 | IPv4 | None = None

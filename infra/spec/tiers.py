@@ -74,15 +74,14 @@ class ResolvedTier:
 
 def port_names(model: Switch, breakout: int) -> list[str]:
     """Names of a switch's logical ports by index."""
-    numbers = [model.first_port + port * model.port_step for port in range(model.ports)]
-    names = [model.port_name.format(number) for number in numbers]
+    interfaces = [model.interface(port) for port in range(model.ports)]
     if breakout == 1:
-        return names
+        return [name for name, _ in interfaces]
     split = catalog.system(model.system).split if model.system else "{name}s{part}"
     lanes = max(model.port_step // breakout, 1)
     return [
         split.format(name=name, part=part, number=number + part * lanes)
-        for name, number in zip(names, numbers, strict=True)
+        for name, number in interfaces
         for part in range(breakout)
     ]
 

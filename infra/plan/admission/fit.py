@@ -24,6 +24,8 @@ class Fit:
         pods: that fit, from the first on.
         accelerators: in them.
         racks: compute racks in them.
+        more_units: scalable units by the rule that what is left over carries, fewer than a pod has.
+        more_racks: racks by the rule that what is then left carries, fewer than a scalable unit has.
         rack_w: watts of a rack of accelerators, the mean of those that fit.
         pod_it_w: IT watts of a pod, the mean of those that fit.
         facility_w: at the connection with these pods.
@@ -34,6 +36,8 @@ class Fit:
     pods: int
     accelerators: int
     racks: int
+    more_units: int
+    more_racks: int
     rack_w: float
     pod_it_w: float
     facility_w: float
@@ -98,6 +102,12 @@ def fit(
         more = math.floor((most - drawn) / rule)
         pods, drawn = pods + more, drawn + more * rule
     racks = pods * geometry.sus * geometry.racks
+    # With their even part of all that is not compute.
+    rest = max(most - drawn, 0.0)
+    units = min(math.floor(rest / (rule / geometry.sus)), geometry.sus - 1) if rule > 0 else 0
+    rest -= units * rule / geometry.sus
+    each_rack = rule / (geometry.sus * geometry.racks)
+    more_racks = min(math.floor(rest / each_rack), geometry.racks - 1) if rule > 0 else 0
     mean = drawn / pods if pods else declared[0]
     if unit_w is not None:
         each = unit_w / geometry.racks
@@ -109,6 +119,8 @@ def fit(
         pods=pods,
         accelerators=accelerators(geometry, pods),
         racks=racks,
+        more_units=units,
+        more_racks=more_racks,
         rack_w=each,
         pod_it_w=mean,
         facility_w=drawn * factor,

@@ -121,6 +121,7 @@ def _of_tier(
                 system=tier.model.system, model=tier.model.name, fabric=tier.fabric, kind=tier.kind,
                 tier=tier.name, level=tier.level, routing=routing, ports=_port_shapes(names, signature, tier),
                 family="ip" if four else "ipv6", breakout=tier.breakout,
+                vlan=fabric.vlan if tier.kind == "out-of-band" else None,
             )  # fmt: skip
         loopback = addresses.get((name, "loopback"), "")
         number = switch_number(loopback.split("/")[0]) if loopback else 0
@@ -246,7 +247,9 @@ def _own_addresses(plan: Plan) -> dict[tuple[str, str], str]:
 
 
 def _gateways(plan: Plan) -> dict[str | None, str]:
-    """Next hop of each pod's management network, and of the site's own: the first address of its block."""
+    """Next hop of each pod's management network, and of the site's own, in its block."""
     pool = addressing.pools(plan.geometry)["management"]
     names: list[str | None] = [None, *plan.geometry.pod_names]
-    return {name: pool.text(block, 1) for block, name in enumerate(names)}
+    last = plan.site.addresses.management_gateway == "last"
+    offset = (1 << pool.shift) - 2 if last else 1
+    return {name: pool.text(block, offset) for block, name in enumerate(names)}

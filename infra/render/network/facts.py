@@ -63,6 +63,7 @@ class Shape:
         ports: all logical ports, in order.
         family: `ip` or `ipv6` of its loopback, as FRR says it.
         breakout: logical ports in a physical one.
+        vlan: of an out-of-band switch, or None.
     """
 
     system: str
@@ -75,6 +76,7 @@ class Shape:
     ports: tuple[PortShape, ...]
     family: str
     breakout: int
+    vlan: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,10 +210,6 @@ class SwitchFacts:
     vlan: int | None
 
 
-MANAGEMENT_VLAN = 10
-"""VLAN of the out-of-band network's ports; the uplinks carry it too."""
-
-
 def build(shape: Shape, values: Sequence[str], common: Common) -> SwitchFacts:
     """Facts of one switch.
 
@@ -256,7 +254,7 @@ def build(shape: Shape, values: Sequence[str], common: Common) -> SwitchFacts:
         roce=roce_of(max((port.gbit for port in shape.ports), default=0))
         if shape.routing in {"bgp", "static"}
         else None,
-        vlan=MANAGEMENT_VLAN if shape.kind == "out-of-band" else None,
+        vlan=shape.vlan,
     )
 
 
@@ -299,7 +297,7 @@ def _ports(shape: Shape, values: Sequence[str], model: catalog.Switch, mtu: int)
             address=mine[3] if addressed else None,
             gateway=mine[4] if addressed else None,
             host=mine[5] if addressed and port.first else None,
-            vlan=MANAGEMENT_VLAN if shape.kind == "out-of-band" else None,
+            vlan=shape.vlan,
         )
 
 

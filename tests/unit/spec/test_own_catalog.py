@@ -11,7 +11,7 @@ from infra import paths
 from infra.errors import Problems
 from infra.plan import plan, summary
 from infra.spec import catalog, load, load_text, sources
-from infra.spec.tiers import resolve_all
+from infra.spec.tiers import port_names, resolve_all
 
 pytestmark = pytest.mark.unit
 
@@ -123,3 +123,54 @@ def test_a_revision_has_its_own_catalog(history):
 def test_entries_that_did_not_change_keep_their_names(history):
     site = sources.at("HEAD", "ours")
     assert site.fabrics.east_west.tiers[0].switch == "q3400"
+
+
+def named(tmp_path, pattern, *, breakout=1, extra=""):
+    """A site whose leaves have ports of a pattern."""
+    entry = ours(SWITCH, "named", "q3400").replace('port_name: "swp{}"', f'port_name: "{pattern}"{extra}')
+    entry = entry.replace("system: infiniband\n", "")
+    text = SMALL.replace("switch: q3400", "switch: named")
+    text = text.replace("    rails: 4\n", f"    rails: 4\n    routing: none\n    breakout: {breakout}\n", 1)
+    return load(declare(tmp_path, text=text, switches__named=entry))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "extra", "first", "last"),
+    [
+        ("swp{}", "", "swp1", "swp144"),
+        ("Ethernet{}/1", "", "Ethernet1/1", "Ethernet144/1"),
+        ("Ethernet{}/{}", "\nports_per_card: 36", "Ethernet1/1", "Ethernet4/36"),
+        ("et-{}/0/{}", "\nports_per_card: 36\nfirst_card: 0\nfirst_port: 0", "et-0/0/0", "et-3/0/35"),
+        ("1/1/c{}", "", "1/1/c1", "1/1/c144"),
+    ],
+)
+def test_ports_are_named_as_vendors_do(tmp_path, pattern, extra, first, last):
+    names = port_names(resolve_all(named(tmp_path, pattern, extra=extra))["east-west"][0].model, 1)
+    assert (names[0], names[-1]) == (first, last)
+    assert len(set(names)) == 144
+
+
+@pytest.mark.parametrize("pattern", ["port", "eth{", "Ethernet{}/{}/{}", "Ethernet{name}", "e{0}", "e{:>4}"])
+def test_patterns_that_name_no_ports_are_refused(tmp_path, pattern):
+    with pytest.raises(Problems, match=r"named\.yaml:\d+: \$\.port_name: .* is no pattern of port names"):
+        named(tmp_path, pattern)
+
+
+def test_a_pattern_with_cards_says_how_many_ports_each_has(tmp_path):
+    with pytest.raises(
+        Problems, match=r"`Ethernet\{\}/\{\}` gives several ports one name, say `ports_per_card`"
+    ) as told:
+        named(tmp_path, "Ethernet{}/{}")
+    assert len(told.value.problems) == 1, "a model that does not load is not unknown besides"
+    with pytest.raises(Problems, match="its port names have no line card"):
+        named(tmp_path, "swp{}", extra="\nports_per_card: 36")
+
+
+def test_parts_of_split_ports_have_names_of_their_own(tmp_path):
+    entry = ours(SWITCH, "split", "q3400").replace('port_name: "swp{}"', 'port_name: "Ethernet{}"')
+    entry = entry.replace("system: infiniband", "system: sonic")
+    text = SMALL.replace("switch: q3400", "switch: split").replace(
+        "    rails: 4\n", "    rails: 4\n    breakout: 2\n", 1
+    )
+    with pytest.raises(Problems, match="two ports of split would be named `Ethernet2`"):
+        load(declare(tmp_path, text=text, switches__split=entry))
