@@ -98,6 +98,9 @@ CHECKERS: tuple[Requirement, ...] = (
     Requirement(
         "ibnetdiscover", _program("ibnetdiscover"), "proofs of InfiniBand fabrics", "infiniband-diags"
     ),
+    Requirement("munged", _program("munged"), "tests of the health check under Slurm", "munge"),
+    Requirement("slurmctld", _program("slurmctld"), "tests of the health check under Slurm", "slurmctld"),
+    Requirement("slurmd", _program("slurmd"), "tests of the health check under Slurm", "slurmd"),
     Requirement("scontrol", _program("scontrol"), "tests of the rendered slurm.conf", "slurm-client"),
 )
 """Programs that read the rendered configuration in the tests; their services never run here."""

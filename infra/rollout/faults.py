@@ -42,7 +42,7 @@ def inject(name: str, words: Sequence[str], sites: Sequence[str]) -> faults.Faul
     if machine.stand_in is None:
         raise UserError(f"{name} is no stand-in: faults are put into stand-ins alone", where=found.site)
     fault = faults.parse(list(words), machine.accelerators)
-    _run(found, machine, faults.script(fault, pci_address(fault.index or 0)))
+    _run(found, machine, faults.script(fault, [*map(pci_address, range(machine.accelerators))]))
     return fault
 
 

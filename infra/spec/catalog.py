@@ -64,7 +64,9 @@ class Accelerator(Part):
     model: str = Field(examples=["NVIDIA GB300"])
     """The name that it tells; Slurm's type of it is made from this."""
     interface: Annotated[str, Field(pattern=r"^(nvml|rocm)$", examples=["nvml"])]
-    """How software reads it; stand-ins emulate `nvml` and nothing of `rocm`."""
+    """How software reads it: an entry of `catalog/interfaces`. Stand-ins emulate `nvml` alone."""
+    driver: Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)*$", examples=["580.126"])] | None = None
+    """Least version of its driver that a node may take jobs with."""
     memory: units.Data
     power: units.Power
     """The limit that it is shipped with."""
@@ -79,6 +81,16 @@ class Accelerator(Part):
     """From which it slows itself down."""
     clock_mhz: Count = 1920
     memory_clock_mhz: Count = 3996
+
+
+class Interface(Part):
+    """How software reads accelerators, and what of that means that one may take no jobs."""
+
+    name: Name
+    title: str
+    xids: dict[Annotated[int, Field(ge=1, le=999)], str] = Field(default_factory=dict)
+    """Errors that the driver tells by number (NVIDIA's XIDs) and that only a reset or a repair ends."""
+    sources: Sources
 
 
 class Node(Part):
@@ -301,6 +313,7 @@ KINDS: dict[str, type[Part]] = {
     "cables": Cable,
     "optics": Optic,
     "coolers": Cooler,
+    "interfaces": Interface,
 }
 
 OWN: dict[str, type[Part]] = {kind: KINDS[kind] for kind in ("platforms", "switches", "coolers")}
@@ -392,6 +405,13 @@ def cooler(name: str) -> Cooler:
     """A CDU by name."""
     entry = _entry("coolers", name)
     assert isinstance(entry, Cooler)
+    return entry
+
+
+def interface(name: str) -> Interface:
+    """An accelerator's interface by name."""
+    entry = _entry("interfaces", name)
+    assert isinstance(entry, Interface)
     return entry
 
 

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from infra.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PATH = "/run/gigasite/accelerator-faults"
 """On the stand-in: gone with a restart, as most of these are on hardware."""
 CLEAR = "clear"
+RESET = "gpu_health: reset of PCI:"
+"""How playbooks/files/gpu_health tells the kernel's log of a reset, before the PCI address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,25 +105,27 @@ def parse(words: list[str], count: int) -> Fault:
     return Fault(index, name, int(value))
 
 
-def script(fault: Fault, pci: str = "") -> str:
+def script(fault: Fault, addresses: Sequence[str]) -> str:
     """Shell commands that make a fault happen on the stand-in, as root.
 
     An XID is told to the kernel's log too, in the driver's words: that is where health checks look for it.
+    What is cleared counts as reset: the log says so in the words of `gpu_health`, which waits for them.
 
     Args:
         fault: what shall happen.
-        pci: the accelerator's PCI address, for the kernel's log.
+        addresses: PCI addresses of the machine's accelerators, for the kernel's log.
     """
     path = shlex.quote(PATH)
     prepare = f"mkdir -p -m 0755 {shlex.quote(PATH.rpartition('/')[0])} && touch {path} && chmod 0644 {path}"
-    if fault.index is None:
-        return f"{prepare} && : >{path}"
+    chosen = addresses if fault.index is None else addresses[fault.index : fault.index + 1]
     if fault.kind is None:
-        return f"{prepare} && sed -i '/^gpu {fault.index} /d' {path}"
+        gone = f": >{path}" if fault.index is None else f"sed -i '/^gpu {fault.index} /d' {path}"
+        said = "".join(f" && echo '<5>{RESET}{pci}' >/dev/kmsg" for pci in chosen)
+        return f"{prepare} && {gone}{said}"
     # One write of a whole line: the library may read at any time.
     said = f"{prepare} && echo 'gpu {fault.index} {KINDS[fault.kind].key} {fault.value}' >>{path}"
     if fault.kind == "xid":
-        said += f" && echo '<3>NVRM: Xid (PCI:{pci}): {fault.value}, stand-in' >/dev/kmsg"
+        said += f" && echo '<3>NVRM: Xid (PCI:{chosen[0]}): {fault.value}, stand-in' >/dev/kmsg"
     return said
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from stand_in import MACHINE, READER, TRAY, Tray
 
 from infra.errors import UserError
 from infra.lab.accelerator import build, faults
@@ -32,12 +33,6 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed"),
 ]
 
-READER = Path(__file__).with_name("nvml_reader.py")
-MACHINE = "12345678-1234-5678-1234-567812345678"
-TRAY = Accelerators(
-    count=4, model="NVIDIA GB300", memory_mib=288 * 1024, power_w=1400, slowdown_c=90, clock_mhz=1920,
-    memory_clock_mhz=3996, links=18, link_mbps=50000, link_version=5, domain="lab rack-01", sockets=2,
-)  # fmt: skip
 SLURM_NAMES = {
     # What Debian 13's gpu_nvml.so (slurm-wlm-nvml-plugin 24.11.5-2) leaves undefined: `nm -D`.
     "nvmlDeviceGetApplicationsClock",
@@ -69,70 +64,6 @@ SLURM_NAMES = {
     "nvmlSystemGetDriverVersion",
     "nvmlSystemGetNVMLVersion",
 }
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    """Folder with the library and the command, compiled without a warning."""
-    folder = tmp_path_factory.mktemp("built")
-    build.build_library(folder, ["-Werror"])
-    build.build_command(folder, ["-Werror"])
-    return folder
-
-
-class Tray:
-    """A stand-in's files below a folder, and the programs that read them."""
-
-    def __init__(self, root, built):
-        self.root, self.built = root, built
-        self.faults = root / faults.PATH.lstrip("/")
-        for path in (root / PATH.lstrip("/"), self.faults):
-            path.parent.mkdir(parents=True, exist_ok=True)
-
-    @property
-    def env(self):
-        return {
-            **os.environ, "LD_LIBRARY_PATH": str(self.built), "GIGASITE_ACCELERATOR_ROOT": str(self.root),
-        }  # fmt: skip
-
-    def has(self, accelerators, vcpus=1):
-        (self.root / PATH.lstrip("/")).write_text(inventory_text(accelerators, MACHINE, vcpus))
-
-    def fault(self, words):
-        """Run the very commands that a machine is given, with its files below our folder."""
-        text = faults.script(faults.parse(words.split(), 4), "00000000:08:00.0")
-        for path in ("/run/gigasite", "/dev/kmsg"):
-            text = text.replace(path, f"{self.root}{path}")
-        (self.root / "dev").mkdir(exist_ok=True)
-        subprocess.run(["sh", "-ec", text], check=True)
-
-    def read(self, *words, **options):
-        done = subprocess.run(
-            [sys.executable, READER, *(words or ["facts"])], env=self.env, capture_output=True, text=True,
-            check=True, **options,
-        )  # fmt: skip
-        return json.loads(done.stdout)
-
-    def gpus(self):
-        return self.read()["gpus"]
-
-    def smi(self, *words, code=0):
-        done = subprocess.run(
-            [self.built / "nvidia-smi", *words], env=self.env, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout
-
-    def query(self, fields, code=0):
-        text = self.smi(f"--query-gpu={fields}", "--format=csv,noheader,nounits", code=code)
-        return [line.split(", ") for line in text.splitlines()]
-
-
-@pytest.fixture
-def tray(tmp_path, built):
-    made = Tray(tmp_path, built)
-    made.has(TRAY)
-    return made
 
 
 def test_the_library_has_every_name_that_slurm_needs_and_no_private_one(built):
@@ -273,7 +204,6 @@ def test_faults_add_up_and_clear_clears_all(tray):
 
 def test_xids_come_as_events_in_their_order_and_in_the_kernels_log(tray):
     tray.fault("gpu 0 xid 31")  # before anybody listens: not an event
-    (tray.root / "dev" / "kmsg").write_text("")
     with subprocess.Popen(
         [sys.executable, READER, "events", "1500"], env=tray.env, stdout=subprocess.PIPE, text=True
     ) as listener:
@@ -282,7 +212,12 @@ def test_xids_come_as_events_in_their_order_and_in_the_kernels_log(tray):
         tray.fault("gpu 1 xid 79")
         found = json.loads(listener.stdout.read())
     assert found == {"events": [[8, 48], [8, 79]], "ended": "error 10"}
-    assert (tray.root / "dev" / "kmsg").read_text() == "<3>NVRM: Xid (PCI:00000000:08:00.0): 79, stand-in\n"
+    told = [line.partition(";")[2] for line in (tray.root / "dev" / "kmsg").read_text().splitlines()]
+    assert told == [
+        "NVRM: Xid (PCI:00000000:08:00.0): 31, stand-in",
+        "NVRM: Xid (PCI:00000000:10:00.0): 48, stand-in",
+        "NVRM: Xid (PCI:00000000:10:00.0): 79, stand-in",
+    ]
 
 
 def test_a_program_that_runs_sees_a_fault_at_once(tray):

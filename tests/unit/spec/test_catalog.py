@@ -45,13 +45,16 @@ def test_every_number_has_a_source(path):
     assert all(len(text) >= 4 for text in sources.values())
 
 
-@pytest.mark.parametrize("kind", ["platforms", "switches", "systems", "cables", "optics", "coolers"])
+@pytest.mark.parametrize(
+    "kind", ["platforms", "switches", "systems", "cables", "optics", "coolers", "interfaces"]
+)
 def test_names_are_file_names(kind):
     reader = {
         "platforms": catalog.platform,
         "switches": catalog.switch,
         "systems": catalog.system,
         "coolers": catalog.cooler,
+        "interfaces": catalog.interface,
     }.get(kind)
     for name in catalog.names(kind):
         entry = reader(name) if reader else getattr(catalog, kind)()[name]
