@@ -7,6 +7,8 @@ import hashlib
 import re
 from typing import TYPE_CHECKING
 
+from infra.state_files import read_text
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -37,13 +39,15 @@ def explain(said: str, known_hosts: Path, name: str) -> str | None:
 
 def _fingerprints(known_hosts: Path) -> dict[str, str]:
     """Machine by fingerprint (SHA256, as ssh prints it)."""
-    if not known_hosts.exists():
-        return {}
     found = {}
-    for line in known_hosts.read_text().splitlines():
+    text = read_text(known_hosts, "remove it: the next `up` writes the keys of the stand-ins anew") or ""
+    for line in text.splitlines():
         fields = line.split()
         if len(fields) < 3 or fields[0].startswith(("#", "@")):
             continue
-        digest = hashlib.sha256(base64.b64decode(fields[2])).digest()
+        try:
+            digest = hashlib.sha256(base64.b64decode(fields[2], validate=True)).digest()
+        except ValueError:  # a line of somebody else's making
+            continue
         found[f"SHA256:{base64.b64encode(digest).decode().rstrip('=')}"] = fields[0].split(",")[0]
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import shlex
 import signal
@@ -10,6 +11,7 @@ import sys
 import threading
 import traceback
 from datetime import UTC, datetime
+from pathlib import PurePath
 from typing import TYPE_CHECKING, NoReturn
 
 from infra.errors import Problems, UserError
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 USER, BUG, INTERRUPTED = 1, 3, 130
 
 # What the system refuses because of the user's machine, not because of a mistake in this program.
+_PATHS = ("self", "draft", "fresh", "target", "file", "path", "folder")
+"""What paths are called here, `self` within pathlib."""
 _HINTS = {
     errno.ENOSPC: "the disk is full: free some space, then run the same command again",
     errno.EDQUOT: "the disk quota is used up: free some space, then run the same command again",
@@ -71,10 +75,33 @@ def report(error: Exception) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return USER
     if isinstance(error, OSError) and error.errno in _HINTS:
-        place = f"{error.filename}: " if error.filename else ""
-        _print(f"{place}{error.strerror}, {_HINTS[error.errno]}", prefix="error: ")
+        named = error.filename or written_file(error)
+        _print(f"{f'{named}: ' if named else ''}{error.strerror}, {_HINTS[error.errno]}", prefix="error: ")
+        return USER
+    if type(error).__module__ == "sqlite3" and "disk is full" in str(error):
+        named = written_file(error)
+        _print(f"{f'{named}: ' if named else ''}{error}, {_HINTS[errno.ENOSPC]}", prefix="error: ")
         return USER
     return _bug(error)
+
+
+def written_file(error: Exception) -> str | None:
+    """The file that was being written when an error came up that does not name it.
+
+    Opening a file names it, writing to one does not, however many places write: so the innermost frame that
+    holds an open file, or one of the usual names of its path, tells.
+    """
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    for frame in reversed(frames):
+        values = frame.f_locals
+        for value in values.values():
+            name = getattr(value, "name", None)
+            if isinstance(value, io.IOBase) and isinstance(name, str):
+                return name
+        for name in _PATHS:
+            if isinstance(values.get(name), PurePath):
+                return str(values[name])
+    return None
 
 
 def _is_engine_error(error: Exception) -> bool:

@@ -16,6 +16,7 @@ from infra.engine.resource import integrity
 from infra.errors import UserError
 from infra.stacks import operations, workspace
 from infra.stacks.user_files import user_file
+from infra.state_files import read_text
 
 if TYPE_CHECKING:
     from infra.engine.backend.backend import StackSummary
@@ -46,7 +47,7 @@ def selected(name: str | None) -> str:
 
 def selection() -> str:
     """What `stack select` chose; empty if nothing."""
-    return _selection().read_text().strip() if _selection().exists() else ""
+    return (read_text(_selection(), "choose again with `gigasite stack select`") or "").strip()
 
 
 def _selection() -> Path:

@@ -14,8 +14,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from infra.lab.files import locked, private_folder, write_private
+from infra.state_files import damaged, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -156,7 +158,18 @@ def _ensure_machine(identity: Identity, name: str) -> None:
 
 def _credentials(state: Path) -> dict[str, dict[str, str]]:
     path = state / "credentials.yaml"
-    return (YAML(typ="safe").load(path) or {}) if path.exists() else {}
+    hint = "remove it: stand-ins then get new passwords at the next `up`"
+    text = read_text(path, hint)
+    try:
+        found = YAML(typ="safe").load(text or "") or {}
+    except YAMLError as error:  # its text would quote the line, which can hold a password
+        raise damaged(path, "it is no YAML", hint) from error
+    whole = isinstance(found, dict) and all(
+        isinstance(entry, dict) and {"username", "password"} <= set(entry) for entry in found.values()
+    )
+    if not whole:
+        raise damaged(path, "it is no list of credentials", hint)
+    return found
 
 
 def _write_credentials(state: Path, entries: dict[str, dict[str, str]]) -> None:

@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 from infra.errors import UserError
 from infra.report import checks
 from infra.report.checks import ProvedOn
+from infra.state_files import damaged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -75,7 +76,10 @@ def rows_of(site: str) -> tuple[Row, ...]:
         raise UserError("the site was never verified", where=site, hint=f"run `gigasite verify {site}`")
     file = checks.path(site)
     when = datetime.fromtimestamp(file.stat().st_mtime, UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return judge(load(), json.loads(file.read_text(encoding="utf-8"))["checks"], when)
+    found = json.loads(file.read_text(encoding="utf-8"))["checks"]
+    if any(not isinstance(entry.get("id"), str) for entry in found):
+        raise damaged(file, "a check has no id", f"run `gigasite verify {site}` again")
+    return judge(load(), found, when)
 
 
 def judge(asked: Iterable[Asked], outcomes: Sequence[Mapping[str, Any]], when: str) -> tuple[Row, ...]:

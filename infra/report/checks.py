@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from infra import paths
-from infra.errors import UserError
+from infra.state_files import damaged, read_object
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,15 +84,14 @@ def load(site: str) -> Checks | None:
         UserError: the file is damaged.
     """
     file = path(site)
-    try:
-        data: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        return Checks(tuple(_check(entry) for entry in data["checks"]))
-    except FileNotFoundError:
+    hint = f"run `gigasite verify {site}` again"
+    data = read_object(file, hint)
+    if data is None:
         return None
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"this is no list of checks: {error}", where=str(file), hint=f"run `gigasite verify {site}` again"
-        ) from error
+    try:
+        return Checks(tuple(_check(entry) for entry in data["checks"]))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise damaged(file, f"this is no list of checks ({error})", hint) from error
 
 
 def _check(entry: dict[str, Any]) -> Check:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,8 @@ from infra.render.matrix import Matrix
 from infra.report import fidelity
 from infra.report.checks import Check, ProvedOn
 from infra.report.record import Outcome, RunRecord
-from infra.rollout.outputs import machine_outputs
+from infra.rollout.outputs import checkpoints, machine_outputs, resources
+from infra.state_files import damaged, parse_object, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -225,14 +225,10 @@ def _matrix(plan: Plan) -> Iterator[MatrixRow]:
 
 
 def _resources(site: str) -> Iterator[ResourceRow]:
-    folder = paths.ROOT / ".gigasite" / ".pulumi" / "stacks" / "gigasite"
-    for file in sorted(folder.glob("*.json")):
-        if file.stem != site and not file.stem.startswith(f"{site}."):
-            continue
-        latest = json.loads(file.read_text(encoding="utf-8")).get("checkpoint", {}).get("latest") or {}
+    for file in checkpoints(site):
         counts: dict[str, int] = {}
-        for resource in latest.get("resources") or ():
-            kind = str(resource["type"])
+        for resource in resources(file):
+            kind = str(resource.get("type"))
             counts[kind] = counts.get(kind, 0) + 1
         for kind, count in counts.items():
             yield ResourceRow(stack=file.stem, type=kind, count=count)
@@ -254,15 +250,17 @@ def _check_rows(checks: Sequence[Check]) -> tuple[CheckRow, ...]:
 
 def _earlier(record: RunRecord) -> Iterator[EarlierRun]:
     file = paths.out(record.site) / "history.jsonl"
-    if not file.exists():
-        return
-    for line in reversed(file.read_text(encoding="utf-8").splitlines()[-KEPT_HISTORY:]):
-        entry = json.loads(line)
-        run = EarlierRun(
-            started=entry["started"],
-            seconds=entry["seconds"],
-            outcome=entry["outcome"],
-            engine=entry["engine"],
-        )
+    hint = "remove it: the report then compares with no earlier run"
+    for line in reversed((read_text(file, hint) or "").splitlines()[-KEPT_HISTORY:]):
+        entry = parse_object(line, file, hint)
+        try:
+            run = EarlierRun(
+                started=entry["started"],
+                seconds=entry["seconds"],
+                outcome=entry["outcome"],
+                engine=entry["engine"],
+            )
+        except (KeyError, ValueError) as error:
+            raise damaged(file, "a line is no run", hint) from error
         if run.started != record.started:
             yield run

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from infra import paths
 from infra.errors import UserError
+from infra.state_files import read_text
 
 
 class Outcome(StrEnum):
@@ -111,8 +112,8 @@ class RunRecord(_Record):
 
     @property
     def seconds(self) -> float:
-        """Time of all steps together."""
-        return sum(step.seconds for step in self.steps)
+        """Time of this run's steps together; those of an earlier run, which it goes on from, do not count."""
+        return sum(step.seconds for step in self.steps if step.started >= self.started)
 
     @property
     def outcome(self) -> Outcome:
@@ -142,15 +143,15 @@ def load(site: str) -> RunRecord | None:
         UserError: the file is there but is not a record of this version.
     """
     file = path(site)
-    try:
-        return RunRecord.model_validate_json(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    hint = f"run `gigasite up {site}` again, which writes a new one"
+    text = read_text(file, hint)
+    if text is None:
         return None
+    try:
+        return RunRecord.model_validate_json(text)
     except ValidationError as error:
         raise UserError(
-            "this is not a run record of this version of gigasite",
-            where=str(file),
-            hint=f"run `gigasite up {site}` again, which writes a new one",
+            "this is not a run record of this version of gigasite", where=str(file), hint=hint
         ) from error
 
 

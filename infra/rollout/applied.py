@@ -8,6 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 from infra import paths
+from infra.state_files import read_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,11 +21,7 @@ def _file(fleet: str) -> Path:
 
 def given(fleet: str) -> dict[str, str]:
     """Machine → playbook and hash of what it was given last by a rollout that went well on it."""
-    try:
-        found: dict[str, str] = json.loads(_file(fleet).read_text())
-    except (FileNotFoundError, ValueError):
-        return {}
-    return found
+    return read_words(_file(fleet), "remove it: every machine is then asked what it has")
 
 
 def note(fleet: str, hosts: Iterable[str], what: str) -> None:

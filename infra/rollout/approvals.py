@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import getpass
-import json
 import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from infra import paths
+from infra.state_files import damaged, read_text
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+AGAIN = "remove it, and approve again"
 
 
 class Approval(BaseModel):
@@ -57,9 +60,11 @@ def approve(site: str, rollout: str, what: str, note: str = "") -> Approval:
 def given(site: str, rollout: str) -> list[Approval]:
     """All approvals of a rollout."""
     path = folder(site, rollout) / "approvals.jsonl"
-    if not path.exists():
-        return []
-    return [Approval(**json.loads(line)) for line in path.read_text().splitlines() if line.strip()]
+    text = read_text(path, AGAIN) or ""
+    try:
+        return [Approval.model_validate_json(line) for line in text.splitlines() if line.strip()]
+    except ValidationError as error:
+        raise damaged(path, "a line is no approval", AGAIN) from error
 
 
 def find(site: str, rollout: str, wave: int) -> Approval | None:

@@ -8,6 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 from infra import paths
+from infra.state_files import read_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,12 +20,13 @@ def _file(site: str) -> Path:
 
 
 def cordoned(site: str) -> dict[str, str]:
-    """Reason by name of each machine that is out of service."""
-    try:
-        found: dict[str, str] = json.loads(_file(site).read_text())
-    except (FileNotFoundError, ValueError):
-        return {}
-    return found
+    """Reason by name of each machine that is out of service.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    # Read as none, it would give machines back that were taken out for a reason.
+    return read_words(_file(site), "write who is out again, or remove it if nobody is")
 
 
 def cordoned_names(site: str) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from infra.errors import UserError
+from infra.state_files import damaged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -85,9 +86,12 @@ class Ledger:
 
     def __init__(self, path: Path, epoch: int = 0) -> None:
         self.path, self.epoch = path, epoch
-        self._base = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
-        self._base.execute("pragma journal_mode = wal")
-        self._base.execute("pragma synchronous = full")
+        try:
+            self._base = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
+            self._base.execute("pragma journal_mode = wal")
+            self._base.execute("pragma synchronous = full")
+        except sqlite3.DatabaseError as error:
+            raise damaged(path, str(error), "remove the rollout's folder, and begin it again") from error
 
     def close(self) -> None:
         """Close the database."""

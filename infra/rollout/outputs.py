@@ -5,15 +5,40 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from infra import paths
 from infra.errors import UserError
-from infra.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-STACKS = ROOT / ".gigasite" / ".pulumi" / "stacks" / "gigasite"
-"""The project's checkpoints in Pulumi's file backend; both engines write this layout."""
+
+def checkpoints(site: str) -> Iterator[Path]:
+    """The site's checkpoints in Pulumi's file backend, by name; both engines write this layout."""
+    folder = paths.ROOT / ".gigasite" / ".pulumi" / "stacks" / "gigasite"
+    for path in sorted(folder.glob("*.json")):
+        if path.stem == site or path.stem.startswith(f"{site}."):
+            yield path
+
+
+def resources(path: Path) -> Iterator[Mapping[str, Any]]:
+    """Resources of a checkpoint, as it has them.
+
+    Raises:
+        UserError: it is no checkpoint.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise _unreadable(path, str(error)) from error
+    latest = _mapping(_mapping(document, path).get("checkpoint"), path).get("latest")
+    found = _mapping(latest, path).get("resources")
+    if found is None:
+        return
+    if not isinstance(found, list):
+        raise _unreadable(path, "its resources are no list")
+    for resource in found:
+        yield _mapping(resource, path)
 
 
 def machine_outputs(site: str) -> Mapping[str, Mapping[str, Any]]:
@@ -26,33 +51,11 @@ def machine_outputs(site: str) -> Mapping[str, Mapping[str, Any]]:
         UserError: a stack's state cannot be read.
     """
     found: dict[str, dict[str, Any]] = {}
-    for path in sorted(STACKS.glob("*.json")):
-        if path.stem != site and not path.stem.startswith(f"{site}."):
-            continue
-        for outputs in _resources(path):
-            for name, values in _machines(outputs):
+    for path in checkpoints(site):
+        for resource in resources(path):
+            for name, values in _machines(_mapping(resource.get("outputs"), path)):
                 found.setdefault(name, {}).update(values)
     return found
-
-
-def _resources(path: Path) -> Iterator[Mapping[str, Any]]:
-    """Outputs of each resource of a checkpoint.
-
-    Raises:
-        UserError: it is no checkpoint.
-    """
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise _unreadable(path, str(error)) from error
-    latest = _mapping(_mapping(document, path).get("checkpoint"), path).get("latest")
-    resources = _mapping(latest, path).get("resources")
-    if resources is None:
-        return
-    if not isinstance(resources, list):
-        raise _unreadable(path, "its resources are no list")
-    for resource in resources:
-        yield _mapping(_mapping(resource, path).get("outputs"), path)
 
 
 def _mapping(value: Any, path: Path) -> Mapping[str, Any]:

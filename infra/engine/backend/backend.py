@@ -17,13 +17,18 @@ import re
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
 from infra.engine.backend import files, journal, locks
-from infra.engine.backend.checkpoint import Checkpoint, empty_manifest, encode_checkpoint, parse_checkpoint
+from infra.engine.backend.checkpoint import (
+    Checkpoint,
+    empty_manifest,
+    encode_checkpoint,
+    parse_checkpoint,
+    updated_at,
+)
 from infra.engine.backend.stack_files import StackFiles, UpdateInfo
 from infra.engine.errors import EngineError
 from infra.engine.resource import integrity
@@ -33,6 +38,7 @@ from infra.engine.resource.urn import STACK_TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import datetime
 
     from infra.engine.backend.locks import Lock
 
@@ -100,11 +106,7 @@ class FileBackend:
 
     def _summary(self, ref: StackRef) -> StackSummary:
         checkpoint = self.read(ref)
-        updated = None
-        if when := checkpoint.deployment.get("manifest", {}).get("time"):
-            updated = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", when))
-            # Go's zero time means that nothing was ever done to it.
-            updated = updated if updated.year > 1 else None
+        updated = updated_at((checkpoint.deployment.get("manifest") or {}).get("time") or "")
         return StackSummary(ref, updated, len(checkpoint.resources), bool(self.locks(ref)))
 
     def exists(self, ref: StackRef) -> bool:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 import zlib
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -106,7 +108,13 @@ def parse_checkpoint(content: bytes, path: Path, rescue: Callable[[], str] = str
         version, checkpoint = int(whole["version"]), whole.get("checkpoint") or {}
         deployment = checkpoint.get("latest") or {}
         features = tuple(whole.get("features") or ())
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        manifest = deployment.get("manifest") or {}
+        said = {name: _text(manifest.get(name) or "") for name in ("time", "version", "magic")}
+        updated_at(said["time"])
+        for resource in _list(deployment.get("resources")):
+            _text(resource["urn"])
+            _text(resource["type"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise EngineError(f"the checkpoint {path} is damaged ({error})", hint=rescue()) from error
     if version not in VERSIONS:
         age = "newer" if version > VERSIONS[-1] else "older"
@@ -119,14 +127,41 @@ def parse_checkpoint(content: bytes, path: Path, rescue: Callable[[], str] = str
             f"the checkpoint {path} needs {', '.join(unknown)}, which this engine lacks",
             hint="use the Pulumi CLI (`--engine pulumi`)",
         )
-    manifest = deployment.get("manifest") or {}
-    if manifest.get("version"):
-        magic = hashlib.sha256(manifest["version"].encode()).hexdigest()
-        if manifest.get("magic") != magic:
+    if said["version"]:
+        magic = hashlib.sha256(said["version"].encode()).hexdigest()
+        if said["magic"] != magic:
             raise EngineError(f"the checkpoint {path} is damaged (its magic number is wrong)", hint=rescue())
-    if problems := integrity.deployment_problems(deployment):
+    try:
+        problems = integrity.deployment_problems(deployment)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:  # a shape deep within
+        raise EngineError(f"the checkpoint {path} is damaged ({error})", hint=rescue()) from error
+    if problems:
         raise integrity.IntegrityError(problems, f"the checkpoint {path}")
     return Checkpoint(content, deployment, version, features)
+
+
+def _list(value: Any) -> list[Any]:
+    if value is not None and not isinstance(value, list):
+        raise TypeError(f"a list was expected, not {value!r:.40}")
+    return value or []
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"a text was expected, not {value!r:.40}")
+    return value
+
+
+def updated_at(text: str) -> datetime | None:
+    """When a manifest says that something was done last; None for Go's zero time, which means never.
+
+    Raises:
+        ValueError: it is no time.
+    """
+    if not text:
+        return None
+    found = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))
+    return found if found.year > 1 else None
 
 
 def is_sound(content: bytes) -> bool:

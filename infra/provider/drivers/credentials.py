@@ -37,7 +37,10 @@ def look_up(site: str, name: str) -> Credential:
         entries = YAML(typ="safe").load(file.read_text())
     except FileNotFoundError as error:
         raise UserError("there is no file of credentials", where=where, hint=_form(name)) from error
-    except YAMLError as error:  # its text would quote the line, which can hold a password
+    except (
+        YAMLError,
+        UnicodeDecodeError,
+    ) as error:  # its text would quote the line, which can hold a password
         raise UserError("is not valid YAML", where=where, hint=_form(name)) from error
     entry = entries.get(name) if isinstance(entries, dict) else None
     if not isinstance(entry, dict) or not {"username", "password"} <= set(entry):

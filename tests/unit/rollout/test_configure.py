@@ -227,10 +227,12 @@ def test_a_secret_is_made_once_and_private(state):
 
 
 def test_outputs_come_from_every_stack_of_the_site_and_no_other(tmp_path, monkeypatch):
-    monkeypatch.setattr("infra.rollout.outputs.STACKS", tmp_path)
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    folder = tmp_path / ".gigasite" / ".pulumi" / "stacks" / "gigasite"
+    folder.mkdir(parents=True)
 
     def stack(name, *resources):
-        (tmp_path / f"{name}.json").write_text(
+        (folder / f"{name}.json").write_text(
             json.dumps(
                 {"checkpoint": {"latest": {"resources": [{"outputs": outputs} for outputs in resources]}}}
             )
