@@ -14,6 +14,8 @@ from infra.errors import UserError
 from infra.report.titles import TITLES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from infra.pipeline.execution import Run, Step
 
 
@@ -37,16 +39,45 @@ def command(
     simulate: Annotated[
         bool, typer.Option("--simulate", help="Simulated devices behind the provider; no machine is made.")
     ] = False,
+    replace: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--replace", metavar="MACHINE[,MACHINE…]", help="Make these stand-ins anew, disk included."
+        ),
+    ] = None,
     yes: Yes = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Stop after the preview.")] = False,
     as_json: Json = False,
 ) -> None:
     """Declare, make, boot, configure, verify and report a site; again and again, as long as it takes."""
+    bring_up(
+        site, _wanted(step, dry_run=dry_run), engine=engine, pods=pod or (), limit=limit, simulate=simulate,
+        replace=_split(replace), yes=yes, dry_run=dry_run, as_json=as_json,
+    )  # fmt: skip
+
+
+def bring_up(
+    site: str,
+    wanted: set[str],
+    *,
+    engine: EngineName = EngineName.EMBEDDED,
+    pods: Sequence[str] = (),
+    limit: str = "",
+    simulate: bool = False,
+    replace: Sequence[str] = (),
+    yes: bool = False,
+    dry_run: bool = False,
+    as_json: bool = False,
+) -> None:
+    """Run steps of the pipeline over a site; see `command` for what is given.
+
+    Raises:
+        UserError: a step failed; says what is done and how to go on.
+    """
     from infra.pipeline import execution, steps  # noqa: PLC0415 (not for --help)
     from infra.pipeline.progress import Progress, duration  # noqa: PLC0415
     from infra.spec import load_site  # noqa: PLC0415
 
-    wanted = _wanted(step, dry_run=dry_run)
     load_site(site)  # a declaration with mistakes, or none, leaves not even a folder behind
     chosen = [item for item in steps.all_steps(TITLES) if item.name in wanted]
     signal.signal(signal.SIGTERM, _interrupt)
@@ -61,7 +92,8 @@ def command(
             progress=progress,
             record=execution.new_record(site, ["gigasite", *sys.argv[1:]], goes_on=wanted < set(TITLES)),
             recorded=not dry_run,
-            pods=tuple(pod or ()),
+            pods=tuple(pods),
+            replace=tuple(replace),
         )
         try:
             execution.execute(run, chosen)
@@ -76,11 +108,17 @@ def command(
             progress.line(f"report: out/{site}/report.html")
 
 
+def _split(words: Sequence[str] | None) -> list[str]:
+    return [name.strip() for item in words or () for name in item.split(",") if name.strip()]
+
+
 def _wanted(step: list[str] | None, *, dry_run: bool) -> set[str]:
-    names = [name.strip() for item in step or () for name in item.split(",") if name.strip()]
+    names = _split(step)
     if unknown := [name for name in names if name not in TITLES]:
         raise typer.BadParameter(f"{unknown[0]!r} is none of {', '.join(TITLES)}", param_hint="--step")
     wanted = set(names or TITLES) | {"declare"}
+    if "up" in wanted:
+        wanted.add("preview")  # it says what is destroyed, and asks
     return wanted & {"declare", "preview"} if dry_run else wanted
 
 
@@ -88,11 +126,17 @@ def _resumable(error: UserError, run: Run, chosen: list[Step]) -> UserError:
     """The same error with what was done so far, and how to go on."""
     if run.declared is None or error.done:
         return error
-    done = [record.name for record in run.record.steps if record.outcome in {"done", "skipped"}]
+    done = [
+        record.name
+        for record in run.record.steps
+        if record.outcome in {"done", "skipped"} and record.started >= run.record.started
+    ]
     left = [step.name for step in chosen if step.name not in done]
+    # What was made anew is not made anew twice.
+    words = ("gigasite", "up", run.site) if run.replace and "up" in done else run.record.command
     error.done = (
         f"Done: {', '.join(done) or 'nothing'}; left: {', '.join(left) or 'nothing'}. "
-        f"`{shlex.join(run.record.command)}` goes on from here."
+        f"`{shlex.join(words)}` goes on from here."
     )
     return error
 

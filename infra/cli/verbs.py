@@ -33,6 +33,7 @@ PROJECT = "This machine and this checkout"
 VERBS: dict[str, Verb] = {
     "up": Verb("infra.cli.up", MAIN, "Declare, make, boot, configure, verify and report a site."),
     "down": Verb("infra.cli.down", MAIN, "Remove all that `up` made for a site, and nothing else."),
+    "replace": Verb("infra.cli.replace", MAIN, "Make stand-ins anew, disk included, and bring them up."),
     "configure": Verb("infra.cli.configure", MAIN, "Configure the site's machines again, with Ansible."),
     "apply": Verb("infra.cli.apply", MAIN, "A playbook over a group of machines, in waves with gates."),
     "rollout": Verb("infra.cli.rollout", MAIN, "How rollouts stand, and going on with them."),

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from infra.lab.accel import Kind
 
+_LEAKS = 3  # qemu-img check: clusters that nothing uses
+_CHECK_S = 120.0
 _ORIGIN = "disk.json"
 """What the disk came from: the image's key, the template's disk and the place of the saved memory."""
 
@@ -85,6 +87,21 @@ def make_overlay(disk: Path, base: Path, gib: int) -> None:
     run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", base, fresh, f"{gib}G"])
     fresh.chmod(0o600)
     fresh.rename(disk)
+
+
+def damage(folder: Path) -> str | None:
+    """What is wrong with the disk of a machine that is off; None if nothing, or if it has none yet.
+
+    Leaked clusters, which a machine leaves whose power was cut, are no damage.
+    """
+    disk = folder / "disk.qcow2"
+    if not disk.exists():
+        return None
+    done = run(["qemu-img", "check", "-q", "-f", "qcow2", disk], check=False, timeout=_CHECK_S)
+    if done.returncode in (0, _LEAKS):
+        return None
+    said = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+    return said[0].removeprefix("qemu-img: ").strip() if said else f"qemu-img says {done.returncode}"
 
 
 def remove_saved(folder: Path) -> None:

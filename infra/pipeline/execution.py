@@ -68,6 +68,7 @@ class Run:
         simulate: devices are simulated by the provider; no machine is made.
         limit: machines and groups that step `configure` works on; None for all.
         pods: pods that are previewed and made; all if empty.
+        replace: stand-ins that are made anew, by machine name.
         progress: the display.
         record: the run's record; replaced as the run goes on.
         declared: the site's declaration, once step `declare` has read it.
@@ -88,6 +89,7 @@ class Run:
     planned: Any = None
     recorded: bool = True
     pods: tuple[str, ...] = ()
+    replace: tuple[str, ...] = ()
     parts: list[tuple[str, float]] = field(default_factory=list)
     _log: Path | None = None
 
@@ -101,6 +103,11 @@ class Run:
         if self._log:
             with self._log.open("a", encoding="utf-8") as file:
                 file.write(f"{datetime.now(UTC):%H:%M:%S} {text}\n")
+
+    @property
+    def log_file(self) -> str:
+        """The current step's log, from the checkout's folder; empty before the first step."""
+        return str(self._log.relative_to(paths.ROOT)) if self._log else ""
 
     def note(self, **changes: Any) -> None:
         """Put something into the record."""

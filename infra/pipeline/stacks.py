@@ -7,18 +7,19 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from infra import paths
 from infra.errors import UserError
 from infra.pipeline.execution import Done, Run
 from infra.pipeline.progress import interactive
 from infra.report.record import StackRecord
 from infra.rollout import grid
-from infra.stacks.stack_runs import EngineName
+from infra.stacks import losses
+from infra.stacks.stack_runs import EngineName, Shown
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
 
     from infra.plan import Plan
+    from infra.stacks.losses import Loss
     from infra.stacks.operations import StackRun
 
 INTERRUPTED = 130
@@ -50,23 +51,44 @@ def preview(run: Run) -> Done:
         return Done("simulated devices: nothing to confirm", skipped=True)
     counts: Counter[str] = Counter()
     changes = 0
+    lost: list[Loss] = []
     for gate in grid.gates(run.declared):
         run.say(grid.words(gate) + (" (simulated: not obeyed)" if run.simulate else ""))
     for stack in stacks(run.planned, run.pods):
-        with run.part(stack):
-            found = _operate(run, "preview", stack)
+        with run.part(stack), losses.watched(Shown()) as (shown, watch):
+            found = _operate(run, "preview", stack, shown=shown)
+            lost += watch.losses()
         counts.update(found.changes)
         changes += _changed(found.changes)
         run.say(f"{stack}: {_words(found.changes)}")
-    asks = run.declared.stand_ins is None and not (run.yes or run.dry_run or run.simulate)
-    if changes and asks:
-        if not interactive():
-            raise UserError(
-                f"{changes} changes of {run.site} need a yes", hint="give --yes, or run it on a terminal"
-            )
-        if not run.progress.confirm(f"Make {changes} changes in {run.site}?"):
-            raise UserError("not confirmed", done="Nothing was changed.")
-    return Done(_words(dict(counts)), changes=changes)
+    words = _words(dict(counts))
+    if lost:
+        for line in losses.told(tuple(lost)):
+            run.say(line)
+        words += f"; {len(lost)} machines lose their data"
+    if not (run.yes or run.dry_run or run.simulate):
+        _ask(run, changes, lost)
+    return Done(words, changes=changes)
+
+
+def _ask(run: Run, changes: int, lost: Sequence[Loss]) -> None:
+    """Ask before hardware is changed, and before data is destroyed anywhere.
+
+    Raises:
+        UserError: the answer is no, or there is nobody to ask.
+    """
+    if lost:
+        names = ", ".join(loss.name for loss in lost)
+        question, needs = f"Destroy the data of {names}?", f"destroying the data of {names} needs a yes"
+    elif changes and run.declared.stand_ins is None:
+        question = f"Make {changes} changes in {run.site}?"
+        needs = f"{changes} changes of {run.site} need a yes"
+    else:
+        return
+    if not interactive():
+        raise UserError(needs, hint="give --yes, or run it on a terminal", done="Nothing was changed.")
+    if not run.progress.confirm(question):
+        raise UserError("not confirmed", done="Nothing was changed.")
 
 
 def make(run: Run) -> Done:
@@ -140,7 +162,9 @@ def unmake(run: Run) -> int:
     return removed
 
 
-def _operate(run: Run, operation: str, stack: str, *, refresh: bool = False) -> StackRun:
+def _operate(
+    run: Run, operation: str, stack: str, *, refresh: bool = False, shown: Shown | None = None
+) -> StackRun:
     from infra.engine import Operation, Options  # noqa: PLC0415
     from infra.stacks.operations import run_stack  # noqa: PLC0415 (grpc is slow to import)
 
@@ -148,16 +172,16 @@ def _operate(run: Run, operation: str, stack: str, *, refresh: bool = False) -> 
         os.environ["GIGASITE_DRIVER"] = "simulated"  # where the program looks if the stack does not say
 
     _take_over(run, stack)
-    shown = 0
+    lines = 0
 
     def tell(line: str) -> None:
-        nonlocal shown
+        nonlocal lines
         # What is worth a glance begins with its sign; headings, outputs and counts are for the log.
         if line.startswith(SIGNS):
-            shown += 1
-            run.say(line.strip(), brief=shown > MOST_LINES)
-            if shown > MOST_LINES and shown % 100 == 0:
-                run.say(f"{stack}: {shown} steps so far")
+            lines += 1
+            run.say(line.strip(), brief=lines > MOST_LINES)
+            if lines > MOST_LINES and lines % 100 == 0:
+                run.say(f"{stack}: {lines} steps so far")
         elif line.startswith("engine: "):
             run.say(line.strip())
         elif line.strip():
@@ -168,7 +192,8 @@ def _operate(run: Run, operation: str, stack: str, *, refresh: bool = False) -> 
         stack,
         engine=EngineName(run.engine),
         # Tens of stacks of simulated machines: in this process each takes half the time.
-        options=Options(refresh=refresh, in_process=run.simulate),
+        options=Options(refresh=refresh, in_process=run.simulate, replace=_replaced(run, operation, stack)),
+        shown=shown,
         say=tell,
     )
     run.note(engine=found.engine, simulated=run.simulate)
@@ -178,9 +203,26 @@ def _operate(run: Run, operation: str, stack: str, *, refresh: bool = False) -> 
         said = "\n".join(f"  {line}" for line in _failures(found.messages))
         raise UserError(
             f"{operation} of stack {stack} failed:\n{said}",
-            hint=f"see {paths.out(run.site).relative_to(paths.ROOT)}/logs/{run.record.steps[-1].name}.log",
+            hint=f"see {run.log_file}" if run.log_file else None,
         )
     return found
+
+
+def _replaced(run: Run, operation: str, stack: str) -> tuple[str, ...]:
+    """URNs of the stand-ins in a stack that are to be made anew."""
+    if not run.replace or operation == "destroy":
+        return ()
+    from infra.stacks.operations import backend, exists, reference  # noqa: PLC0415 (see above)
+
+    if not exists(stack):
+        return ()
+    return tuple(
+        str(resource["urn"])
+        for resource in backend().read(reference(stack)).resources
+        if resource.get("type") in losses.HOLDS
+        and (resource.get("inputs") or {}).get("name") in run.replace
+        and not resource.get("delete")
+    )
 
 
 def _take_over(run: Run, stack: str) -> None:

@@ -28,6 +28,12 @@ def declare(run: Run) -> Done:
         findings = plan.findings(run.planned)
     if strange := [pod for pod in run.pods if pod not in run.planned.pods]:
         raise UserError(f"site {run.site} has no pod {strange[0]}", hint=f"it has {_range(run.planned.pods)}")
+    names = {machine.name for machine in _machines(run) if machine.stand_in} if run.replace else set()
+    if strange := [name for name in run.replace if name not in names]:
+        raise UserError(
+            f"site {run.site} has no stand-in {strange[0]}",
+            hint=f"it has {', '.join(sorted(names)) or 'none'}",
+        )
     refused = [finding for finding in findings if finding.severity == "error"]
     for finding in findings:
         run.log(f"{finding.severity}: {finding.path}: {finding.message}")
@@ -86,6 +92,8 @@ def boot(run: Run) -> Done:
 
 def configure(run: Run) -> Done:
     """Run the playbooks."""
+    from infra.rollout.scheduler import give_back_repaired  # noqa: PLC0415 (see above)
+
     if run.simulate:
         return Done("simulated devices have no operating system", skipped=True)
     configured = play(run.site, run.say, run.log, limit=run.limit)
@@ -99,7 +107,11 @@ def configure(run: Run) -> Done:
     )
     for name, seconds in configured.seconds_by_play:
         run.parts.append((name, seconds))
-    return Done(f"{len(configured.hosts)} machines, {configured.changed} changes", changes=configured.changed)
+    back = give_back_repaired(run.site, run.say) if run.limit is None else []
+    words = f"{len(configured.hosts)} machines, {configured.changed} changes"
+    if back:
+        words += f"; {len(back)} nodes back in Slurm"
+    return Done(words, changes=configured.changed)
 
 
 def verify(run: Run) -> Done:
@@ -120,7 +132,7 @@ def verify(run: Run) -> Done:
             f"{summary}\n" + "\n".join(failed)
             if failed
             else f"the checks did not run: pytest exit code {code}",
-            hint=f"see out/{run.site}/logs/verify.log",
+            hint=f"see {run.log_file}",
         )
     return Done(summary)
 

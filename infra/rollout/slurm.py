@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 AWAY_S = 300.0
 """How long a controller that does not answer is waited for: a head restarts in less."""
 PAUSE_S = 2.0
+SLURM_USER = "slurm"
+"""SlurmUser of slurm.conf: who gives the reason where Slurm itself takes a node out."""
 
 
 class Slurm:
@@ -101,12 +103,27 @@ class Slurm:
 
     def out(self) -> Mapping[str, str]:
         """See `Service`: nodes that are drained, draining or down, with Slurm's reason."""
-        printed = self._run("sinfo --noheader --Node --format='%N|%T|%E'")
+        return {name: reason for name, (reason, _) in self._out().items()}
+
+    def taken_by_itself(self) -> Mapping[str, str]:
+        """Nodes that Slurm itself took out (too few GRES, an unexpected reboot), with its reason.
+
+        What a person or a rollout drained, by root or a name, is theirs to give back.
+        """
+        return {
+            name: reason
+            for name, (reason, who) in self._out().items()
+            if name in self.scheduled and who.split("(")[0] == SLURM_USER
+        }
+
+    def _out(self) -> dict[str, tuple[str, str]]:
+        """Reason, and who gave it, by node that is out of service."""
+        printed = self._run("sinfo --noheader --Node --format='%N|%T|%u|%E'")
         found = {}
         for line in printed.splitlines():
-            name, state, reason = [*line.strip().split("|", 2), "", ""][:3]
+            name, state, who, reason = [*line.strip().split("|", 3), "", "", ""][:4]
             if any(word in state for word in ("drain", "down", "fail", "not_responding")):
-                found[name] = reason or state
+                found[name] = (reason or state, who)
         return found
 
     def _busy(self, hosts: Sequence[str]) -> dict[str, list[str]]:

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.proved_on("vm")
 SERVING = frozenset({"idle", "mixed", "allocated", "completing"})
 TAKEN_OUT = ("drain", "fail", "maint", "reserved")
 """Beginnings of states that a node leaves only when a person or `up` says so."""
-STATES = "sinfo --noheader --Node --format '%N %T'"
+STATES = "sinfo --noheader --Node --format '%N %T %E'"
 
 
 @pytest.fixture(scope="session")
@@ -44,16 +44,24 @@ def states(shell_on, cluster, found):
 
 def _states(text, cluster):
     """State by node; one that does not answer has an asterisk behind its state and takes no job."""
-    found = dict(line.split() for line in text.splitlines())
+    found = {line.split()[0]: line.split()[1] for line in text.splitlines()}
     return {node.name: found.get(node.name, "unknown*") for node in cluster.nodes}
 
 
+@pytest.fixture(scope="session")
+def reasons(shell_on, cluster):
+    """Why Slurm holds nodes out of service, by node."""
+    lines = shell_on(cluster.controller).out(STATES).splitlines()
+    return {line.split()[0]: " ".join(line.split()[2:]) for line in lines}
+
+
 @pytest.mark.role("tray")
-def test_node_in_service(machine, cluster, states):
+def test_node_in_service(machine, cluster, states, reasons):
     """It is a Slurm node that takes jobs, or is drained where it is set aside."""
     pools = {node.name: node.pool for node in cluster.nodes}
     state = states.get(machine.name)
-    assert state == "drained" if pools.get(machine.name) else state in SERVING
+    why = f"Slurm has it as {state}: {reasons.get(machine.name, 'no reason')}"
+    assert state == "drained" if pools.get(machine.name) else state in SERVING, why
 
 
 def test_topology(shell_on, cluster):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from infra import paths
+from infra.errors import UserError
 from infra.provider.shape import bare
 
 if TYPE_CHECKING:
@@ -27,11 +28,13 @@ class StandInFacts:
         definition: changes when the machine is defined from other things, or made anew.
         started: how it came up, or, while it is off, how it will the first time: `fast` or `boot`.
         bmc_running: whether its controller's process runs.
+        fault: why it cannot start as it is; None if nothing is known.
     """
 
     definition: str
     started: str
     bmc_running: bool
+    fault: str | None = None
 
 
 def current_image() -> str:
@@ -92,6 +95,8 @@ def _define(site: str, inputs: MachineInputs, anew: bool) -> StandInFacts:  # no
     from infra.lab import bmc, image, machines  # noqa: PLC0415
 
     spec = _spec(site, inputs)
+    if (fault := _fault(spec)) is not None:
+        raise UserError(fault, where=spec.name, hint=f"make it anew: `gigasite replace {spec.name}`")
     made = machines.define(spec, image.ensure_image())
     if anew and made.power is machines.Power.ON:
         _cut_power(spec)
@@ -142,7 +147,18 @@ def _look(site: str, inputs: MachineInputs) -> StandInFacts | None:
         return None
     how = machines.started(spec.state_dir, spec.name) or spec.start
     running = bmc.bmc_process(spec.state_dir, spec.name) is not None
-    return StandInFacts(_definition(spec, inputs), str(how), bmc_running=running)
+    return StandInFacts(_definition(spec, inputs), str(how), bmc_running=running, fault=_fault(spec))
+
+
+def _fault(spec: MachineSpec) -> str | None:
+    """What is wrong with the disk of a machine that is off."""
+    from infra.lab import disks, machines  # noqa: PLC0415
+
+    found = machines.status(spec.state_dir, spec.name)
+    if found is not None and found.power is machines.Power.ON:
+        return None  # it is in use: only its own system can tell
+    why = disks.damage(spec.folder)
+    return None if why is None else f"its disk {spec.folder / 'disk.qcow2'} is damaged: {why}"
 
 
 def _remove(site: str, inputs: MachineInputs) -> None:

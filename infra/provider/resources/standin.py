@@ -131,11 +131,11 @@ class Machine(ResourceType[MachineInputs]):
             return None
         declared = build(MachineInputs, state)
         facts = await look(runtime.settings.site, declared)
-        return (
-            None
-            if facts is None or declared.uuid != resource_id
-            else ReadResult(bare(declared), _outputs(declared, facts))
-        )
+        if facts is None or declared.uuid != resource_id:
+            return None
+        hint = f"make it anew: `gigasite replace {declared.name}`"
+        faults = (f"{declared.name}: {facts.fault}, {hint}",) if facts.fault else ()
+        return ReadResult(bare(declared), _outputs(declared, facts), faults)
 
     async def delete(
         self, runtime: Runtime, inputs: MachineInputs, state: Mapping[str, Any], limit: float

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 
 from infra import paths
 from infra.rollout import approvals
-from infra.rollout.inventory.roster import group_name
-from infra.rollout.inventory.roster_cache import roster_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,27 +27,10 @@ def world_of(plan: Blueprint) -> tuple[Nodes, Service]:
         fleet = SimulatedFleet(approvals.folder(plan.site, plan.id) / FLEET)
         fleet.add(plan.hosts)
         return fleet, fleet
-    from infra.rollout import ssh  # noqa: PLC0415
-    from infra.rollout.inventory.facts import site_at  # noqa: PLC0415 (polars is slow to import)
     from infra.rollout.machines import Machines  # noqa: PLC0415
-    from infra.rollout.slurm import NoService, Slurm  # noqa: PLC0415
+    from infra.rollout.scheduler import service_of  # noqa: PLC0415 (polars is slow to import)
 
-    roster = roster_at(paths.inventory(plan.site) / "site.yaml")
-    site = site_at(paths.inventory(plan.site) / "site.yaml")
-    ssh.write_config(plan.site, site.machines())
-    slurm = site.planned.site.schedulers.slurm
-    machines = Machines(plan.site, plan.playbook)
-    heads = [
-        roster.names[row] for row in (roster.members("role_management") if slurm else ())
-        if slurm and roster.names[row].startswith(f"{plan.site}-{slurm.controller}")
-    ]  # fmt: skip
-    if not slurm or not heads:
-        return machines, NoService()
-    partitions = [group_name("partition", partition.name) for partition in slurm.partitions]
-    scheduled = {
-        roster.names[row] for name in partitions if name in roster.groups for row in roster.members(name)
-    }
-    return machines, Slurm(plan.site, heads[0], scheduled)
+    return Machines(plan.site, plan.playbook), service_of(plan.site)
 
 
 def content_for(plan: Blueprint) -> Callable[[str], str]:

@@ -6,7 +6,9 @@ import re
 
 import pytest
 
+from infra import paths
 from infra.errors import UserError
+from infra.rollout import cordon, scheduler
 from infra.rollout.slurm import Slurm
 
 pytestmark = pytest.mark.unit
@@ -17,7 +19,7 @@ class Head:
 
     def __init__(self, jobs=None, looks=0, away=0, stuck=()):
         self.jobs, self.looks, self.away, self.stuck = dict(jobs or {}), looks, away, set(stuck)
-        self.states, self.said = {}, []
+        self.states, self.said, self.who = {}, [], {}
 
     def __call__(self, command):
         self.said.append(command)
@@ -37,8 +39,8 @@ class Head:
             return 0, "".join(f"{job} {node}\n" for job, nodes in self.jobs.items() for node in nodes)
         elif command.startswith("sinfo"):
             return 0, "".join(
-                f"{name}|drained|{why}\n" for name, why in self.states.items()
-            ) + "other|idle|none\n"
+                f"{name}|drained|{self.who.get(name, 'root')}|{why}\n" for name, why in self.states.items()
+            ) + "other|idle|Unknown|none\n"
         elif "requeue" in command or "scancel" in command:
             self.jobs.clear()
         return 0, ""
@@ -90,3 +92,27 @@ def test_a_reason_cannot_become_a_command():
     head = Head()
     slurm(head).hold({"t1": "it's; rm -rf /"})
     assert "Reason='it'\"'\"'s; rm -rf /'" in head.said[-1]
+
+
+def test_what_slurm_took_out_itself_is_given_back_and_what_a_person_drained_is_not(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    head, said = Head(), []
+    head.states = {
+        "t1": "gres/gpu count reported lower than configured (3 < 4)",
+        "t2": "ada looks at its fans",
+    }
+    head.who = {"t1": "slurm(64030)", "t2": "root(0)"}
+    assert scheduler.give_back_repaired("lab", said.append, slurm(head)) == ["t1"]
+    assert list(head.states) == ["t2"]
+    assert said == [
+        "t1: back in Slurm, which had taken it out: gres/gpu count reported lower than configured (3 < 4)"
+    ]
+
+
+def test_a_node_of_a_rollout_that_holds_it_stays_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    cordon.update("lab", {"t1": "canary failed"})
+    head = Head()
+    head.states, head.who = {"t1": "Node unexpectedly rebooted"}, {"t1": "slurm"}
+    assert scheduler.give_back_repaired("lab", lambda _: None, slurm(head)) == []
+    assert list(head.states) == ["t1"]
