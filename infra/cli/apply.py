@@ -83,13 +83,10 @@ def differing(site: str, changes: list[PlannedChange], names: Sequence[str]) -> 
 
     found = compare(site, names)
     for group in found.groups:
-        more = f" and {len(group.hosts) - 3} more" if len(group.hosts) > 3 else ""
-        print(f"change {group.key} on {len(group.hosts):,} machines: {', '.join(group.hosts[:3])}{more}")
-        text = "\n".join(
-            change.text if "\n" in change.text else f"{change.path} {change.text}" for change in group.changes
-        ).splitlines()
-        print("\n".join(f"    {line}" for line in text))
-        changes.append(PlannedChange(key=group.key, text=tuple(text), hosts=group.hosts))
+        lines = group.lines()
+        print("\n".join(lines))
+        text = tuple(line.removeprefix("    ") for line in lines[1:])
+        changes.append(PlannedChange(key=group.key, text=text, hosts=group.hosts))
     for name, reason in found.silent.items():
         print(f"{name} could not be asked: {reason}")
     print(f"{len(found.same):,} of {len(names):,} machines have every file as it shall be")

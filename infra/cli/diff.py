@@ -13,7 +13,8 @@ from infra.cli import arguments
 from infra.errors import UserError
 
 if TYPE_CHECKING:
-    from infra.plan.views.diff import Change
+    from infra.plan.views.change import Change
+    from infra.rollout.compare import Group
 
 
 def command(
@@ -35,6 +36,7 @@ def command(
     """
     from infra.plan import plan  # noqa: PLC0415 (polars is slow to import)
     from infra.plan.views.diff import diff  # noqa: PLC0415
+    from infra.rollout.foresee import between  # noqa: PLC0415
     from infra.spec import sources  # noqa: PLC0415
 
     if after is None:
@@ -50,12 +52,28 @@ def command(
         raise UserError(
             "a git revision needs a site's name at its other side", hint="as in `HEAD~1 reference`"
         )
-    changes = diff(plan(sources.named(before), phase), plan(sources.named(after), phase))
+    one, two = plan(sources.named(before), phase), plan(sources.named(after), phase)
+    changes = diff(one, two)
+    same_site = bool(changes) and one.site.name == two.site.name
+    foreseen = between(one, two) if same_site else None
     if as_json:
         rows = [{**asdict(change), "delta": change.delta} for change in changes]
-        print(json.dumps({"before": before, "after": after, "changes": rows}, indent=1, ensure_ascii=False))
+        groups = None if foreseen is None else [asdict(group) for group in foreseen]
+        document = {"before": before, "after": after, "changes": rows, "configuration": groups}
+        print(json.dumps(document, indent=1, ensure_ascii=False))
     else:
         _show(before, after, changes)
+        if same_site:
+            _show_configuration(foreseen)
+
+
+def _show_configuration(groups: tuple[Group, ...] | None) -> None:
+    if groups is None:
+        print("configuration: not rendered for a site of this size; `gigasite apply --plan` compares by wave")
+    elif not groups:
+        print("configuration: no file of a machine changes")
+    for group in groups or ():
+        print("\n".join(group.lines()))
 
 
 def _show(before: str, after: str, changes: tuple[Change, ...]) -> None:
@@ -68,6 +86,7 @@ def _show(before: str, after: str, changes: tuple[Change, ...]) -> None:
         console.print(f"{before} and {after} plan the same.")
         return
     table = Table("layer", "what", before, after, "change", "times", "where", box=SIMPLE_HEAD, pad_edge=False)
+    table.columns[1].overflow = "fold"  # keys of the declaration can be long
     for index in (2, 3, 4, 5):
         table.columns[index].justify = "right"
     last = ""

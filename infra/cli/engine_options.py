@@ -169,13 +169,26 @@ def run_each(
     Returns:
         the exit code for all of them.
     """
+    code, document = run_all(operation, names, engine=engine, options=options, shown=shown)
+    if shown.as_json and operation == "preview":
+        print(json.dumps(document, indent=4))
+    return code
+
+
+def run_all(
+    operation: Operation,
+    names: Sequence[str],
+    *,
+    engine: EngineName,
+    options: Options,
+    shown: Shown,
+) -> tuple[int, dict[str, Any]]:
+    """As `run_each`; returns a preview's digests as one document, too, instead of printing it."""
     runs: list[StackRun] = []
     for name in names:
         done = operations.run_stack(operation, name, engine=engine, options=options, shown=shown)
         runs.append(done)
         if not done.succeeded and done.exit_code != 7:
             break
-    if shown.as_json and operation == "preview":
-        found = {done.stack: done.document for done in runs}
-        print(json.dumps({"engine": runs[0].engine if runs else "", "stacks": found}, indent=4))
-    return operations.first_failure(runs)
+    found = {done.stack: done.document for done in runs}
+    return operations.first_failure(runs), {"engine": runs[0].engine if runs else "", "stacks": found}

@@ -92,7 +92,7 @@ def boot(run: Run) -> Done:
 
 def configure(run: Run) -> Done:
     """Run the playbooks."""
-    from infra.rollout.scheduler import give_back_repaired  # noqa: PLC0415 (see above)
+    from infra.rollout.crews.scheduler import give_back_repaired  # noqa: PLC0415 (see above)
 
     if run.simulate:
         return Done("simulated devices have no operating system", skipped=True)

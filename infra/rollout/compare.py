@@ -85,6 +85,18 @@ class Group:
     changes: tuple[Change, ...]
     hosts: tuple[str, ...]
 
+    def lines(self) -> list[str]:
+        """The change for a person, and whom it is for."""
+        number = len(self.hosts)
+        more = f" and {number - 3:,} more" if number > 3 else ""
+        shown = [
+            f"change {self.key} on {number:,} machine{'s' * (number != 1)}: {', '.join(self.hosts[:3])}{more}"
+        ]
+        for change in self.changes:
+            text = change.text if "\n" in change.text else f"{change.path} {change.text}"
+            shown += [f"    {line}" for line in text.splitlines()]
+        return shown
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -118,7 +130,7 @@ def compare(site: str, hosts: Sequence[str]) -> Comparison:
             else:
                 found[host] = _changes(answer, wanted[host])
     return Comparison(
-        tuple(_grouped(found)), tuple(host for host, changes in found.items() if not changes), silent
+        tuple(group_alike(found)), tuple(host for host, changes in found.items() if not changes), silent
     )
 
 
@@ -182,7 +194,8 @@ def _changes(answer: Iterable[Any], files: Mapping[str, tuple[Deployed, bytes]])
     return tuple(sorted(changes, key=lambda change: change.path))
 
 
-def _grouped(found: Mapping[str, tuple[Change, ...]]) -> list[Group]:
+def group_alike(found: Mapping[str, tuple[Change, ...]]) -> list[Group]:
+    """Machines that change alike, the most first; those that do not change are in none."""
     by_change: dict[tuple[Change, ...], list[str]] = {}
     for host, changes in found.items():
         if changes:

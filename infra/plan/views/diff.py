@@ -6,13 +6,14 @@ expanded for the pods that the change touches, so a small change costs little ho
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from infra.plan.admission.admission import findings
 from infra.plan.tables.power import rack_nodes, rack_watts
+from infra.plan.views import declared
+from infra.plan.views.change import Change
 from infra.plan.views.materials import cable_kinds, chosen
 from infra.plan.views.summary import summary
 
@@ -22,35 +23,6 @@ if TYPE_CHECKING:
     from infra.plan.plan import Plan
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One line of a diff.
-
-    Attributes:
-        layer: such as racks, power, cables.
-        item: what changes.
-        before, after: figures or words; None where there is none on that side.
-        count: how many equal changes this stands for.
-        where: the first place of them, or the range of places.
-        unit: of the figures.
-    """
-
-    layer: str
-    item: str
-    before: float | str | None
-    after: float | str | None
-    count: int = 1
-    where: str = ""
-    unit: str = ""
-
-    @property
-    def delta(self) -> float | None:
-        """After minus before, where both are figures."""
-        if isinstance(self.before, str) or isinstance(self.after, str):
-            return None
-        return (self.after or 0) - (self.before or 0)
-
-
 def diff(before: Plan, after: Plan) -> tuple[Change, ...]:
     """All changes from one plan to another, layer by layer."""
     changes: list[Change] = []
@@ -58,6 +30,8 @@ def diff(before: Plan, after: Plan) -> tuple[Change, ...]:
     changes += _racks(before, after)
     changes += _feeds(before, after)
     changes += _expanded(before, after)
+    changes += declared.stand_ins(before, after)
+    changes += declared.keys(before, after)
     changes += _findings(before, after)
     order = {layer: index for index, layer in enumerate(LAYERS)}
     return tuple(sorted(changes, key=lambda change: order[change.layer]))
@@ -78,6 +52,9 @@ LAYERS = (
     "addresses",
     "storage",
     "scheduler",
+    "stand-ins",
+    "declaration",
+    "configuration",
     "findings",
 )
 """Layers in the order in which they are told."""

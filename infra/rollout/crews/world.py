@@ -27,8 +27,8 @@ def world_of(plan: Blueprint) -> tuple[Nodes, Service]:
         fleet = SimulatedFleet(approvals.folder(plan.site, plan.id) / FLEET)
         fleet.add(plan.hosts)
         return fleet, fleet
+    from infra.rollout.crews.scheduler import service_of  # noqa: PLC0415 (polars is slow to import)
     from infra.rollout.machines import Machines  # noqa: PLC0415
-    from infra.rollout.scheduler import service_of  # noqa: PLC0415 (polars is slow to import)
 
     return Machines(plan.site, plan.playbook), service_of(plan.site)
 

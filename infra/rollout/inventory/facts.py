@@ -115,6 +115,14 @@ class _Peers(dict):  # type: ignore[type-arg]
         return name in self._owner.pod_of
 
 
+def site_of_plan(planned: Plan) -> SiteOfMachines:
+    """Machines and facts of a plan that lies in no file, such as one of an earlier revision."""
+    from infra.rollout.inventory.roster_table import roster_of  # noqa: PLC0415 (as below)
+
+    roster = roster_of(planned, None)
+    return SiteOfMachines(planned, None, _PodOf(roster.rows, roster.pods))
+
+
 @cache
 def site_at(declaration: Path, pod: str | None = None) -> SiteOfMachines:
     """Machines and facts of a declaration; the same object for each caller in a process and its forks.

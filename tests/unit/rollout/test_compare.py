@@ -98,7 +98,7 @@ def test_a_mode_a_pending_command_and_silence_are_differences(machines):
 
 def test_machines_with_the_same_change_are_one_group():
     change = (compare.Change("/etc/a", "differs"),)
-    groups = compare._grouped(
+    groups = compare.group_alike(
         {"t1": change, "t2": (), "t3": change, "t4": (compare.Change("/etc/b", "differs"),)}
     )
     assert [(group.hosts, len(group.key)) for group in groups] == [(("t1", "t3"), 8), (("t4",), 8)]

@@ -8,7 +8,8 @@ import pytest
 
 from infra import paths
 from infra.errors import UserError
-from infra.rollout import cordon, scheduler
+from infra.rollout import cordon
+from infra.rollout.crews import scheduler
 from infra.rollout.slurm import Slurm
 
 pytestmark = pytest.mark.unit
