@@ -16,6 +16,7 @@ from infra.engine.deploy.import_ import import_resources
 from infra.engine.deploy.pending import settle_pending
 from infra.engine.deploy.policy import Policy
 from infra.engine.deploy.preflight import providers_of, refuse_delete_hooks
+from infra.engine.deploy.provider_request import ProviderRequest, known_packages
 from infra.engine.deploy.registration import Finished
 from infra.engine.deploy.run_info import RunInfo
 from infra.engine.events import DiagnosticEvent, Severity
@@ -24,7 +25,7 @@ from infra.engine.plugin.finder import Finder, is_ours
 from infra.engine.plugin.plugins import CHANNEL_OPTIONS, PluginHost
 from infra.engine.program.engine_service import EngineService
 from infra.engine.program.monitor import Monitor, MonitorService
-from infra.engine.program.program import ProgramProcess, interpreter
+from infra.engine.program.program import ProgramProcess, interpreter, required_by
 from infra.engine.program.typecheck import check_types
 from infra.engine.resource.stack_ref import ORGANIZATION, StackRef
 from infra.engine.workspace.toolchain import Interpreter
@@ -131,7 +132,11 @@ class DeploymentRun:
             program_dir=project.program_folder,
         )
         self._package_config = lambda package: config.package(package, crypter)
-        self._monitor = Monitor(self.deployment, self._info, self._package_config)
+        required: tuple[ProviderRequest, ...] = ()
+        if self._runs_program or self._operation is Operation.IMPORT:
+            required = await asyncio.to_thread(required_by, self._python)
+        self._known = known_packages(required, manager.base.resources)
+        self._monitor = Monitor(self.deployment, self._info, self._package_config, self._known)
         self._monitor.address = self._address
         resource_pb2_grpc.add_ResourceMonitorServicer_to_server(MonitorService(self._monitor), server)
         await server.start()
@@ -201,7 +206,8 @@ class DeploymentRun:
     async def _operate(self, manager: SnapshotManager, start: Callable[[], None]) -> bool:
         try:
             if self._operation is Operation.IMPORT:
-                return await import_resources(self.deployment, self._options.imports, self._package_config)
+                specs, config = self._options.imports, self._package_config
+                return await import_resources(self.deployment, specs, config, self._known)
             if self._operation is Operation.DESTROY and not self._options.run_program:
                 refuse_delete_hooks(manager.base)
             if self._operation is Operation.REFRESH:

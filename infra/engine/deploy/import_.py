@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from infra.engine.deploy.bail import BailError
-from infra.engine.deploy.default_providers import ProviderRequest
 from infra.engine.deploy.executor import StepExecutor
 from infra.engine.deploy.import_step import ImportStep
+from infra.engine.deploy.provider_request import ProviderRequest
 from infra.engine.deploy.steps import CreateStep, SameStep
 from infra.engine.errors import EngineError
 from infra.engine.plugin.provider import ProviderError, Request
@@ -16,7 +17,7 @@ from infra.engine.resource.state import ResourceState
 from infra.engine.resource.urn import PROVIDER_TYPE, STACK_TYPE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from infra.engine.deploy.deployment import Deployment
     from infra.engine.options import ImportSpec
@@ -24,12 +25,22 @@ if TYPE_CHECKING:
 
 
 async def import_resources(
-    deployment: Deployment, specs: Sequence[ImportSpec], config: Callable[[str], Properties] = lambda _: {}
+    deployment: Deployment,
+    specs: Sequence[ImportSpec],
+    config: Callable[[str], Properties] = lambda _: {},
+    known: Mapping[str, ProviderRequest] | None = None,
 ) -> bool:
-    """Take them over; whether all went well."""
+    """Take them over; whether all went well.
+
+    Args:
+        deployment: which does it.
+        specs: what to take over.
+        config: a package's configuration, for default providers.
+        known: what a package's provider is where a spec does not say.
+    """
     executor = StepExecutor(deployment, deployment.options.parallel, ignore_errors=True)
     deployment.executor = executor
-    importer = _Importer(deployment, executor, config)
+    importer = _Importer(deployment, executor, config, known or {})
     try:
         await importer.run(specs)
     except ProviderError as error:
@@ -45,9 +56,13 @@ async def import_resources(
 
 class _Importer:
     def __init__(
-        self, deployment: Deployment, executor: StepExecutor, config: Callable[[str], Properties]
+        self,
+        deployment: Deployment,
+        executor: StepExecutor,
+        config: Callable[[str], Properties],
+        known: Mapping[str, ProviderRequest],
     ) -> None:
-        self._deployment, self._executor, self._config = deployment, executor, config
+        self._deployment, self._executor, self._config, self._known = deployment, executor, config, known
 
     @property
     def failure_text(self) -> str:
@@ -104,11 +119,21 @@ class _Importer:
     def _provider_urn(self, spec: ImportSpec) -> str:
         if spec.provider:
             return spec.provider
-        request = ProviderRequest(urns.package_of(spec.type), spec.version)
+        request = self._request(spec)
         deployment = self._deployment
         return urns.make(
             deployment.stack, deployment.project, "", PROVIDER_TYPE + request.package, request.name
         )
+
+    def _request(self, spec: ImportSpec) -> ProviderRequest:
+        """The default provider for a spec: of the version that it says, else that the program requires."""
+        package = urns.package_of(spec.type)
+        known = self._known.get(package)
+        becomes = known.parameterization if known else None
+        if known is None or becomes is None:
+            return ProviderRequest(package, spec.version).completed(known)
+        version = spec.version or becomes.version
+        return replace(known, parameterization=replace(becomes, version=version))
 
     async def _providers(self, specs: Sequence[ImportSpec]) -> dict[str, str]:
         """References of the providers, by URN; default ones are made."""
@@ -124,7 +149,9 @@ class _Importer:
                 continue
             package = urns.package_of(urns.type_of(urn))
             inputs = {} if spec.provider else dict(self._config(package))
-            ProviderRequest(package, spec.version).put_into(inputs)
+            (ProviderRequest(package, spec.version) if spec.provider else self._request(spec)).put_into(
+                inputs
+            )
             checked = await deployment.registry.check(Request(urn, inputs=inputs))
             if checked.failures:
                 raise ProviderError("provider check failed")

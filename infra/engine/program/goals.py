@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pulumi.runtime.proto import alias_pb2, resource_pb2
 
-from infra.engine.deploy.default_providers import ProviderRequest, semver
 from infra.engine.deploy.hooks import Hook
+from infra.engine.deploy.provider_request import ProviderRequest, semver
 from infra.engine.errors import EngineError
 from infra.engine.program.rpc_errors import check_token
 from infra.engine.resource import assets, property_path, signatures, values, wire
@@ -227,11 +227,13 @@ class GoalReader:
         package = package_of(request.type)
         label = f"ResourceMonitor.RegisterResource({request.type},{request.name})"
         _check_version(options.version, f"{label}: passed invalid version")
-        version = options.version
-        if not version and not options.plugin_download_url:
-            version = self._monitor.defaults.versions.get(package, "")
-        wanted = wanted or ProviderRequest(package, version, options.plugin_download_url)
-        wanted.put_into(inputs)
+        ProviderRequest(package, options.version, options.plugin_download_url).put_into(inputs)
+        if wanted is not None:
+            wanted.put_into(inputs)
+        known = self._monitor.defaults.known.get(package)
+        if known is not None and not options.version and not options.plugin_download_url:
+            # Also over what a parameter made of it: then the version is that of the plugin, as with the CLI.
+            ProviderRequest(package, known.version, known.download_url).put_into(inputs)
         if request.envVarMappings:
             inputs.setdefault("__internal", {})["envVarMappings"] = dict(request.envVarMappings)
 

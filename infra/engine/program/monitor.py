@@ -12,12 +12,8 @@ import grpc
 from google.protobuf.empty_pb2 import Empty  # type: ignore[attr-defined]
 from pulumi.runtime.proto import resource_pb2, resource_pb2_grpc
 
-from infra.engine.deploy.default_providers import (
-    DefaultProviders,
-    Parameterization,
-    ProviderRequest,
-    known_versions,
-)
+from infra.engine.deploy.default_providers import DefaultProviders
+from infra.engine.deploy.provider_request import Parameterization, ProviderRequest
 from infra.engine.deploy.registration import Finished, Outputs, Registration, ResultKind
 from infra.engine.errors import EngineError
 from infra.engine.plugin.provider import ProviderError
@@ -34,7 +30,7 @@ from infra.engine.resource.urn import is_provider_type, package_of
 from infra.engine.resource.wire import Wire, from_struct, wire_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from infra.engine.deploy.deployment import Deployment
     from infra.engine.deploy.registration import Registered
@@ -71,19 +67,26 @@ class Monitor:
         deployment: which carries out what is asked for.
         info: what the program may know.
         config: a package's configuration, for default providers.
+        known: what a package's provider is where the program does not say.
 
     Attributes:
         handlers: what answers each call, by the protocol's names; those that are no coroutines do so at once.
     """
 
-    def __init__(self, deployment: Deployment, info: RunInfo, config: Callable[[str], Properties]) -> None:
+    def __init__(
+        self,
+        deployment: Deployment,
+        info: RunInfo,
+        config: Callable[[str], Properties],
+        known: Mapping[str, ProviderRequest],
+    ) -> None:
         self.deployment, self.info = deployment, info
         self.callbacks = Callbacks()
         self.turns = Turns()
         self.address = ""
         self.known: dict[str, KnownResource] = {}
         self.packages: dict[str, ProviderRequest] = {}
-        self.defaults = DefaultProviders(config, self._register, known_versions(deployment.resources))
+        self.defaults = DefaultProviders(config, self._register, known)
         self.stack_transforms: list[Any] = []
         self.pending_transforms: dict[tuple[str, str, str], list[Any]] = {}
         self.invoke_transforms: list[Any] = []
@@ -221,7 +224,8 @@ class Monitor:
         if request.HasField("parameterization"):
             given = request.parameterization
             parameterization = Parameterization(given.name, given.version, given.value)
-        wanted = ProviderRequest(request.name, request.version, request.download_url, parameterization)
+        url = request.download_url.removesuffix("/")
+        wanted = ProviderRequest(request.name, request.version, url, parameterization)
         for reference, known in self.packages.items():
             if known == wanted:
                 return resource_pb2.RegisterPackageResponse(ref=reference)

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from infra.engine.deploy.default_providers import DefaultProviders, ProviderRequest
+    from infra.engine.deploy.default_providers import DefaultProviders
+    from infra.engine.deploy.provider_request import ProviderRequest
     from infra.engine.deploy.run_info import RunInfo
     from infra.engine.plugin.provider import Provider
     from infra.engine.program.callbacks import Callbacks

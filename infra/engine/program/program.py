@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import socket
+import subprocess
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 from google.protobuf.message_factory import GetMessageClass
 from pulumi.runtime.proto import resource_pb2
 
+from infra.engine.deploy.provider_request import Parameterization, ProviderRequest
 from infra.engine.deploy.registration import Finished
 from infra.engine.errors import EngineError
+from infra.engine.plugin.finder import is_ours
 from infra.engine.plugin.process import Process
+from infra.engine.program import required_packages
 from infra.engine.program.gc_tuning import THRESHOLDS
 from infra.engine.program.program_link import Frames
 from infra.engine.program.rpc_errors import Refused
@@ -48,6 +54,40 @@ def interpreter(project: Project, fallback: Interpreter) -> Interpreter:
             hint="use the Pulumi CLI (`--engine pulumi`)",
         )
     return interpreter_of(project.folder, project.program_folder, project.runtime_options, fallback)
+
+
+def required_by(python: Interpreter) -> tuple[ProviderRequest, ...]:
+    """The providers that the packages of a program's environment need. Starts its Python: not on a loop.
+
+    Raises:
+        EngineError: it cannot look at its packages.
+    """
+    found = _ours() if is_ours(python.path) else _theirs(python)
+    requests = []
+    for one in found:
+        if one.get("extensionParameterization"):
+            continue  # it goes with the provider of another package
+        given = one.get("parameterization")
+        becomes = None
+        if given:
+            value = base64.b64decode(given.get("value") or "")
+            becomes = Parameterization(given["name"], given["version"], value)
+        requests.append(ProviderRequest(one["name"], one["version"], one.get("server") or "", becomes))
+    return tuple(requests)
+
+
+@cache
+def _ours() -> list[dict[str, Any]]:
+    return required_packages.find()
+
+
+def _theirs(python: Interpreter) -> list[dict[str, Any]]:
+    script = required_packages.__file__
+    done = subprocess.run([python.path, script], capture_output=True, text=True, check=False)
+    try:
+        return list(json.loads(done.stdout))
+    except ValueError:
+        raise EngineError(f"{python.path} cannot list its packages: {done.stderr.strip()}") from None
 
 
 _METHODS: Final = {

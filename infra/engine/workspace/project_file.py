@@ -138,6 +138,21 @@ class _Reader:
                 if not wrong:
                     path = self.folder / entry["path"]
                     found.append(PluginPath(kind, entry["name"], path, str(entry.get("version") or "")))
+        return [*found, *self.packages()]
+
+    def packages(self) -> list[PluginPath]:
+        """What `packages:` name by a path; what they name otherwise is installed as other plugins are."""
+        entries = self.get(("packages",)) or {}
+        if not isinstance(entries, dict):
+            self.problem(("packages",), "must be a map of names")
+            return []
+        found = []
+        for name, entry in entries.items():
+            source = entry.get("source") if isinstance(entry, dict) else entry
+            if not isinstance(source, str):
+                self.problem(("packages", name), "must be text, or a map with `source`")
+            elif source.startswith(("./", "..", "/")) or (self.folder / source).exists():
+                found.append(PluginPath("resource", name, self.folder / source))
         return found
 
     def declarations(self, project: str) -> list[Declaration]:
