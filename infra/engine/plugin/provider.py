@@ -19,29 +19,32 @@ again after a crash, so that a provider that knows it can answer with what it di
 provider says so by the same key and value in its reply's trailing metadata; others do not see it."""
 
 
-class ProviderError(Exception):
-    """A call failed.
-
-    Args:
-        message: the provider's words.
-        uncertain: whether the call may have had an effect all the same.
-    """
-
-    def __init__(self, message: str, *, uncertain: bool = False) -> None:
-        super().__init__(message)
-        self.uncertain = uncertain
-
-
-class DiffUnavailableError(ProviderError):
-    """The provider is not configured yet (its inputs are unknown), so it cannot compare."""
-
-
 @dataclass(frozen=True, slots=True)
 class CheckFailure:
     """Why an input is not allowed; an empty property means the resource as a whole."""
 
     property: str
     reason: str
+
+
+class ProviderError(Exception):
+    """A call failed.
+
+    Args:
+        message: the provider's words.
+        uncertain: whether the call may have had an effect all the same.
+        inputs: what is wrong in the inputs, by their paths.
+    """
+
+    def __init__(
+        self, message: str, *, uncertain: bool = False, inputs: tuple[CheckFailure, ...] = ()
+    ) -> None:
+        super().__init__(message)
+        self.uncertain, self.inputs = uncertain, inputs
+
+
+class DiffUnavailableError(ProviderError):
+    """The provider is not configured yet (its inputs are unknown), so it cannot compare."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
-from pulumi.runtime.proto import provider_pb2, status_pb2
+from pulumi.runtime.proto import errors_pb2, provider_pb2, status_pb2
 
 from infra.engine.errors import EngineError
 from infra.engine.events import DiffKind, PropertyDiff
@@ -99,7 +99,12 @@ def names_of(urn: str) -> dict[str, Any]:
 def failure_of(error: Any) -> ProviderError:
     """A failed call."""
     code = error.code()
-    return ProviderError(error.details() or code.name, uncertain=code in _UNCERTAIN)
+    told = errors_pb2.InputPropertiesError()
+    wrong: list[CheckFailure] = []
+    for detail in _details(error):
+        if detail.Unpack(told):
+            wrong += [CheckFailure(one.property_path, one.reason) for one in told.errors]
+    return ProviderError(error.details() or code.name, uncertain=code in _UNCERTAIN, inputs=tuple(wrong))
 
 
 def _details(error: Any) -> list[Any]:

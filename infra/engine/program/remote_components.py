@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pulumi.runtime.proto import alias_pb2, provider_pb2, resource_pb2
 
+from infra.engine.plugin.go_text import go_text
 from infra.engine.plugin.provider import ProviderError
 from infra.engine.program.goals import HOOK_FIELDS
-from infra.engine.resource import values
+from infra.engine.resource import property_path, values
 from infra.engine.resource.urn import is_provider_type
 from infra.engine.resource.wire import Wire, from_struct, wire_for
 
@@ -42,7 +43,8 @@ async def construct(
     try:
         made = await provider.construct(message, _upgraded(goal.properties))
     except ProviderError as error:
-        raise monitor.ended(f"{request.type} resource '{request.name}' has a problem: {error}") from None
+        about = f"{request.type} resource '{request.name}'"
+        raise monitor.ended(f"{about} has a problem: {_message(error, goal.properties)}") from None
     reply = resource_pb2.RegisterResourceResponse(urn=made.urn)
     wire = wire_for(request)
     reply.object.CopyFrom(wire.struct(made.outputs))
@@ -75,13 +77,25 @@ async def call(monitor: MonitorContext, request: resource_pb2.ResourceCallReques
     try:
         result = await provider.call(message, _upgraded(arguments))
     except ProviderError as error:
-        raise monitor.ended(f"call to function '{request.tok}' failed: {error}") from None
+        said = _message(error, arguments)
+        raise monitor.ended(f"call to function '{request.tok}' failed: {said}") from None
     reply = provider_pb2.CallResponse()
     getattr(reply, "return").CopyFrom(Wire(byte_strings=request.accepts_byte_string).struct(result.outputs))
     _depend(reply.returnDependencies, result.outputs, result.dependencies)
     for failure in result.failures:
         reply.failures.add(property=failure.property, reason=failure.reason)
     return reply
+
+
+def _message(error: ProviderError, inputs: Properties) -> str:
+    """What went wrong, and in which inputs, as the CLI shows it."""
+    lines = [str(error)]
+    inputs = values.downgrade_outputs(inputs)
+    for failure in error.inputs:
+        value = property_path.find(failure.property, inputs)
+        shown = "" if value is property_path.NOTHING else f" with value '{go_text(value)}'"
+        lines.append(f"\t\t- property {failure.property}{shown} has a problem: {failure.reason}")
+    return "\n".join(lines)
 
 
 def _depend(field: Any, properties: Properties, given: Mapping[str, Any]) -> None:

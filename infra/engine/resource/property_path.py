@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from infra.engine.errors import EngineError
 from infra.engine.resource.values import OutputValue, Properties, Secret
@@ -84,6 +84,27 @@ def text_of(path: Path) -> str:
             quoted = element.replace('"', '\\"')
             parts.append(f'["{quoted}"]')
     return "".join(parts)
+
+
+NOTHING: Final = object()
+"""What `find` answers where there is nothing."""
+
+
+def find(text: str, value: Value) -> Any:
+    """What a written path locates in a value; NOTHING if it is no path or leads nowhere."""
+    try:
+        path = parse(text)
+    except PathError:
+        return NOTHING
+    for element in path:
+        value, _ = _unwrapped(value)
+        if isinstance(element, int) and isinstance(value, list) and 0 <= element < len(value):
+            value = value[element]
+            continue
+        if not isinstance(element, str) or not isinstance(value, dict) or element not in value:
+            return NOTHING
+        value = value[element]
+    return value
 
 
 def contains(path: Path, other: Path) -> bool:
