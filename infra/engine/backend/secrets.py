@@ -6,6 +6,7 @@ tells a right passphrase from a wrong one. A secret is `v1:NONCE:CIPHERTEXT`, th
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import functools
@@ -174,14 +175,31 @@ class PassphraseCrypter:
         """
         self._unlock()
 
+    async def unlock(self) -> None:
+        """Derive the key in a thread, which takes some tenths of a second, and note a new salt on the loop.
+
+        Raises:
+            EngineError: no passphrase, or the wrong one.
+        """
+        if self._derived is not None:
+            return
+        if self._salt:
+            await asyncio.to_thread(self._unlock)
+            return
+        salt = secrets.token_bytes(8)
+        await asyncio.to_thread(_key, self._passphrase(), salt)
+        with self._lock:
+            if self._derived is None:
+                self._derived = self._fresh(salt)
+
     def _unlock(self) -> bytes:
         with self._lock:
             if self._derived is None:
                 self._derived = self._verified() if self._salt else self._fresh()
             return self._derived
 
-    def _fresh(self) -> bytes:
-        salt = secrets.token_bytes(8)
+    def _fresh(self, salt: bytes = b"") -> bytes:
+        salt = salt or secrets.token_bytes(8)
         key = _key(self._passphrase(), salt)
         self._salt = f"v1:{_to_text(salt)}:{_seal(key, _PROOF)}"
         if self.on_new_salt is not None:

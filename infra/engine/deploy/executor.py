@@ -138,6 +138,7 @@ class StepExecutor:
         except EngineError as error:
             applied = Applied(Status.UNKNOWN, error)
         self._settle(step, applied)
+        await deployment.snapshot.unlock(step.new)
         deployment.reporter.ended(step, applied)
         lost = isinstance(applied.error, EngineError) and bool(step.operation_id)
         if not lost:  # of an operation whose plugin died, the begin stays: its outcome is not known
@@ -230,6 +231,7 @@ class StepExecutor:
         elif not state.custom and isinstance(step, UpdateStep):
             await deployment.hooks.run_after(Hook.AFTER_UPDATE, state, step.old)
         deployment.reporter.outputs(step)
+        await deployment.snapshot.unlock(state)
         deployment.snapshot.outputs(state, old)
         if deployment.hooks.failed_after and not deployment.options.continue_on_error:
             self.cancel()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Final
 
+from infra.engine.backend.secrets import PassphraseCrypter
 from infra.engine.deploy.import_step import ImportStep
 from infra.engine.deploy.refresh_step import RefreshStep
 from infra.engine.deploy.steps import (
@@ -64,6 +65,20 @@ class SnapshotManager:
         self._carried = {(one.type, one.resource["urn"]): one.operation for one in begun}
         self._acknowledged: set[str] = set()
         self._is_refresh = False
+        self._unlocked = False
+
+    async def unlock(self, state: ResourceState | None) -> None:
+        """Have the key for secrets, if this state is the first that has any and is recorded.
+
+        Raises:
+            EngineError: no passphrase, or the wrong one.
+        """
+        if self._unlocked or self._journal is None or state is None:
+            return
+        if values.has_secret(state.inputs) or values.has_secret(state.outputs):
+            if isinstance(self._crypter, PassphraseCrypter):
+                await self._crypter.unlock()
+            self._unlocked = True
 
     # ------------------------------------------------------------ steps
 
@@ -74,6 +89,7 @@ class SnapshotManager:
             return
         carried = self._carried.pop((kind, step.urn), "")
         step.operation_id = carried or uuid.uuid4().hex
+        await self.unlock(step.res)
         self._pending[step.operation_id] = PendingOperation(step.res, kind)
         self._journal.begin(step.operation_id, kind, step.res.to_json(self._crypter))
         if len(self._pending) <= _FEW:

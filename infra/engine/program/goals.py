@@ -65,7 +65,7 @@ class GoalReader:
         if managed:
             check_token(request.type)
         properties = wire.from_struct(request.object)
-        _hash_assets(properties, monitor.info.program_dir)
+        await _hash_assets(properties, monitor.info.program_dir)
         options = self._options()
         dependencies = list(dict.fromkeys(request.dependencies))
         per_property = self._property_dependencies(properties, dependencies)
@@ -260,9 +260,9 @@ def _check_version(version: str, label: str) -> None:
         raise EngineError(f"{label}: {error}") from error
 
 
-def _hash_assets(properties: Properties, folder: Path) -> None:
+async def _hash_assets(properties: Properties, folder: Path) -> None:
     try:
-        assets.with_hashes(properties, folder)
+        await assets.hashed(properties, folder)
     except EngineError as error:
         raise EngineError(f"unmarshal properties: {error}") from error
 

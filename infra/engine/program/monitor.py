@@ -236,7 +236,7 @@ class Monitor:
     async def _register_resource_outputs(self, request: Any) -> Any:
         """A component's outputs."""
         found = values.downgrade_outputs(from_struct(request.outputs))
-        outputs = Outputs(request.urn, assets.with_hashes(found, self.info.program_dir))
+        outputs = Outputs(request.urn, await assets.hashed(found, self.info.program_dir))
         if self._closed:
             raise shut_down()
         self.deployment.push(outputs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import hashlib
 import io
@@ -38,6 +39,31 @@ def with_hashes(value: Value, folder: Path) -> Value:
     """
     _fill(value, "", folder)
     return value
+
+
+async def hashed(value: Value, folder: Path) -> Value:
+    """As `with_hashes`, without holding the event loop while a file or a server is waited for.
+
+    Raises:
+        EngineError: a file cannot be read.
+    """
+    if _waits(value):
+        return await asyncio.to_thread(with_hashes, value, folder)
+    return with_hashes(value, folder)
+
+
+def _waits(value: Value) -> bool:
+    """Whether anything in a value is read from a file or a server."""
+    if isinstance(value, dict):
+        return any(map(_waits, value.values()))
+    if isinstance(value, list):
+        return any(map(_waits, value))
+    if isinstance(value, values.Secret | values.OutputValue):
+        return _waits(value.value)
+    if isinstance(value, Asset | Archive):
+        inside = isinstance(value, Archive) and _waits(value.assets or {})
+        return bool(value.path or value.uri) or inside
+    return False
 
 
 def _fill(value: Value, key: str, folder: Path) -> None:
