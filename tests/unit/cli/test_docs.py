@@ -49,3 +49,13 @@ def test_the_fidelity_page_names_all_that_only_hardware_proves():
     page = (ROOT / "docs" / "fidelity.md").read_text()
     for item in fidelity.load().hardware_only:
         assert f"- {item}" in page
+
+
+def test_every_module_of_the_engine_that_is_named_exists():
+    text = (ROOT / "docs" / "engine-design.md").read_text()
+    table = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+    named = {name for cell in table for name in re.findall(r"`(\w+)`", cell)}
+    named |= set(re.findall(r"\(`(\w+)`\)", text))
+    modules = {file.stem for file in (ROOT / "infra" / "engine").rglob("*.py")}
+    assert len(named) > 30
+    assert named <= modules
