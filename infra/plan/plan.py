@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from infra.errors import UserError
-from infra.plan.tables import addressing, links, positions, switching
+from infra.plan.tables import addressing, links, positions, reach, switching
 from infra.plan.tables.geometry import Geometry
 from infra.plan.tables.template import Template, template_for
 from infra.spec import catalog
@@ -89,6 +89,8 @@ class Plan:
 
     def whole(self) -> Plan:
         """All pods of the declaration, whatever this plan's scope."""
+        if self.site_level and self.scope == range(self.geometry.pods) and self.phase is None:
+            return self
         return Plan(self.site, range(self.geometry.pods), geometry=self.geometry)
 
     # Working frames, by index; the public tables below are views of them.
@@ -131,10 +133,20 @@ class Plan:
         return switching.tier_frames(self.geometry, self.rack_frame, self.scope, above)
 
     @cached_property
+    def managed_frame(self) -> pl.DataFrame:
+        """What has a management port outside compute racks; see `reach.managed`."""
+        if not self.geometry.management_fabrics:
+            return pl.DataFrame(schema=reach.SCHEMA)
+        return reach.managed(self)
+
+    @cached_property
     def host_frame(self) -> pl.DataFrame:
-        """What is cabled to first tiers: trays, companions, servers; name, rack_name, unit, x, y."""
+        """What is cabled to first tiers: trays, companions, servers, and what `reach.managed` has.
+
+        Columns: name, rack_name, unit, x, y.
+        """
         columns = ["name", "rack_name", "unit", "x", "y"]
-        frames = [self.node_frame, self.companion_frame, self.server_frame]
+        frames = [self.node_frame, self.companion_frame, self.server_frame, self.managed_frame]
         # In one piece: gathering texts from several takes six times as long.
         return pl.concat([frame.select(columns) for frame in frames], rechunk=True)
 

@@ -121,9 +121,10 @@ def pod_needs(site: Site) -> dict[str, int]:
          for form in rack_forms for slot in form.slots), default=0,
     )  # fmt: skip
     management = max(tiers.management_room(form) for form in rack_forms)
+    coolers = site.cooling.coolers_per_row if site.cooling and site.cooling.cooler else 0
     return {
         # The network's, the gateway's and the broadcast address besides the hosts', which leave two free.
-        "management": layout.scalable_units_per_pod * racks * management
+        "management": layout.scalable_units_per_pod * (racks * management + coolers)
         + tiers.switch_room(site)
         + (3 if site.addresses.management_gateway == "first" else 4),
         "loopbacks": nodes + tiers.switch_room(site),

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 from infra.plan.admission.findings import Finding, Severity
+from infra.plan.tables import reach, switching
 from infra.plan.tables.power import balance
 
 if TYPE_CHECKING:
@@ -12,7 +15,7 @@ if TYPE_CHECKING:
 
     from infra.plan.plan import Plan
 
-DEFAULT: dict[str, Severity] = {"pue-undeclared": "warning"}
+DEFAULT: dict[str, Severity] = {"pue-undeclared": "warning", "out-of-band-reach": "warning"}
 """Severity of each notice unless the declaration says otherwise under `findings`."""
 
 
@@ -20,9 +23,33 @@ def notices(plan: Plan) -> Iterator[Finding]:
     """Findings about what the declaration does not say; a pod's slice has none."""
     if not plan.site_level:
         return
-    for name, message, path, source in _pue(plan):
+    for name, message, path, source in (*_pue(plan), *_reach(plan)):
         severity = plan.site.findings.get(name, DEFAULT[name])
         yield Finding(name, severity, message, path, plan.site.name, source)
+
+
+def _reach(plan: Plan) -> Iterator[tuple[str, str, str, str]]:
+    """A management address is of no use without a cable."""
+    fabrics = plan.geometry.management_fabrics
+    if not fabrics or not plan.scope:
+        return
+    parts = []
+    for name in fabrics:
+        first = plan.geometry.tiers[name][0]
+        parts.append(reach.ends(plan, first, switching.shared(plan.scope, first.pods), 0)["a"])
+    frame = plan.managed_frame.with_row_index("a")
+    lost = frame.filter(~pl.col("a").is_in(pl.concat(parts).implode()))
+    if lost.height:
+        kinds = lost.group_by("kind", maintain_order=True).len().rows()
+        words = " and ".join(f"{count:,} {_NAMES[kind][count > 1]}" for kind, count in kinds)
+        message = (
+            f"{words} have a management address and no cable: the management switches of their pods have no"
+            f" port left ({lost['name'][0]} is the first); give the first tier more switches"
+        )
+        yield "out-of-band-reach", message, f"$.fabrics.{fabrics[0].replace('-', '_')}.tiers[0]", "the plan"
+
+
+_NAMES = {"switch": ("switch", "switches"), "server": ("server", "servers"), "cdu": ("CDU", "CDUs")}
 
 
 def _pue(plan: Plan) -> Iterator[tuple[str, str, str, str]]:

@@ -129,6 +129,7 @@ def addresses(plan: Tables) -> pl.DataFrame:
     frames = [_management(plan, table["management"]), _loopbacks(plan, table["loopback"])]
     frames += _switches(plan, "loopback", table["loopback"], "lo", 1)
     frames += _switches(plan, "management", table["management"], "mgmt0", 2)
+    frames.append(_coolers(plan, table["management"]))
     if "link" in table:
         frames.append(_links(plan, table["link"]))
     frames.append(_servers(plan, table))
@@ -188,6 +189,20 @@ def host_link_offset(plan: Tables) -> pl.DataFrame:
     return frame.select(
         "pod", "name", "interface", ((pl.col("first_nic") + pl.col("port")) * 2).alias("offset")
     )
+
+
+def _coolers(plan: Tables, pool: Pool) -> pl.DataFrame:
+    """CDUs have the last addresses of their pod's block, counted down, so that no node more moves them."""
+    frame = plan.cabinet_frame.filter(pl.col("kind") == "cdu")
+    each = plan.site.cooling.coolers_per_row if plan.site.cooling else 1
+    frame = frame.select(
+        "name", pl.col("index").alias("pod"),
+        (pl.int_range(0, pl.len(), dtype=pl.Int32) % (plan.geometry.sus * each)).alias("own"),
+    )  # fmt: skip
+    # The last is broadcast, the one before it may be the gateway's.
+    last = (1 << pool.shift) - (2 if plan.site.addresses.management_gateway == "first" else 3)
+    address = pool.column(frame, pl.col("pod") + 1, pl.lit(last) - pl.col("own"))
+    return _table(plan, "management", frame, pl.lit("mgmt0"), address)
 
 
 def _links(plan: Tables, pool: Pool) -> pl.DataFrame:

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from infra.plan.tables import switching
+from infra.plan.tables import reach, switching
 from infra.spec import catalog, tiers
 
 if TYPE_CHECKING:
@@ -73,7 +73,18 @@ def counts(plan: Tables) -> Counts:
         _above(plan, total)
     for fabric, number in _server_cables(plan).items():
         total.cables[fabric, step_name(0)] += number
+    for fabric, number in _management_cables(plan).items():
+        total.cables[fabric, step_name(0)] += number
     return total
+
+
+def _management_cables(plan: Tables) -> Counter[str]:
+    """Management cables of what stands outside compute racks."""
+    result: Counter[str] = Counter()
+    for name in plan.geometry.management_fabrics:
+        first = plan.geometry.tiers[name][0]
+        result[name] += reach.ends(plan, first, switching.shared(plan.scope, first.pods), 0).height
+    return result
 
 
 def _above(plan: Tables, total: Counts) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from infra.plan.tables import cabling, positions, switching
+from infra.plan.tables import cabling, positions, reach, switching
 from infra.plan.tables.counts import step_name
 from infra.spec import rooms, tiers
 from infra.spec.fabric import KINDS
@@ -94,7 +94,10 @@ def crossing(plan: Tables) -> pl.DataFrame:
 
 def _ends(plan: Tables, tier: TierFrame, pods: range) -> pl.DataFrame:
     if tier.tier.kind == "out-of-band":
-        return cabling.management_ends(tier.tier, plan.management_frame, pods)
+        rule = cabling.management_ends(tier.tier, plan.management_frame, pods)
+        hosts = plan.node_frame.height + plan.companion_frame.height + plan.server_frame.height
+        others = reach.ends(plan, tier.tier, pods, hosts)
+        return pl.concat([rule, others.cast(rule.schema)]) if others.height else rule
     ends = cabling.nic_ends(plan.geometry, tier.tier, plan.node_frame, pods)
     servers = _server_ends(plan, tier, ends, pods)
     return pl.concat([ends, servers.cast(ends.schema)]) if servers.height else ends

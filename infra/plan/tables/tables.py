@@ -48,6 +48,8 @@ class Tables(Protocol):
     @property
     def servers_in_scope(self) -> pl.DataFrame: ...  # noqa: D102
     @property
+    def managed_frame(self) -> pl.DataFrame: ...  # noqa: D102
+    @property
     def host_frame(self) -> pl.DataFrame: ...  # noqa: D102
     @property
     def tier_frames(self) -> list[TierFrame]: ...  # noqa: D102

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from infra.plan.tables import cabling, links, positions, switching
+from infra.plan.tables import cabling, links, positions, reach, switching
 
 if TYPE_CHECKING:
     from infra.plan.tables.geometry import Geometry
@@ -152,6 +152,7 @@ def touched(geometry: Geometry) -> set[int]:
     known = geometry.memo.get("touched")
     if not isinstance(known, set):
         known = {area.pod for area, _, _ in geometry.areas}
+        known |= reach.homes(geometry)
         known |= {int(server.attach[4:]) - 1 for server in geometry.site.servers if server.attach}
         geometry.memo["touched"] = known
     return known

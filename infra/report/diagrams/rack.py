@@ -150,8 +150,11 @@ def devices_of(plan: Plan, rack: str) -> list[Device]:
         for row in plan.companions.filter(pl.col("rack") == rack).iter_rows(named=True)
     ]
     splits = {(tier.fabric, tier.level): tier.breakout for tier in plan.geometry.every_tier}
+    managed = set(plan.managed_frame["name"])
     for row in plan.switches.filter(pl.col("rack") == rack).iter_rows(named=True):
         model = catalog.switch(row["model"])
         names = tuple(tiers.port_names(model, splits[row["fabric"], row["level"]]))
+        if row["name"] in managed:
+            names += ("mgmt0",)
         found.append(Device(row["name"], model.title, "switch", row["unit"], model.height, names))
     return sorted(found, key=lambda device: device.unit)

@@ -44,7 +44,9 @@ def draw_unit(plan: Plan, unit: str) -> Drawing:
     racks = plan.racks.filter((pl.col("su") == unit) & (pl.col("kind") == "compute"))["name"].to_list()
     if not racks:
         raise UserError(f"the plan of {plan.site.name} has no scalable unit `{unit}`")
-    mine = plan.links.filter(pl.col("tier") == "host_leaf")
+    # Management ports of what stands outside compute racks are not the hosts'.
+    others = (pl.col("a_port") == "mgmt0") & pl.col("a").is_in(plan.managed_frame["name"].implode())
+    mine = plan.links.filter((pl.col("tier") == "host_leaf") & ~others)
     switches = mine.filter(pl.col("a_rack").is_in(racks))["z"].unique(maintain_order=True)
     cables = mine.filter(pl.col("z").is_in(switches.implode())).with_columns(
         pl.when(pl.col("a_rack").is_in(racks)).then("a_rack").otherwise(pl.lit("elsewhere")).alias("column")

@@ -134,7 +134,7 @@ def test_every_cable_is_in_the_configuration_of_both_its_switches(site):
     wanted = set()
     for a, a_port, z, z_port in whole.links.select("a", "a_port", "z", "z_port").iter_rows():
         wanted |= {(z, z_port, a, a_port)}
-        if a in names:
+        if a in names and a_port != "mgmt0":
             wanted |= {(a, a_port, z, z_port)}
     assert found == wanted
     assert names == set(whole.switches["name"])

@@ -31,6 +31,13 @@ def test_loops_and_columns_agree(name, pod, makers):
     for table, fields in FIELDS.items():
         columns = list(fields)
         frame = getattr(part, table).select(columns)
+        # The loops are of compute racks and data fabrics; what else has a management port is left out.
+        for column, port in (("a", "a_port"), ("peer", "peer_port")):
+            if column in columns:
+                others = part.managed_frame["name"].implode()
+                frame = frame.filter(~((pl.col(port) == "mgmt0") & pl.col(column).is_in(others)))
+        if table == "addresses":
+            frame = frame.filter(~pl.col("owner").is_in(part.cabinet_frame["name"].implode()))
         frame = frame.with_columns(pl.col(pl.Enum).cast(pl.String), pl.col(pl.Float32).cast(pl.Float64))
         rows = [tuple(getattr(row, column) for column in columns) for row in made[table]]
         assert len(rows) == frame.height, table

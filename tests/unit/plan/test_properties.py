@@ -66,7 +66,8 @@ def test_both_ends_of_each_cable_exist(site):
     racks = set(whole.racks["name"])
     for row in whole.links.iter_rows(named=True):
         assert row["z"] in switches
-        assert row["a"] in (below if row["tier"] == "host_leaf" else switches)
+        upper = row["fabric"] == "out-of-band" or row["tier"] != "host_leaf"
+        assert row["a"] in below or (upper and row["a"] in switches | racks)
         assert {row["a_rack"], row["z_rack"]} <= racks
         assert row["length"] > 0
     ports = dict(whole.switches.select("name", "ports").rows()) if whole.switches.height else {}
@@ -280,3 +281,20 @@ def test_figures_are_sums_over_the_tables(site):
         assert (answer.pods, answer.accelerators) == (site.layout.pods, figures["accelerators"])
         assert answer.facility_w == pytest.approx(facility)
         assert fit(whole, cap_w=facility * 0.999).pods < site.layout.pods
+
+
+@SETTINGS
+@given(_sites.sites())
+def test_all_with_a_management_address_has_a_cable_or_is_told(site):
+    whole = plan(site)
+    fabrics = whole.geometry.management_fabrics
+    if not fabrics or {f.id for f in findings(whole)} & {"down-ports", "switch-ports", "exception-ports"}:
+        return
+    cabled = whole.links.filter(pl.col("fabric").cast(pl.String).is_in(fabrics))
+    owners = set(whole.addresses.filter(pl.col("pool") == "management")["owner"])
+    own = whole.switches.filter(pl.col("fabric").is_in(fabrics))["name"]
+    lost = owners - set(own) - set(cabled["a"])
+    told = [finding for finding in findings(whole) if finding.id == "out-of-band-reach"]
+    assert bool(lost) == bool(told), sorted(lost)
+    rows = cabled.filter(pl.col("tier") == "host_leaf").height
+    assert rows == sum(counts(whole).cables[fabric, "host_leaf"] for fabric in fabrics)
