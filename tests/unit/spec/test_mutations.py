@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 from infra.errors import UserError
 from infra.plan import findings, machines_of, plan, summary
 from infra.plan.tables.paths import fabric_paths, port_ends
-from infra.spec import load_text
+from infra.spec import catalog, load_text
 from tests.unit.spec import mutations
 
 pytestmark = pytest.mark.unit
@@ -68,6 +68,12 @@ def assert_invariants(whole, figures):
     links = part.links
     assert not links.select("z", "z_port").is_duplicated().any(), "no port twice"
     assert not links.select("a", "a_port").is_duplicated().any(), "no interface twice"
+    cabled = set(links.filter(pl.col("tier") == "host_leaf")["a"])
+    for name, platform, pod in (
+        part.servers_in_scope.drop_nulls("pod").select("name", "platform", "pod").rows()
+    ):
+        kinds = {group.fabric for group in catalog.platform(platform).node.nics}
+        assert name in cabled or not kinds & {*whole.geometry.serving(pod)}, "servers of pods have cables"
     hosts = part.addresses.select(pl.col("address").str.split("/").list.first())
     assert not hosts.is_duplicated().any(), "no address twice"
     names = pl.concat([part.nodes["name"], part.switches["name"], part.companions["name"]])
