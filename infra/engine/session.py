@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from infra.engine.workspace.config import Configuration
     from infra.engine.workspace.project import Project
 
+AUTONAMING = "pulumi:autonaming"
 _UNCHANGING = {Op.SAME, Op.READ, Op.READ_DISCARD, Op.READ_REPLACEMENT}
 _KINDS = {Operation.UP: "update", Operation.IMPORT: "resource-import"}
 
@@ -125,6 +126,11 @@ class Session:
                 validate=(self._runs_program or self._operation is Operation.IMPORT)
                 and not self._options.skip_config_validation,
             )
+            if AUTONAMING in config.values:
+                raise EngineError(
+                    f"the configuration sets {AUTONAMING}, which this engine does not do",
+                    hint="use the Pulumi CLI (`--engine pulumi`)",
+                )
             crypter = crypter_for(checkpoint.deployment.get("secrets_providers"), settings.encryption_salt)
             snapshot = Snapshot.from_json(checkpoint.deployment, crypter)
             self._check_targets(snapshot)

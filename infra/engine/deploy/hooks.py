@@ -29,6 +29,18 @@ class Hook(StrEnum):
     ON_ERROR = "OnError"
 
 
+HOOK_FIELDS: Final = {
+    Hook.BEFORE_CREATE: "before_create",
+    Hook.AFTER_CREATE: "after_create",
+    Hook.BEFORE_UPDATE: "before_update",
+    Hook.AFTER_UPDATE: "after_update",
+    Hook.BEFORE_DELETE: "before_delete",
+    Hook.AFTER_DELETE: "after_delete",
+    Hook.ON_ERROR: "on_error",
+}
+"""What the protocol calls them where it binds names to them."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Registered:
     function: HookFunction

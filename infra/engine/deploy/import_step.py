@@ -74,7 +74,11 @@ class ImportStep(Step):
             self.old = new.copy(created="", modified="")
             return WELL
         provider = deployment.provider_of(new)
-        found = await provider.read(Request(new.urn, id=new.import_id, old_inputs=None, old_outputs=None))
+        found = await provider.read(
+            Request(
+                new.urn, id=new.import_id, old_inputs=None, old_outputs=None, seconds=new.custom_timeouts.read
+            )
+        )
         if found.outputs is None:
             raise ProviderError(f"resource '{new.id or new.import_id}' does not exist")
         if found.inputs is None:

@@ -56,6 +56,8 @@ class ProviderRequest:
     version: str = ""
     download_url: str = ""
     parameterization: Parameterization | None = None
+    checksums: tuple[tuple[str, bytes], ...] = ()
+    """Of the plugin's downloads, by platform: kept for whoever downloads it."""
 
     @property
     def package(self) -> str:
@@ -88,6 +90,7 @@ class ProviderRequest:
             self.version or known.version,
             self.download_url or known.download_url,
             self.parameterization or known.parameterization,
+            self.checksums or known.checksums,
         )
 
     def put_into(self, inputs: Properties) -> None:
@@ -97,6 +100,8 @@ class ProviderRequest:
         internal = dict(inputs.get(INTERNAL) or {})
         if self.download_url:
             internal["pluginDownloadURL"] = self.download_url
+        if self.checksums:
+            internal["pluginChecksums"] = {key: value.hex() for key, value in self.checksums}
         if self.parameterization is not None:
             internal["name"] = self.plugin
             internal["parameterization"] = base64.b64encode(self.parameterization.value).decode()

@@ -86,7 +86,13 @@ class RefreshStep(Step):
                 self.new = old.copy()
             return WELL
         provider = deployment.provider_of(old)
-        request = Request(old.urn, id=old.id, old_inputs=old.inputs, old_outputs=old.outputs)
+        request = Request(
+            old.urn,
+            id=old.id,
+            old_inputs=old.inputs,
+            old_outputs=old.outputs,
+            seconds=old.custom_timeouts.read,
+        )
         found = await provider.read(request)
         if found.init_errors:
             listed = "\n* ".join(found.init_errors)

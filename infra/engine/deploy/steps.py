@@ -274,7 +274,10 @@ class ReadStep(Step):
             new.outputs = {}
         else:
             provider = deployment.provider_of(new)
-            request = Request(new.urn, id=new.id, old_inputs=new.inputs, old_outputs=new.inputs)
+            request = Request(
+                new.urn, id=new.id, old_inputs=new.inputs, old_outputs=new.inputs,
+                seconds=new.custom_timeouts.read,
+            )  # fmt: skip
             outcome, applied = await _tried(deployment, new, "read", lambda: provider.read(request))
             if outcome is None:
                 return applied

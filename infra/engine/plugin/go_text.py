@@ -42,3 +42,24 @@ def _number(value: float) -> str:
     head, *tail = map(str, digits)
     fraction = f".{''.join(tail)}" if tail else ""
     return f"{'-' * sign}{head}{fraction}e{exact.adjusted():+03d}"
+
+
+def duration(seconds: float) -> str:
+    """A time as Go's Duration prints it: `1h0m5s`, `1.5s`, `20ms`; empty for none."""
+    whole = round(seconds * 1e9)
+    if not whole:
+        return ""
+    for unit, size in (("ns", 1), ("µs", 1000), ("ms", 10**6)):
+        if whole < size * 1000:
+            return f"{_decimal(whole, size)}{unit}"
+    minutes, rest = divmod(whole, 60 * 10**9)
+    hours, minutes = divmod(minutes, 60)
+    text = f"{hours}h" if hours else ""
+    text += f"{minutes}m" if hours or minutes else ""
+    return f"{text}{_decimal(rest, 10**9)}s"
+
+
+def _decimal(value: int, unit: int) -> str:
+    whole, part = divmod(value, unit)
+    digits = str(part).zfill(len(str(unit)) - 1).rstrip("0") if part else ""
+    return f"{whole}.{digits}" if digits else str(whole)

@@ -241,6 +241,7 @@ class PluginProvider(Provider):
             id=request.id,
             properties=None if request.old_outputs is None else self._lean.struct(request.old_outputs),
             inputs=None if request.old_inputs is None else self._lean.struct(request.old_inputs),
+            timeout=request.seconds,
         )
         outcome = await self._change(self._stub.Read, message, request)
         if not self._accepts.secrets:

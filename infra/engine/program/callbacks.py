@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import grpc
-from pulumi.runtime.proto import callback_pb2, callback_pb2_grpc, resource_pb2
+from pulumi.runtime.proto import alias_pb2, callback_pb2, callback_pb2_grpc, resource_pb2
 
+from infra.engine.deploy.hooks import HOOK_FIELDS, Hook
+from infra.engine.plugin.go_text import duration
 from infra.engine.plugin.plugins import CHANNEL_OPTIONS
 from infra.engine.plugin.provider import ProviderError
 from infra.engine.resource import wire
 from infra.engine.resource.wire import Wire
 
 if TYPE_CHECKING:
-    from infra.engine.deploy.hooks import ErrorHookFunction, Hook, HookFunction
+    from infra.engine.deploy.hooks import ErrorHookFunction, HookFunction
     from infra.engine.resource.state import ResourceState
     from infra.engine.resource.values import Properties
 
@@ -166,6 +168,15 @@ def _options(state: ResourceState) -> resource_pb2.ResourceOptions:
         "deleted_with": state.deleted_with,
         "replace_with": state.replace_with,
         "additional_secret_outputs": state.additional_secret_outputs,
+        "import": state.import_id,
+        "hide_diff": state.hide_diff,
+        "aliases": [alias_pb2.Alias(urn=urn) for urn in state.aliases],
     }
+    if state.custom_timeouts:
+        times = {name: duration(value) for name, value in state.custom_timeouts.to_json().items()}
+        wanted["custom_timeouts"] = resource_pb2.RegisterResourceRequest.CustomTimeouts(**times)
+    if state.resource_hooks:
+        names = {HOOK_FIELDS[Hook(hook)]: given for hook, given in state.resource_hooks.items()}
+        wanted["hooks"] = resource_pb2.RegisterResourceRequest.ResourceHooksBinding(**names)
     known = resource_pb2.ResourceOptions.DESCRIPTOR.fields_by_name
     return resource_pb2.ResourceOptions(**{key: value for key, value in wanted.items() if key in known})

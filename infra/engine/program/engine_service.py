@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+import grpc
 from google.protobuf.empty_pb2 import Empty  # type: ignore[attr-defined]
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
 
+from infra.engine.errors import EngineError
 from infra.engine.events import DiagnosticEvent, Severity
+from infra.engine.resource.version_range import check_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +58,13 @@ class EngineService(engine_pb2_grpc.EngineServicer):
         return engine_pb2.SetRootResourceResponse()
 
     async def StartDebugging(self, request: Any, context: Any) -> Any:  # noqa: ARG002, D102, N802
+        text = f"Waiting for debugger to attach ({request.message})..."
+        self._emit(DiagnosticEvent(text, Severity.INFO, ephemeral=True))
         return Empty()
 
-    async def RequirePulumiVersion(self, request: Any, context: Any) -> Any:  # noqa: ARG002, D102, N802
+    async def RequirePulumiVersion(self, request: Any, context: Any) -> Any:  # noqa: D102, N802
+        try:
+            check_version(request.pulumi_version_range)
+        except EngineError as error:
+            await context.abort(grpc.StatusCode.UNKNOWN, str(error))
         return engine_pb2.RequirePulumiVersionResponse()

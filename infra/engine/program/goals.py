@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pulumi.runtime.proto import alias_pb2, resource_pb2
 
-from infra.engine.deploy.hooks import Hook
+from infra.engine.deploy.hooks import HOOK_FIELDS
 from infra.engine.deploy.provider_request import ProviderRequest, semver
 from infra.engine.errors import EngineError
+from infra.engine.program.refusals import refuse_unsupported
 from infra.engine.program.rpc_errors import check_token
 from infra.engine.resource import assets, property_path, signatures, values, wire
 from infra.engine.resource.goal import Alias, Goal
-from infra.engine.resource.source_positions import positions, trace
+from infra.engine.resource.source_positions import positions
 from infra.engine.resource.state import CustomTimeouts
 from infra.engine.resource.urn import ProviderReference, is_provider_type, package_of, type_of
 
@@ -25,15 +26,6 @@ if TYPE_CHECKING:
 
 _UNITS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
-HOOK_FIELDS: Final = {
-    Hook.BEFORE_CREATE: "before_create",
-    Hook.AFTER_CREATE: "after_create",
-    Hook.BEFORE_UPDATE: "before_update",
-    Hook.AFTER_UPDATE: "after_update",
-    Hook.BEFORE_DELETE: "before_delete",
-    Hook.AFTER_DELETE: "after_delete",
-    Hook.ON_ERROR: "on_error",
-}
 
 
 class GoalReader:
@@ -60,6 +52,7 @@ class GoalReader:
             EngineError, ValueError: the request contradicts itself or what was registered before.
         """
         request, monitor = self._request, self._monitor
+        refuse_unsupported(request)
         self._inherit()
         managed = request.custom or request.remote
         if managed:
@@ -121,6 +114,7 @@ class GoalReader:
                 seconds(options.custom_timeouts.create),
                 seconds(options.custom_timeouts.update),
                 seconds(options.custom_timeouts.delete),
+                seconds(options.custom_timeouts.read),
             ),
             resource_hooks={
                 str(hook): names
@@ -128,7 +122,7 @@ class GoalReader:
                 if (names := list(getattr(options.hooks, field, ())))
             },
             source_position=positions(request, info.project_dir),
-            stack_trace=trace(request, info.project_dir),
+            stack_trace=monitor.trace(request),
         )
 
     def _inherit(self) -> None:
@@ -165,6 +159,7 @@ class GoalReader:
             replace_with=request.replace_with,
             additional_secret_outputs=request.additionalSecretOutputs,
             hide_diff=request.hideDiffs,
+            plugin_checksums=request.pluginChecksums,
         )
         setattr(options, "import", request.importId)
         if request.HasField("protect"):
@@ -216,6 +211,8 @@ class GoalReader:
         if options.provider:
             return str(ProviderReference.parse(options.provider))
         request.version, request.pluginDownloadURL = options.version, options.plugin_download_url
+        request.pluginChecksums.clear()
+        request.pluginChecksums.update(options.plugin_checksums)
         return await monitor.default_reference(request, request.type)
 
     def _provider_inputs(self, inputs: Properties, options: resource_pb2.TransformResourceOptions) -> None:
@@ -227,7 +224,10 @@ class GoalReader:
         package = package_of(request.type)
         label = f"ResourceMonitor.RegisterResource({request.type},{request.name})"
         _check_version(options.version, f"{label}: passed invalid version")
-        ProviderRequest(package, options.version, options.plugin_download_url).put_into(inputs)
+        checksums = tuple(sorted(options.plugin_checksums.items()))
+        ProviderRequest(package, options.version, options.plugin_download_url, checksums=checksums).put_into(
+            inputs
+        )
         if wanted is not None:
             wanted.put_into(inputs)
         known = self._monitor.defaults.known.get(package)

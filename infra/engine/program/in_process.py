@@ -21,12 +21,14 @@ from google.protobuf.empty_pb2 import Empty  # type: ignore[attr-defined]
 from pulumi.runtime.proto import engine_pb2, resource_pb2_grpc
 
 from infra.engine.deploy.registration import Finished
+from infra.engine.errors import EngineError
 from infra.engine.program import sdk_patches
 from infra.engine.program.interrupts import InterruptedProgram
 from infra.engine.program.program_environment import IN_PROGRAM, surroundings
 from infra.engine.program.program_link import CallError, JobLoop
 from infra.engine.program.program_runner import trace_of
 from infra.engine.program.rpc_errors import Refused
+from infra.engine.resource.version_range import check_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -104,7 +106,11 @@ class EngineStub:
         self._outside.copy().run(self._service.log, request)
         return Empty()
 
-    def RequirePulumiVersion(self, request: Any) -> Any:  # noqa: ARG002, D102, N802
+    def RequirePulumiVersion(self, request: Any) -> Any:  # noqa: D102, N802
+        try:
+            check_version(request.pulumi_version_range)
+        except EngineError as error:
+            raise CallError(grpc.StatusCode.UNKNOWN, str(error)) from None
         return engine_pb2.RequirePulumiVersionResponse()
 
 

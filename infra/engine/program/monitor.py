@@ -21,6 +21,7 @@ from infra.engine.program import remote_components
 from infra.engine.program.callbacks import Callbacks
 from infra.engine.program.goals import GoalReader
 from infra.engine.program.monitor_context import KnownResource
+from infra.engine.program.refusals import refuse_unsupported
 from infra.engine.program.request_queue import Turns
 from infra.engine.program.rpc_errors import Refused, check_token, shut_down
 from infra.engine.resource import assets, values
@@ -91,6 +92,7 @@ class Monitor:
         self.pending_transforms: dict[tuple[str, str, str], list[Any]] = {}
         self.invoke_transforms: list[Any] = []
         self._open: set[asyncio.Future[Any]] = set()
+        self._traces: dict[str, list[str]] = {}
         self._closed = False
         self._shutdown = asyncio.Event()
         self.signalled = False
@@ -152,7 +154,7 @@ class Monitor:
         """
         handler = self.handlers.get(method)
         if handler is None:
-            raise Refused(grpc.StatusCode.UNIMPLEMENTED, "Method not found!")
+            raise Refused(grpc.StatusCode.UNIMPLEMENTED, f"unknown method {method}")
         try:
             if not inspect.iscoroutinefunction(handler):
                 return handler(request)
@@ -220,12 +222,15 @@ class Monitor:
 
     def _register_package(self, request: resource_pb2.RegisterPackageRequest) -> Any:
         """Take in a package, perhaps one that a parameter makes out of another."""
+        refuse_unsupported(request)
         parameterization = None
         if request.HasField("parameterization"):
             given = request.parameterization
             parameterization = Parameterization(given.name, given.version, given.value)
         url = request.download_url.removesuffix("/")
-        wanted = ProviderRequest(request.name, request.version, url, parameterization)
+        wanted = ProviderRequest(
+            request.name, request.version, url, parameterization, tuple(sorted(request.checksums.items()))
+        )
         for reference, known in self.packages.items():
             if known == wanted:
                 return resource_pb2.RegisterPackageResponse(ref=reference)
@@ -276,6 +281,19 @@ class Monitor:
             unknown=answer.unknown,
         )
 
+    def trace(self, request: Any) -> list[str]:
+        """The stack trace of a request, behind that of the call which it is made for."""
+        return self._traces.get(request.parentStackTraceHandle, []) + trace(request, self.info.project_dir)
+
+    def hold_trace(self, request: Any) -> str:
+        """Keep the stack trace of a call for what is asked for it; the handle that names it."""
+        found = self.trace(request)
+        if not found:
+            return ""
+        handle = str(uuid.uuid4())
+        self._traces[handle] = found
+        return handle
+
     def provider(self, reference: str) -> Provider:
         """A provider of this run.
 
@@ -303,7 +321,7 @@ class Monitor:
             dependencies=list(request.dependencies),
             additional_secret_outputs=list(request.additionalSecretOutputs),
             source_position=positions(request, self.info.project_dir),
-            stack_trace=trace(request, self.info.project_dir),
+            stack_trace=self.trace(request),
         )
         answer = await self._register(Registration(goal))
         state = answer.state
@@ -319,7 +337,10 @@ class Monitor:
                 raise EngineError(f"unknown provider package '{request.packageRef}'")
         else:
             wanted = ProviderRequest(
-                package_of(token), request.version, request.pluginDownloadURL.removesuffix("/")
+                package_of(token),
+                request.version,
+                request.pluginDownloadURL.removesuffix("/"),
+                checksums=tuple(sorted(request.pluginChecksums.items())),
             )
         return await self.defaults.reference(wanted, token)
 
@@ -330,19 +351,26 @@ class Monitor:
 
     async def _invoke(self, request: resource_pb2.ResourceInvokeRequest) -> Any:
         """A function of a provider."""
+        refuse_unsupported(request)
         arguments = values.downgrade_outputs(from_struct(request.args))
         reference = request.provider
         if not reference and request.parent:
             reference = self.inherited_provider(request.parent, package_of(request.tok))
         if self.invoke_transforms:
             options = resource_pb2.TransformInvokeOptions(
-                provider=reference, version=request.version, plugin_download_url=request.pluginDownloadURL
+                provider=reference,
+                version=request.version,
+                plugin_download_url=request.pluginDownloadURL,
+                plugin_checksums=request.pluginChecksums,
             )
             for callback in self.invoke_transforms:
                 arguments, options = await self.callbacks.transform_invoke(
                     callback, request.tok, arguments, options
                 )
             reference, request.version = options.provider, options.version
+            request.pluginDownloadURL = options.plugin_download_url
+            request.pluginChecksums.clear()
+            request.pluginChecksums.update(options.plugin_checksums)
             arguments = values.downgrade_outputs(arguments)
         provider = self.provider(reference or await self.default_reference(request, request.tok))
         try:

@@ -54,6 +54,12 @@ class MonitorContext(Protocol):
     @property
     def pending_transforms(self) -> dict[tuple[str, str, str], list[Any]]: ...  # noqa: D102
 
+    def trace(self, request: Any) -> list[str]:
+        """Return the stack trace of a request, behind that of the call which it is made for."""
+
+    def hold_trace(self, request: Any) -> str:
+        """Keep the stack trace of a call for what is asked for it; return the handle that names it."""
+
     def provider(self, reference: str) -> Provider:
         """Return a provider by its reference.
 

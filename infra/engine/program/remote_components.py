@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pulumi.runtime.proto import alias_pb2, provider_pb2, resource_pb2
 
+from infra.engine.deploy.hooks import HOOK_FIELDS
 from infra.engine.plugin.go_text import go_text
 from infra.engine.plugin.provider import ProviderError
-from infra.engine.program.goals import HOOK_FIELDS
 from infra.engine.resource import property_path, values
 from infra.engine.resource.urn import is_provider_type
 from infra.engine.resource.wire import Wire, from_struct, wire_for
@@ -70,7 +70,10 @@ async def call(monitor: MonitorContext, request: resource_pb2.ResourceCallReques
         dryRun=info.preview,
         parallel=info.parallel,
         monitorEndpoint=monitor.address,
+        organization=info.organization,
+        configSecretKeys=info.secret_keys,
         accepts_output_values=True,
+        stack_trace_handle=monitor.hold_trace(request),
     )
     given = {key: list(found.urns) for key, found in request.argDependencies.items()}
     _depend(message.argDependencies, arguments, given)
@@ -145,6 +148,7 @@ def _construct_request(
         replaceOnChanges=goal.replace_on_changes,
         aliases=[_alias_message(alias) for alias in goal.aliases],
         accepts_output_values=True,
+        stack_trace_handle=monitor.hold_trace(request),
     )
     for name, field in _FLAGS.items():
         value = getattr(goal, name)
@@ -157,6 +161,7 @@ def _construct_request(
         message.customTimeouts.create = times.create
         message.customTimeouts.update = times.update
         message.customTimeouts.delete = times.delete
+        message.customTimeouts.read = times.read
     for hook, field in HOOK_FIELDS.items():
         named = goal.resource_hooks.get(hook)
         if named and hasattr(message.resource_hooks, field):

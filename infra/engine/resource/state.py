@@ -30,9 +30,20 @@ class CustomTimeouts:
     create: float = 0
     update: float = 0
     delete: float = 0
+    read: float = 0
 
     def __bool__(self) -> bool:
-        return bool(self.create or self.update or self.delete)
+        return any(self.to_json().values())
+
+    def to_json(self) -> dict[str, float]:
+        """The checkpoint's form; without those that are 0."""
+        pairs = (
+            ("create", self.create),
+            ("update", self.update),
+            ("delete", self.delete),
+            ("read", self.read),
+        )
+        return {key: seconds for key, seconds in pairs if seconds}
 
 
 @dataclass(slots=True, eq=False)
@@ -132,9 +143,7 @@ class ResourceState:
             if value:
                 out[key] = value
         if self.custom_timeouts:
-            times = self.custom_timeouts
-            pairs = (("create", times.create), ("update", times.update), ("delete", times.delete))
-            out["customTimeouts"] = {key: seconds for key, seconds in pairs if seconds}
+            out["customTimeouts"] = self.custom_timeouts.to_json()
         if self.replacement_trigger is not None:
             out["replacementTrigger"] = value_json.value_to_json(self.replacement_trigger, crypter)
         if self.stack_trace:
@@ -157,7 +166,7 @@ class ResourceState:
                     setattr(state, name, value)
         times = rest.pop("customTimeouts", None) or {}
         state.custom_timeouts = CustomTimeouts(
-            times.get("create", 0), times.get("update", 0), times.get("delete", 0)
+            times.get("create", 0), times.get("update", 0), times.get("delete", 0), times.get("read", 0)
         )
         state.replacement_trigger = value_json.value_from_json(rest.pop("replacementTrigger", None), crypter)
         state.stack_trace = [frame.get("sourcePosition", "") for frame in rest.pop("stackTrace", None) or ()]
@@ -239,6 +248,8 @@ class Snapshot:
     secrets_provider: SecretsProvider | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
     unknown_fields: dict[str, Any] = field(default_factory=dict)
+    plugins: list[dict[str, Any]] = field(default_factory=list)
+    """Of the manifest: which plugins the CLI saw last."""
 
     @property
     def stack_resource(self) -> ResourceState | None:
@@ -249,7 +260,10 @@ class Snapshot:
         """The deployment (`latest` of a checkpoint, `deployment` of an export)."""
         now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
         magic = hashlib.sha256(ENGINE_VERSION.encode()).hexdigest()
-        out: dict[str, Any] = {"manifest": {"time": now, "magic": magic, "version": ENGINE_VERSION}}
+        manifest: dict[str, Any] = {"time": now, "magic": magic, "version": ENGINE_VERSION}
+        if self.plugins:
+            manifest["plugins"] = self.plugins
+        out: dict[str, Any] = {"manifest": manifest}
         if self.secrets_provider:
             provider = self.secrets_provider
             out["secrets_providers"] = {"type": provider.type, "state": provider.state}
@@ -263,7 +277,7 @@ class Snapshot:
     def from_json(cls, record: Mapping[str, Any], crypter: Crypter) -> Snapshot:
         """Read a deployment of version 3."""
         rest = dict(record)
-        rest.pop("manifest", None)
+        manifest = rest.pop("manifest", None) or {}
         secrets = rest.pop("secrets_providers", None)
         return cls(
             [ResourceState.from_json(item, crypter) for item in rest.pop("resources", None) or ()],
@@ -274,4 +288,5 @@ class Snapshot:
             SecretsProvider(secrets["type"], secrets.get("state") or {}) if secrets else None,
             rest.pop("metadata", None) or {},
             rest,
+            manifest.get("plugins") or [],
         )

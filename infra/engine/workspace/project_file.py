@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from infra.engine.errors import EngineError
+from infra.engine.resource.version_range import check_version
 from infra.engine.workspace import yamlfile
 from infra.engine.workspace.config import parse_key
 from infra.engine.workspace.project import TYPES, Declaration, PluginPath, Project, fits
@@ -81,6 +82,10 @@ class _Reader:
             always_refresh=self.text(("options", "refresh")) == "always",
             settings_folder=self.folder / self.text(("stackConfigDir",)),
         )  # fmt: skip
+        try:
+            check_version(self.text(("requiredPulumiVersion",)))
+        except EngineError as error:
+            self.problem(("requiredPulumiVersion",), str(error))
         self.document.check()
         return project
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from benchmarks.boxes.boxes import HERE
-from infra.engine import Options, Result, run
+from infra.engine import EngineError, Options, Result, run
 from infra.engine.backend.backend import FileBackend
 from infra.engine.events import (
     DiagnosticEvent,
@@ -528,3 +528,51 @@ def test_what_a_program_leaves(project: Project, line: str, *, in_process: bool)
     assert [f"{e.severity} {e.message.strip()}" for e in said] == ENDS[line]
     assert result.exit_code == any(e.severity == "error" for e in said)
     assert (Path.cwd(), dict(os.environ), list(sys.path)) == before
+
+
+@both
+def test_a_program_that_requires_another_version_is_refused(project: Project, *, in_process: bool) -> None:
+    project.write('import pulumi\npulumi.require_pulumi_version(">=3.0.0 <4.0.0")\npulumi.export("a", 1)\n')
+    assert project.run(in_process=in_process).outputs == {"a": 1}
+    project.write('import pulumi\npulumi.require_pulumi_version(">=99.0.0")\n')
+    assert project.run(in_process=in_process).exit_code == 1
+    assert 'does not satisfy the version range ">=99.0.0"' in "\n".join(project.errors)
+
+
+def test_what_this_engine_does_not_do_is_refused_by_name(project: Project) -> None:
+    project.write("import pulumi\n")
+    with pytest.raises(EngineError, match="pulumi:autonaming"):
+        project.run(config={"pulumi:autonaming": "{}"})
+    file = project.folder / "Pulumi.yaml"
+    file.write_text(file.read_text() + "requiredPulumiVersion: '>=99.0.0'\n")
+    with pytest.raises(EngineError, match="does not satisfy the version range"):
+        project.run()
+
+
+TIMED = """
+{item}
+from pulumi import CustomTimeouts, ResourceOptions
+times = CustomTimeouts(create="1m", update="2m", delete="3m", read="90s")
+Item("a", {{}}, ResourceOptions(custom_timeouts=times))
+"""
+
+
+@both
+def test_every_timeout_reaches_the_state_and_a_read(
+    project: Project, monkeypatch: pytest.MonkeyPatch, *, in_process: bool
+) -> None:
+    source = project.folder / "provider"
+    source.mkdir()
+    for path in (HERE / "provider").glob("*.*"):
+        text = path.read_text()
+        if path.name == "in_process.py":
+            reply = 'Path(os.environ["READS"]).write_text(str(request.timeout))\n        return'
+            text = text.replace("return provider_pb2.ReadResponse", f"{reply} provider_pb2.ReadResponse")
+        (source / path.name).write_text(text)
+    project.providers = {"box": str(source)}
+    monkeypatch.setenv("READS", str(project.folder / "reads"))
+    project.write(TIMED.format(item=ITEM))
+    assert project.run(in_process=in_process).exit_code == 0
+    assert project.resource("a")["customTimeouts"] == {"create": 60, "update": 120, "delete": 180, "read": 90}
+    assert project.run("refresh", in_process=in_process).exit_code == 0
+    assert float((project.folder / "reads").read_text()) == 90
