@@ -62,7 +62,8 @@ class Watch:
             if what is None or (step != "delete" and step not in _ANEW):
                 continue
             name = name_of(str(metadata["urn"]))
-            because = tuple(metadata.get("keys") or ())
+            # One that is replaced because somebody asked has its id for a key.
+            because = tuple(key for key in metadata.get("keys") or () if key != "id")
             known = found.get(name)
             if known is None or (because and not known.because):
                 found[name] = Loss(name, what, anew=step in _ANEW, because=because)

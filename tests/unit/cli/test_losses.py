@@ -30,6 +30,7 @@ def event(op, kind="gigasite:standin:Machine", urn=URN, **more):
     [
         ([event("same"), event("update", diffs=["memory_mib"]), event("create")], []),
         ([event("delete")], ["lab-storage is removed, with all data on its disk"]),
+        ([event("replace", keys=["id"])], ["lab-storage is made anew, and all data on its disk is lost"]),
         (
             [
                 event("delete-replaced", keys=["disk_gib"]),
