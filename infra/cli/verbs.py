@@ -63,6 +63,7 @@ VERBS: dict[str, Verb] = {
     "engine": Verb(
         "infra.cli.engine", STACKS, "The same for any Pulumi project in Python, by the CLI's flags."
     ),
+    "new": Verb("infra.cli.new", PROJECT, "Skeleton of a role, check, platform, switch or site."),
     "lab": Verb("infra.cli.lab", PROJECT, "Put faults into stand-ins by hand."),
     "doctor": Verb("infra.cli.doctor", PROJECT, "What this machine has and lacks, and what installs it."),
     "test": Verb(

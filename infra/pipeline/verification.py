@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from infra import paths
+from infra.rollout.playbooks import check_folders
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +27,6 @@ def words(site: str, extra: Sequence[str] = ()) -> list[str]:
     """
     kept = results(site, part=bool(extra))
     return [
-        sys.executable, "-m", "pytest", str(paths.ROOT / "tests" / "verify"), "--site", site,
+        sys.executable, "-m", "pytest", *map(str, check_folders(site)), "--site", site,
         "--verify-json", str(kept), f"--junit-xml={kept.with_suffix('.xml')}", *extra,
     ]  # fmt: skip

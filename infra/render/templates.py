@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 
+from infra import paths
 from infra.errors import UserError
 from infra.paths import ROOT
 
@@ -18,10 +19,15 @@ TEMPLATES = ROOT / "templates"
 
 
 @cache
-def environment() -> jinja2.Environment:
-    """Jinja as `ansible.builtin.template` sets it up, but an unknown name is always an error."""
+def environment(site: str | None = None) -> jinja2.Environment:
+    """Jinja as `ansible.builtin.template` sets it up, but an unknown name is always an error.
+
+    Args:
+        site: name of the site whose own roles' templates are found too.
+    """
+    own = sorted((paths.inventory(site) / "roles").glob("*/templates")) if site else []
     return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
+        loader=jinja2.FileSystemLoader([TEMPLATES, *own]),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         keep_trailing_newline=True,
@@ -40,8 +46,10 @@ def render(template: str, facts: Mapping[str, Any]) -> str:
     Raises:
         UserError: the template is missing, wrong, or asks for a fact that does not exist.
     """
+    site = facts.get("site")
+    engine = environment(site.get("name") if isinstance(site, dict) else None)
     try:
-        return environment().get_template(template).render(**facts, template=template)
+        return engine.get_template(template).render(**facts, template=template)
     except jinja2.TemplateSyntaxError as error:
         raise UserError(f"{error.message}", where=f"templates/{error.name}:{error.lineno}") from error
     except jinja2.TemplateNotFound as error:

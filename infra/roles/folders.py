@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 FOLDER = paths.ROOT / "playbooks" / "roles"
 FILE = "role.yaml"
-RESERVED = ("all", "ungrouped", "cordoned")
+RESERVED = ("all", "ungrouped", "cordoned", "other_roles")
 """Groups of the inventory that are no role's."""
 
 
@@ -95,12 +95,25 @@ def _mistakes(spec: RoleSpec, folder: Path) -> Iterator[Mistake]:
     for name, component in spec.components.items():
         here: Loc = ("components", name)
         yield from _machines_mistakes(component.machines, (*here, "machines"))
-        places = (paths.ROOT / "templates", folder / "templates")
         sources = [(*here, "files", number, "src") for number in range(len(component.files))]
         sources += [(*here, "drop_ins", number) for number in range(len(component.drop_ins))]
         for loc, rule in zip(sources, component.rules, strict=True):
-            if rule.src and not any((place / rule.src).is_file() for place in places):
-                yield Mistake(loc, f"there is no template {rule.src}", "templates lie below templates/")
+            if rule.src:
+                yield from _template_mistakes(rule.src, loc, folder)
+
+
+def _template_mistakes(src: str, loc: Loc, folder: Path) -> Iterator[Mistake]:
+    """A template lies in one place: the product's, or a folder of the site's own roles."""
+    places = [paths.ROOT / "templates"]
+    if folder.parent != FOLDER:
+        others = sorted(place for place in folder.parent.glob("*/templates") if place.parent != folder)
+        places += [*others, folder / "templates"]
+    there = [place for place in places if (place / src).is_file()]
+    if not there:
+        yield Mistake(loc, f"there is no template {src}", f"make {document.display(places[-1] / src)}")
+    if len(there) > 1:
+        hint = "give it another name, and the file its `path`"
+        yield Mistake(loc, f"{document.display(there[0] / src)} has the same name", hint)
 
 
 def _machines_mistakes(machines: Machines, loc: Loc) -> Iterator[Mistake]:

@@ -19,6 +19,7 @@ from infra.errors import UserError
 from infra.hostkeys import explain
 from infra.paths import ROOT
 from infra.rollout import work
+from infra.rollout.playbooks import find_playbook
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -184,7 +185,7 @@ def configure(
         KeyboardInterrupt: after Ansible was told to stop and has ended.
     """
     if inventory is None:
-        work.require(site, limit, tags, ROOT / "playbooks" / playbook)
+        work.require(site, limit, tags, find_playbook(site, playbook))
     result, error = attempt(
         site, limit=limit, tags=tags, check=check, on_event=on_event, inventory=inventory, playbook=playbook
     )
@@ -214,7 +215,7 @@ def attempt(
         check: change nothing; say what would change.
         on_event: told of each event as it comes, from this thread.
         inventory: another source than `inventories/SITE`.
-        playbook: below `playbooks/`.
+        playbook: below `playbooks/` or the site's own.
 
     Returns:
         what was done, and the error of a failed task, a machine out of reach or a wrong playbook.
@@ -232,7 +233,7 @@ def attempt(
     runner = init_runner(  # type: ignore[no-untyped-call]
         private_data_dir=str(folder),
         project_dir=str(ROOT),
-        playbook=str(ROOT / "playbooks" / playbook),
+        playbook=str(find_playbook(site, playbook)),
         inventory=str(inventory or paths.inventory(site)),
         limit=limit or None,
         tags=",".join(tags) or None,

@@ -17,6 +17,7 @@ from infra.rollout.inventory.patterns import select
 from infra.rollout.inventory.roster import group_name
 from infra.rollout.inventory.roster_cache import roster_at
 from infra.rollout.ledger import Ledger, State, set_aside
+from infra.rollout.playbooks import check_folders, find_playbook
 from infra.rollout.policy import load_policy
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def lay_out(
     Args:
         site: name of the site.
         pattern: Ansible's.
-        playbook: below `playbooks/`.
+        playbook: below `playbooks/` or the site's own.
         simulated: over simulated machines.
         choose: which of the picked machines need it, by name; without it, those that were not given the same
             by their last rollout, which is known without asking them. A rollout may have none.
@@ -49,11 +50,7 @@ def lay_out(
     Raises:
         UserError: the pattern, the playbook or the site is wrong, or nothing matches.
     """
-    if not (paths.ROOT / "playbooks" / playbook).is_file():
-        known = sorted(path.name for path in (paths.ROOT / "playbooks").glob("*.yml"))
-        raise UserError(
-            f"there is no playbook {playbook!r}", where="playbooks", hint=f"use one of {', '.join(known)}"
-        )
+    find_playbook(site, playbook)
     policy = load_policy(site)
     roster = _roster(site)
     fleet = f"{site}/simulated" if simulated else site
@@ -255,7 +252,7 @@ def _verifier(plan: Blueprint) -> Callable[[str, Sequence[str]], tuple[bool, str
         if plan.simulated:
             return True, "simulated machines have nothing to check"
         words = [
-            sys.executable, "-m", "pytest", paths.ROOT / "tests" / "verify", "--site", plan.site, "-q",
+            sys.executable, "-m", "pytest", *check_folders(plan.site), "--site", plan.site, "-q",
             "--no-header",
             "-p", "no:cacheprovider", "--limit", ",".join(hosts), *(("-k", selection) if selection else ()),
         ]  # fmt: skip

@@ -8,9 +8,6 @@ import pytest
 
 pytestmark = [pytest.mark.proved_on("vm"), pytest.mark.role("tray", "management")]
 
-# findmnt reads the kernel's table: a server that is away cannot hold it up
-MOUNTED = "findmnt --raw --noheadings --types nfs4 --output SOURCE,TARGET"
-
 
 def writes(facts, site):
     """Writes, reads and removes a file on each mount; a hard mount would wait for its server for ever.
@@ -26,11 +23,12 @@ def writes(facts, site):
     )
 
 
-@pytest.mark.asks(MOUNTED)
-def test_mounted(shell, site):
+def test_mounted(host, site):
     """The shared filesystem is mounted by its storage address."""
-    lines = {tuple(line.split()) for line in shell.out(MOUNTED).splitlines()}
-    assert lines == {(f"{mount.address}:{mount.export}", mount.mount) for mount in site.mounts}
+    for mount in site.mounts:
+        point = host.mount_point(mount.mount)
+        assert point.exists, f"nothing is mounted on {mount.mount}"
+        assert (point.filesystem, point.device) == ("nfs4", f"{mount.address}:{mount.export}")
 
 
 @pytest.mark.asks.with_args(writes)

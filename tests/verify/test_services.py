@@ -10,32 +10,24 @@ from infra.render import deployed_units
 
 pytestmark = pytest.mark.proved_on("vm")
 
-FAILED = "systemctl list-units --state=failed --plain --no-legend --no-pager"
+
+@pytest.fixture
+def units(facts, site):
+    """Units that the machine's roles start."""
+    return deployed_units(facts, site)
 
 
-def states(facts, site):
-    """Asks for the state of the units that the machine's roles start."""
-    names = " ".join(map(shlex.quote, deployed_units(facts, site)))
-    return (f"systemctl show --property Id,ActiveState,UnitFileState {names}",)
-
-
-@pytest.mark.asks.with_args(states)
-def test_services_run(shell, facts, site):
+def test_services_run(host, units, wait):
     """The services of its roles run and start at boot."""
-    (command,) = states(facts, site)
-    text = shell.wait(command, lambda text: "ActiveState=activating" not in text)
-    found = [dict(line.split("=", 1) for line in block.splitlines()) for block in text.split("\n\n")]
-    wrong = [
-        f"{unit['Id']} is {unit['ActiveState']} and {unit['UnitFileState']}"
-        for unit in found
-        if (unit["ActiveState"], unit["UnitFileState"]) != ("active", "enabled")
-    ]
-    assert len(found) == len(deployed_units(facts, site))
-    assert not wrong, "; ".join(wrong)
+    names = " ".join(map(shlex.quote, units))
+    wait(host, lambda: "activating" not in host.run(f"systemctl is-active {names}").stdout)
+    stopped = [name for name in units if not host.service(name).is_running]
+    disabled = [name for name in units if not host.service(name).is_enabled]
+    assert not stopped, f"not running: {', '.join(stopped)}"
+    assert not disabled, f"not started at boot: {', '.join(disabled)}"
 
 
-@pytest.mark.asks(FAILED)
-def test_no_unit_failed(shell):
+def test_no_unit_failed(host):
     """No unit has failed."""
-    failed = shell.out(FAILED)
+    failed = host.check_output("systemctl list-units --state=failed --plain --no-legend --no-pager")
     assert not failed, failed

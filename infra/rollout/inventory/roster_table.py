@@ -9,6 +9,8 @@ import polars as pl
 
 from infra.plan.tables.machines import Role
 from infra.roles import Subject, declared_parts, role_specs, select_roles
+from infra.roles.plays import GROUP as OTHERS
+from infra.roles.plays import other_roles
 from infra.rollout.inventory.roster import Column, Roster, safe
 
 if TYPE_CHECKING:
@@ -54,9 +56,12 @@ def _applied_roles(site: Site, frame: pl.DataFrame) -> dict[str, Column]:
         for name in role_specs(site.name)
     )
     rows = frame.select(*keys).join(numbers, on=keys, how="left", maintain_order="left", nulls_equal=True)
+    groups = {name: rows[name] for name in role_specs(site.name)}
+    others = [rows[name] for name in other_roles(site.name)]
+    groups[OTHERS] = pl.Series(rows.select(pl.max_horizontal(*others, pl.lit(-1, pl.Int32))).to_series())
     return {
-        f"applied {name}": Column((name,), array("i", rows[name].to_list()).tobytes())
-        for name in role_specs(site.name)
+        f"applied {name}": Column((name,), array("i", column.to_list()).tobytes())
+        for name, column in groups.items()
     }
 
 

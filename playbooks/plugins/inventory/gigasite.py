@@ -8,7 +8,7 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ansible import context
+from ansible import constants, context
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin
 
@@ -30,7 +30,8 @@ description:
   - Each Ansible role has a group of its name (C(base), C(slurm)), by C(playbooks/roles/ROLE/role.yaml).
   - Other groups are C(role_ROLE), C(site_SITE), C(building_NAME), C(hall_NAME), C(pod_POD), C(su_SU),
     C(rack_RACK), C(platform_NAME), C(leaf_pair_NAME), C(feed_SU), C(cdu_SU), C(nvlink_RACK), C(phase_NAME),
-    C(pool_NAME), C(partition_NAME), with underscores for dashes, and C(cordoned).
+    C(pool_NAME), C(partition_NAME), with underscores for dashes, C(cordoned), and
+    C(other_roles) (machines with a role that no playbook names).
   - Host variables are C(machine) (facts) and C(made) (what the stacks know), made when the host is asked for;
     C(site) is a variable of the site's group.
   - The environment variable C(GIGASITE_POD) keeps it to the site level and one pod.
@@ -41,6 +42,12 @@ author: gigasite
 NAMED = 5000
 """Machines that the site's ssh_config names one by one: ssh reads it all for each connection. On larger sites
 a host's variables say how it is reached."""
+
+
+def find_own_roles(folder: Path) -> None:
+    """Let Ansible find a site's own roles, wherever the playbook lies."""
+    if folder.is_dir() and str(folder) not in constants.DEFAULT_ROLES_PATH:
+        constants.DEFAULT_ROLES_PATH.append(str(folder))
 
 
 def _end_with_parent() -> None:
@@ -71,6 +78,7 @@ class InventoryModule(BaseInventoryPlugin):
         pod = os.environ.get("GIGASITE_POD") or None
         try:
             roster = roster_at(source, pod)
+            find_own_roles(source.parent / "roles")
             variables = _Variables(source, pod, roster)
             asked = context.CLIARGS
             if asked.get("tags"):
@@ -101,6 +109,8 @@ class _Variables:
 
     def of_site(self) -> dict[str, Any]:
         """Variables that all machines have."""
+        from infra.roles.plays import GROUP as OTHERS  # noqa: PLC0415
+        from infra.roles.plays import other_roles  # noqa: PLC0415
         from infra.rollout import ssh  # noqa: PLC0415
 
         site = self.roster.site
@@ -110,6 +120,7 @@ class _Variables:
             _ = self.site.whole
         return {
             "site": self.site.site_variables(),
+            OTHERS: list(other_roles(site)),
             "ansible_user": ssh.USER,
             # Variables, since they beat the environment: ansible-runner's own has the first one off.
             "ansible_host_key_checking": True,

@@ -2,45 +2,40 @@
 
 from __future__ import annotations
 
-import importlib.util
-
 import pytest
+from testinfra.host import Host
 
-from infra.paths import ROOT
+from infra.verify import shell as waiting
+from infra.verify.batch import BatchBackend
+from infra.verify.shell import Shell
 
 pytestmark = pytest.mark.unit
 
 
-@pytest.fixture
-def checks(monkeypatch):
-    """The module that the checks share, with pauses that take no time."""
-    spec = importlib.util.spec_from_file_location(
-        "verify_conftest", ROOT / "tests" / "verify" / "conftest.py"
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    monkeypatch.setattr(module.time, "sleep", lambda _: None)
-    return module
+class Scripted(BatchBackend):
+    """Says these texts one after the other, the last one for ever."""
+
+    def __init__(self, *texts):
+        super().__init__("one")
+        self.texts, self.asked = texts, 0
+
+    def ask(self, commands):
+        for command in commands:
+            if command not in self.answers:
+                text = self.texts[min(self.asked, len(self.texts) - 1)]
+                self.answers[command] = self.result(0, b"", text.encode(), b"")
+                self.asked += 1
 
 
 @pytest.fixture
-def machine(checks):
-    """Makes a shell whose machine says these texts one after the other, the last one for ever."""
+def machine(monkeypatch):
+    monkeypatch.setattr(waiting.time, "sleep", lambda _: None)
 
     def make(*texts):
-        shell = checks.Shell.__new__(checks.Shell)
-        shell.name, shell.away, shell.told, shell.answers, shell.asked = "one", None, False, {}, 0
-
-        def ask(commands):
-            for command in commands:
-                if command not in shell.answers:
-                    shell.answers[command] = checks.Answer(0, texts[min(shell.asked, len(texts) - 1)])
-                    shell.asked += 1
-
-        shell.ask = ask
-        return shell
+        backend = Scripted(*texts)
+        host = Host(backend)
+        backend.set_host(host)
+        return Shell(host)
 
     return make
 
@@ -48,14 +43,14 @@ def machine(checks):
 def test_it_ends_at_the_first_good_answer(machine):
     shell = machine("no", "no", "yes", "later")
     assert shell.wait("state", "yes".__eq__) == "yes"
-    assert shell.asked == 3
+    assert shell.host.backend.asked == 3
 
 
 def test_what_was_asked_before_counts(machine):
     shell = machine("yes")
-    shell.ask(["state"])
+    shell.host.backend.ask(["state"])
     assert shell.wait("state", "yes".__eq__) == "yes"
-    assert shell.asked == 1
+    assert shell.host.backend.asked == 1
 
 
 def test_it_ends_where_there_is_no_hope(machine):
@@ -63,7 +58,14 @@ def test_it_ends_where_there_is_no_hope(machine):
     assert shell.wait("state", "yes".__eq__, hopeless="dead".__eq__) == "dead"
 
 
-def test_it_gives_up_after_so_many_answers_however_long_they_take(machine, checks):
+def test_it_gives_up_after_so_many_answers_however_long_they_take(machine):
     shell = machine("no")
     assert shell.wait("state", "yes".__eq__) == "no"
-    assert shell.asked == checks.PATIENCE + 1
+    assert shell.host.backend.asked == waiting.PATIENCE + 1
+
+
+def test_a_rehearsal_waits_for_nothing(machine):
+    shell = machine("no")
+    shell.host.backend.wanted = {}
+    assert shell.wait("state", "yes".__eq__) == "0"
+    assert list(shell.host.backend.wanted) == ["state"]
