@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
     from infra.plan.plan import Plan
 
-DEFAULT: dict[str, Severity] = {"pue-undeclared": "warning", "out-of-band-reach": "warning"}
+DEFAULT: dict[str, Severity] = {
+    "pue-undeclared": "warning",
+    "out-of-band-reach": "warning",
+    "time-peers": "warning",
+}
 """Severity of each notice unless the declaration says otherwise under `findings`."""
 
 
@@ -23,7 +27,7 @@ def notices(plan: Plan) -> Iterator[Finding]:
     """Findings about what the declaration does not say; a pod's slice has none."""
     if not plan.site_level:
         return
-    for name, message, path, source in (*_pue(plan), *_reach(plan)):
+    for name, message, path, source in (*_pue(plan), *_reach(plan), *_time(plan)):
         severity = plan.site.findings.get(name, DEFAULT[name])
         yield Finding(name, severity, message, path, plan.site.name, source)
 
@@ -50,6 +54,35 @@ def _reach(plan: Plan) -> Iterator[tuple[str, str, str, str]]:
 
 
 _NAMES = {"switch": ("switch", "switches"), "server": ("server", "servers"), "cdu": ("CDU", "CDUs")}
+
+
+def _time(plan: Plan) -> Iterator[tuple[str, str, str, str]]:
+    """Several time servers agree among themselves, which their zone must let them."""
+    site = plan.site
+    servers = [server for server in site.servers if server.name == site.services.ntp]
+    zones = {zone.name for zone in site.security.zones if any(s.role in zone.roles for s in servers)}
+    if sum(server.all(site.layout.pods) for server in servers) < 2:
+        return
+    for zone in sorted(zones):
+        ports = {
+            port
+            for allow in site.security.allow
+            if allow.source == zone and allow.target == zone
+            for port in allow.ports
+        }
+        if not any(_holds(port, "udp", 123) for port in ports):
+            message = (
+                f"the time servers `{site.services.ntp}` cannot reach each other: zone `{zone}` lets none of"
+                f" its own in on udp/123, so their clocks drift apart; allow it from `{zone}` to `{zone}`"
+            )
+            yield "time-peers", message, "$.security.allow", "chrony.conf: peer"
+
+
+def _holds(ports: str, protocol: str, number: int) -> bool:
+    """Whether a declared port or range has a port."""
+    kind, _, span = ports.partition("/")
+    first, _, last = span.partition("-")
+    return kind == protocol and int(first) <= number <= int(last or first)
 
 
 def _pue(plan: Plan) -> Iterator[tuple[str, str, str, str]]:
