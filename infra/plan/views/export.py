@@ -76,6 +76,10 @@ def _type(plan: Plan, end: str) -> pl.Expr:
     frames += [
         tier.frame.select("name", pl.lit(tier.tier.model.name).alias("type")) for tier in plan.tier_frames
     ]
+    loop = plan.site.cooling
+    if loop and loop.cooler:
+        coolers = plan.cabinet_frame.filter(pl.col("kind") == "cdu")
+        frames.append(coolers.select("name", pl.lit(loop.cooler).alias("type")))
     types = pl.concat(frames)
     found = plan.links.select(pl.col(end).alias("name")).join(
         types, on="name", how="left", maintain_order="left"
