@@ -58,7 +58,8 @@ def _applied_roles(site: Site, frame: pl.DataFrame) -> dict[str, Column]:
     rows = frame.select(*keys).join(numbers, on=keys, how="left", maintain_order="left", nulls_equal=True)
     groups = {name: rows[name] for name in role_specs(site.name)}
     others = [rows[name] for name in other_roles(site.name)]
-    groups[OTHERS] = pl.Series(rows.select(pl.max_horizontal(*others, pl.lit(-1, pl.Int32))).to_series())
+    none = pl.Series("none", [-1], pl.Int32).new_from_index(0, rows.height)
+    groups[OTHERS] = rows.select(pl.max_horizontal(none, *others)).to_series()
     return {
         f"applied {name}": Column((name,), array("i", column.to_list()).tobytes())
         for name, column in groups.items()

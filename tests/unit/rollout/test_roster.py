@@ -116,3 +116,9 @@ def test_facts_of_one_machine_need_its_own_pod_only():
     assert facts["pod"] == "pod-03"
     assert set(site._pods) <= {None, "pod-03"}
     assert site.site_variables()["hosts"] == []
+
+
+@pytest.mark.parametrize("site", ["lab", "reference"])
+def test_each_column_has_a_label_or_none_for_each_machine(site):
+    roster = roster_at(paths.inventory(site) / "site.yaml", None if site == "lab" else "pod-01")
+    assert {len(column.codes) for column in roster.columns.values()} == {len(roster.names)}
