@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra import paths
-from infra.paths import ROOT
 from infra.render.templates import render
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ def config_path(site: str) -> Path:
 def control_folder(site: str) -> Path:
     """Folder of the shared connections' sockets: short, because a socket's path may have 108 bytes only."""
     base = os.environ.get("XDG_RUNTIME_DIR") or f"{tempfile.gettempdir()}/gigasite-{os.getuid()}"
-    checkout = hashlib.sha256(f"{ROOT}\0{site}".encode()).hexdigest()[:8]
+    checkout = hashlib.sha256(f"{paths.ROOT}\0{site}".encode()).hexdigest()[:8]
     folder = Path(base) / f"ssh-{checkout}"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder

@@ -49,6 +49,8 @@ def test_a_kept_roster_is_the_same_and_a_damaged_one_is_made_anew(tmp_path, monk
     for folder in ("infra/spec", "infra/plan", "infra/rollout/inventory"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "infra/rollout/inventory/roster_table.py").touch()
+    for folder in ("playbooks", "templates"):
+        (tmp_path / folder).symlink_to(paths.Path(__file__).parents[3] / folder)
     source = tmp_path / "site.yaml"
     source.write_text((paths.Path(__file__).parents[3] / "inventories/lab/site.yaml").read_text())
     first = roster_at(source)
