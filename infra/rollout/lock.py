@@ -58,5 +58,5 @@ def _owner(text: bytes) -> str:
             f"{note['user']} on {note['machine']} (process {note['process']}, "
             f"for {age.total_seconds() / 60:.0f} min: {note['what']})"
         )
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return "another process"

@@ -90,7 +90,7 @@ def _parse(path: Path) -> Lock:
         content = json.loads(path.read_bytes())
         since = datetime.fromisoformat(_whole_microseconds(content["timestamp"]))
         return Lock(path, content["pid"], content["username"], content["hostname"], since)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return Lock(path, 0, "unknown", "unknown", datetime.fromtimestamp(0, UTC))
 
 

@@ -93,12 +93,6 @@ QUICK = (
     ("rollout", "status", "lab"),
     ("rollout", "history", "lab"),
     ("approve", "lab", "--wave", "1"),
-    ("plan", "lab"),
-    ("diff", "lab", "reference"),
-    ("fit", "lab"),
-    ("fabric", "lab"),
-    ("energy", "lab"),
-    ("schema",),
     ("lab", "fault", "lab-storage", "gpu", "0", "clear"),
 )
 """Verbs that answer in a moment; all are asked about a binary file in each place."""
@@ -113,6 +107,12 @@ READERS = (
 )
 """Verbs that read most files; they are asked about every kind of garbage too."""
 SLOW = (
+    ("plan", "lab"),
+    ("diff", "lab", "lab"),
+    ("fit", "lab"),
+    ("fabric", "lab"),
+    ("energy", "lab"),
+    ("schema",),
     ("preview", "lab", "--only"),
     ("refresh", "lab", "--preview-only", "--only"),
     ("destroy", "lab", "--preview-only"),
@@ -122,13 +122,14 @@ SLOW = (
     ("configure", "lab", "--limit", "nobody"),
     ("down", "lab", "--yes"),
 )
-"""Verbs that start programs; all are asked about the files that they begin with, some about others."""
+"""Verbs that plan or start programs: all for the files that they begin with, two in turn for others."""
 FIRST = (f"{STACKS}/lab.json", f"{STATE}/passphrase", "Pulumi.lab.yaml")
 ELSEWHERE = {
     "bench": "reads no state",
     "doctor": "reads no state",
     "test": "reads no state",
     "import": "stack import",
+    "new": "writes a skeleton, reads no state",
     "render": "reads no state",
     "replace": "is up with one option more",
     "engine": "works on other projects",
