@@ -29,13 +29,13 @@ class _Step(Step):
 
 
 def _deployment() -> Any:
-    async def begin(_: Step) -> None: ...
+    async def wait(_: object) -> None: ...
 
     def ignore(*_: object, **__: object) -> None: ...
 
     return SimpleNamespace(
         reporter=SimpleNamespace(started=ignore, ended=ignore),
-        snapshot=SimpleNamespace(begin=begin, end=ignore),
+        snapshot=SimpleNamespace(begin=wait, end=ignore, unlock=wait),
         hooks=SimpleNamespace(failed_after=False),
         options=SimpleNamespace(continue_on_error=False),
         stop_soon=ignore,
@@ -58,8 +58,9 @@ def test_only_what_could_be_asked_for_before_the_failed_step_began_still_starts(
         late.ends.set_result(WELL)
         await asyncio.sleep(0)
         failing.ends.set_result(Applied(Status.OK, ProviderError("broke")))
-        while executor.failure is None:  # noqa: ASYNC110 (a turn or two)
-            await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            while executor.failure is None:  # noqa: ASYNC110 (a turn or two)
+                await asyncio.sleep(0)
         sibling = _Step("sibling", "early")
         sibling.ends.set_result(WELL)
         assert await start(sibling)
