@@ -11,6 +11,7 @@ A check that changes something, or that runs for long on a wrong guess, takes `s
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from _pytest.runner import runtestprotocol
@@ -56,7 +57,7 @@ def _wanted(items: Sequence[pytest.Item], backends: Sequence[BatchBackend]) -> d
     for backend in backends:
         backend.wanted = {}
     try:
-        for item, after in zip(items, [*items[1:], None], strict=True):
+        for item, after in zip_longest(items, items[1:]):
             runtestprotocol(item, log=False, nextitem=after)
         return {one: list(one.wanted or ()) for one in backends if one.away is None}
     finally:

@@ -161,6 +161,7 @@ def made(tmp_path_factory):
         (root / name).symlink_to(REAL / name)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(paths, "ROOT", root)
+        patch.setenv("GIGASITE_DRIVER", "simulated")  # `up --simulate` sets it, and nobody takes it back here
         for name in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
             patch.delenv(name, raising=False)
         done = run("up", "lab", "--simulate", "--yes")
