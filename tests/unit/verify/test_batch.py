@@ -11,6 +11,7 @@ import pytest
 from benchmarks.local_sshd import serve
 from infra.paths import ROOT
 from infra.verify.batch import BatchBackend
+from infra.verify.rehearsal import rehearse
 
 pytestmark = pytest.mark.unit
 
@@ -127,6 +128,7 @@ import pathlib
 import pytest
 from infra.verify import plugin
 from infra.verify.batch import BatchBackend
+from infra.verify.rehearsal import rehearse
 from infra.verify.hosts import Hosts
 
 pytest_plugins = ("infra.verify.plugin",)
@@ -143,3 +145,7 @@ def pytest_sessionfinish():
     live = BACKEND.logins - before[0]
     (pathlib.Path(__file__).parent / "logins").write_text(f"{{BACKEND.logins}} {{live}}")
 """
+
+
+def test_nothing_is_asked_where_no_check_asks_by_host():
+    rehearse([], [])
