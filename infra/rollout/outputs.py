@@ -15,10 +15,13 @@ if TYPE_CHECKING:
 
 def checkpoints(site: str) -> Iterator[Path]:
     """The site's checkpoints in Pulumi's file backend, by name; both engines write this layout."""
-    folder = paths.ROOT / ".gigasite" / ".pulumi" / "stacks" / "gigasite"
-    for path in sorted(folder.glob("*.json")):
+    for path in sorted(_folder().glob("*.json")):
         if path.stem == site or path.stem.startswith(f"{site}."):
             yield path
+
+
+def _folder() -> Path:
+    return paths.ROOT / ".gigasite" / ".pulumi" / "stacks" / "gigasite"
 
 
 def resources(path: Path) -> Iterator[Mapping[str, Any]]:

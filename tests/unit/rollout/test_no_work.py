@@ -29,7 +29,7 @@ def state(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "state", lambda _="": folder)
     stacks = tmp_path / "stacks"
     stacks.mkdir()
-    monkeypatch.setattr(outputs, "STACKS", stacks)
+    monkeypatch.setattr(outputs, "_folder", lambda: stacks)
     return stacks
 
 
@@ -37,14 +37,14 @@ def state(tmp_path, monkeypatch):
 def test_a_state_that_cannot_be_read_stops_before_anything_runs(state, text):
     (state / "lab.json").write_text(text)
     with pytest.raises(UserError, match="the state of stack lab cannot be read"):
-        configure("lab", playbook="nothing-is-run.yml")
+        configure("lab", playbook="site.yml")
 
 
 def test_the_state_before_the_last_change_is_named(state):
     (state / "lab.json").write_text("{")
     (state / "lab.json.bak").write_text("{}")
     with pytest.raises(UserError, match=r"lab\.json\.bak"):
-        configure("lab", playbook="nothing-is-run.yml")
+        configure("lab", playbook="site.yml")
 
 
 @pytest.mark.parametrize("words", [{"tags": ["tiem"]}, {"tags": ["base,tiem"]}, {"tags": ["base", "tiem"]}])
@@ -59,7 +59,7 @@ def test_a_tag_that_nothing_has_is_named_with_those_that_are(words):
 )
 def test_a_pattern_that_picks_nothing_is_refused(limit, said):
     with pytest.raises(UserError, match=said):
-        configure("lab", limit=limit, playbook="nothing-is-run.yml")
+        configure("lab", limit=limit, playbook="site.yml")
 
 
 def test_parts_that_are_for_none_of_the_machines_are_no_success():
