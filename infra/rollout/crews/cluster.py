@@ -118,14 +118,16 @@ class ClusterCrew:
         for host in hosts:
             shards.setdefault(self.shard_of[host], []).append(host)
         left = [Shard(name, tuple(members)) for name, members in shards.items()]
-        end = time.monotonic() + RETURN_S
+        away = 0.0  # since when; none
         while left:
             try:
                 for shard in self._dispatch(left, noted):
                     left.remove(shard)
-            except Lost as error:
+                    away = 0.0
+            except (Lost, OSError) as error:
                 self.close()
-                if time.monotonic() > end:
+                away = away or time.monotonic()
+                if time.monotonic() - away > RETURN_S:
                     raise UserError(
                         f"the scheduler of the shards is away: {error}",
                         hint="start it, then resume the rollout",
@@ -166,7 +168,7 @@ class ClusterCrew:
                 if time.monotonic() - idle > CONNECT_S and not client.scheduler_info()["workers"]:
                     self.tell(f"{len(pending)} shards wait for a worker")
                     idle = time.monotonic()
-        except Lost:
+        except (Lost, OSError):
             raise
         except BaseException:
             self._recall(client, pending)
@@ -200,11 +202,14 @@ class ClusterCrew:
 
     def _result(self, future: Future[Any], shard: Shard) -> list[StepRow]:
         from distributed import KilledWorker  # noqa: PLC0415
+        from distributed.client import FutureCancelledError  # noqa: PLC0415
 
         if future.status in LOST:
             raise Lost("it forgot its tasks")
         try:
             return list(future.result(timeout=CONNECT_S))
+        except (FutureCancelledError, TimeoutError) as error:
+            raise Lost(str(error)) from error
         except KilledWorker as error:
             raise UserError(
                 f"shard {shard.name} ended {error.allowed_failures + 1} workers",
