@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 USER, BUG, INTERRUPTED = 1, 3, 130
 
-# What the system refuses because of the user's machine, not because of a mistake in this program.
 _PATHS = ("self", "draft", "fresh", "target", "file", "path", "folder")
 """What paths are called here, `self` within pathlib."""
+# What the system refuses because of the user's machine, not because of a mistake in this program.
 _HINTS = {
     errno.ENOSPC: "the disk is full: free some space, then run the same command again",
     errno.EDQUOT: "the disk quota is used up: free some space, then run the same command again",

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,15 +16,6 @@ AsJson = Annotated[bool, typer.Option("--json", "-j", help="Print JSON.")]
 AsPath = Annotated[bool, typer.Option("--path", help="The key is a path into an object: `a.b[0]`.")]
 
 
-@contextmanager
-def _stack(cwd: Path, file: Path | None, stack: str, *, locked: bool = False) -> Iterator[str]:
-    with projects.opened(cwd, file) as project:
-        chosen = projects.stack_of(project, stack)
-        if locked:
-            projects.unlock(chosen, ask=projects.interactive())
-        yield chosen
-
-
 @app.callback(invoke_without_command=True)
 def list_(
     ctx: typer.Context,
@@ -39,7 +27,7 @@ def list_(
 ) -> None:
     """Show all values of a stack, or do what the verb says."""
     if ctx.invoked_subcommand is None:
-        with _stack(cwd, config_file, stack, locked=show_secrets) as chosen:
+        with projects.stack_in(cwd, stack, config_file, unlocked=show_secrets) as chosen:
             verbs.list_(chosen, show_secrets=show_secrets, as_json=as_json)
 
 
@@ -53,7 +41,7 @@ def get(
     as_json: AsJson = False,
 ) -> None:
     """Get a single configuration value."""
-    with _stack(cwd, config_file, stack, locked=True) as chosen:
+    with projects.stack_in(cwd, stack, config_file, unlocked=True) as chosen:
         verbs.get(chosen, key, path=path, as_json=as_json)
 
 
@@ -69,7 +57,7 @@ def set_(
     path: AsPath = False,
 ) -> None:
     """Set a configuration value."""
-    with _stack(cwd, config_file, stack, locked=secret) as chosen:
+    with projects.stack_in(cwd, stack, config_file, unlocked=secret) as chosen:
         verbs.set_(chosen, key, value, secret=secret, plaintext=plaintext, path=path)
 
 
@@ -83,7 +71,7 @@ def remove(
     path: AsPath = False,
 ) -> None:
     """Remove a configuration value."""
-    with _stack(cwd, config_file, stack) as chosen:
+    with projects.stack_in(cwd, stack, config_file) as chosen:
         verbs.rm(chosen, key, path=path)
 
 
@@ -94,5 +82,5 @@ def refresh(
     config_file: projects.ConfigFile = None,
 ) -> None:
     """Set all values as they were in the last operation; the file before is kept beside it, as `.bak`."""
-    with _stack(cwd, config_file, stack) as chosen:
+    with projects.stack_in(cwd, stack, config_file) as chosen:
         verbs.refresh(chosen)

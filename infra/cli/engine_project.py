@@ -92,6 +92,27 @@ def opened(cwd: Path, config_file: Path | None = None) -> Iterator[Project]:
         yield project
 
 
+@contextmanager
+def stack_in(cwd: Path, given: str, file: Path | None = None, *, unlocked: bool = False) -> Iterator[str]:
+    """Have the verbs work on the project in a folder; yields the name of its stack that is meant.
+
+    Args:
+        cwd: the folder, or one below it.
+        given: what `--stack` says.
+        file: settings of the stack, instead of Pulumi.STACK.yaml.
+        unlocked: have the stack's passphrase too.
+
+    Raises:
+        EngineError: there is no project, or its file has mistakes.
+        StackNotFoundError: there is no such stack.
+    """
+    with opened(cwd, file) as project:
+        chosen = stack_of(project, given)
+        if unlocked:
+            unlock(chosen, ask=interactive())
+        yield chosen
+
+
 def stack_of(project: Project, given: str, *, offer_new: bool = False, ask: bool = False) -> str:
     """The stack that is meant: named, of PULUMI_STACK, or selected.
 

@@ -6,16 +6,15 @@ import dataclasses
 import json
 import os
 from contextlib import suppress
-from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
 from infra.cli import engine_options as flags
 from infra.cli import engine_project as projects
+from infra.cli import import_ as import_verb
 from infra.cli.arguments import Yes
 from infra.cli.config import set_ as set_config
-from infra.cli.import_ import specs_of
 from infra.engine import EngineError, Operation, Options
 from infra.engine.workspace.toolchain import ambient
 from infra.errors import UserError
@@ -116,12 +115,10 @@ def destroy(
 
 @flags.with_options("preview_only", "parallel", more=SHARED | NOTHING_TO_DO | ASKED)
 def import_(
-    type_: Annotated[str | None, typer.Argument(metavar="[TYPE]", help="The resource's type.")] = None,
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="The name to give it.")] = None,
-    identity: Annotated[str | None, typer.Argument(metavar="[ID]", help="The provider's id of it.")] = None,
-    file: Annotated[
-        Path | None, typer.Option("--file", "-f", help="Many, from a file of the CLI's import form.")
-    ] = None,
+    type_: import_verb.Type = None,
+    name: import_verb.ResourceName = None,
+    identity: import_verb.Identity = None,
+    file: import_verb.File = None,
     parent: Annotated[str, typer.Option("--parent", help="Its parent: NAME=URN.")] = "",
     provider: Annotated[str, typer.Option("--provider", help="Its provider: NAME=URN.")] = "",
     protect: Annotated[bool, typer.Option("--protect/--no-protect", help="Protect them.")] = True,
@@ -137,7 +134,7 @@ def import_(
     """Import resources into a stack."""
 
     def specs(stack: str) -> dict[str, Any]:
-        found = specs_of(
+        found = import_verb.specs_of(
             stack, type_, name, identity, file=file, parent=parent, provider=provider, protect=protect
         )
         return {"imports": tuple(found)}

@@ -95,12 +95,8 @@ def remove(
     stack: projects.StackName = "",
     cwd: projects.Cwd = projects.HERE,
     force: Annotated[bool, typer.Option("--force", "-f", help="Even if it still has resources.")] = False,
-    preserve_config: Annotated[
-        bool, typer.Option("--preserve-config", help="Leave its settings file, Pulumi.STACK.yaml.")
-    ] = False,
-    remove_backups: Annotated[
-        bool, typer.Option("--remove-backups", help="Also the states that were kept as backups.")
-    ] = False,
+    preserve_config: verbs.PreserveConfig = False,
+    remove_backups: verbs.RemoveBackups = False,
     yes: Yes = False,
 ) -> None:
     """Remove a stack and its configuration."""
@@ -141,10 +137,7 @@ def output(
     show_secrets: ShowSecrets = False,
 ) -> None:
     """Show a stack's output properties."""
-    with projects.opened(cwd) as project:
-        chosen = projects.stack_of(project, stack)
-        if show_secrets:
-            projects.unlock(chosen, ask=projects.interactive())
+    with projects.stack_in(cwd, stack, unlocked=show_secrets) as chosen:
         verbs.output(chosen, name, as_json=as_json, show_secrets=show_secrets)
 
 
@@ -153,8 +146,8 @@ def history(
     stack: projects.StackName = "", cwd: projects.Cwd = projects.HERE, as_json: AsJson = False
 ) -> None:
     """Display history for a stack."""
-    with projects.opened(cwd) as project:
-        verbs.history(projects.stack_of(project, stack), as_json=as_json)
+    with projects.stack_in(cwd, stack) as chosen:
+        verbs.history(chosen, as_json=as_json)
 
 
 @app.command(cls=PulumiCommand)
@@ -165,10 +158,7 @@ def export(
     show_secrets: ShowSecrets = False,
 ) -> None:
     """Export a stack's deployment to standard out."""
-    with projects.opened(cwd) as project:
-        chosen = projects.stack_of(project, stack)
-        if show_secrets:
-            projects.unlock(chosen, ask=projects.interactive())
+    with projects.stack_in(cwd, stack, unlocked=show_secrets) as chosen:
         verbs.export(chosen, file, show_secrets=show_secrets)
 
 
@@ -180,8 +170,8 @@ def import_(
     force: Annotated[bool, typer.Option("--force", "-f", help="Even of another stack.")] = False,
 ) -> None:
     """Import a deployment from standard in into an existing stack."""
-    with projects.opened(cwd) as project:
-        verbs.import_(projects.stack_of(project, stack), file, force=force)
+    with projects.stack_in(cwd, stack) as chosen:
+        verbs.import_(chosen, file, force=force)
 
 
 def cancel(
@@ -194,8 +184,7 @@ def cancel(
     ] = False,
 ) -> None:
     """Cancel a stack's currently running update, if any: clear what a dead one left."""
-    with projects.opened(cwd) as project:
-        chosen = projects.stack_of(project, _one_name(name, stack))
+    with projects.stack_in(cwd, _one_name(name, stack)) as chosen:
         if projects.interactive():
             flags.confirm(f"Clear what the last update of {chosen} left", yes=yes)
         cancel_verb.command(chosen, force=force)

@@ -19,15 +19,12 @@ def delete(
     urn: verbs.UrnArgument,
     stack: projects.StackName = "",
     cwd: projects.Cwd = projects.HERE,
-    force: Annotated[bool, typer.Option("--force", help="Even if it is protected.")] = False,
-    target_dependents: Annotated[
-        bool, typer.Option("--target-dependents", help="Also all that depends on it.")
-    ] = False,
+    force: verbs.Force = False,
+    target_dependents: verbs.TargetDependents = False,
     yes: Yes = False,
 ) -> None:
     """Forget a resource; the real one stays."""
-    with projects.opened(cwd) as project:
-        chosen = projects.stack_of(project, stack)
+    with projects.stack_in(cwd, stack) as chosen:
         verbs.delete(chosen, urn, force=force, target_dependents=target_dependents, yes=yes)
 
 
@@ -40,8 +37,8 @@ def unprotect(
     yes: Yes = False,
 ) -> None:
     """Take the protection from a resource."""
-    with projects.opened(cwd) as project:
-        verbs.unprotect(projects.stack_of(project, stack), urn, every=every, yes=yes)
+    with projects.stack_in(cwd, stack) as chosen:
+        verbs.unprotect(chosen, urn, every=every, yes=yes)
 
 
 @app.command(cls=PulumiCommand)
@@ -53,12 +50,12 @@ def rename(
     yes: Yes = False,
 ) -> None:
     """Give a resource another name; all that refer to it follow."""
-    with projects.opened(cwd) as project:
-        verbs.rename(projects.stack_of(project, stack), urn, name, yes=yes)
+    with projects.stack_in(cwd, stack) as chosen:
+        verbs.rename(chosen, urn, name, yes=yes)
 
 
 @app.command(cls=PulumiCommand)
 def repair(stack: projects.StackName = "", cwd: projects.Cwd = projects.HERE, yes: Yes = False) -> None:
     """Put a damaged state in order: the sequence, and references to what is gone."""
-    with projects.opened(cwd) as project:
-        verbs.repair(projects.stack_of(project, stack), yes=yes)
+    with projects.stack_in(cwd, stack) as chosen:
+        verbs.repair(chosen, yes=yes)

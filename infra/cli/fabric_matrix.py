@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from infra.cli import arguments
 from infra.errors import UserError
+
+if TYPE_CHECKING:
+    from infra.render.matrix import Matrix
 
 
 def command(
@@ -65,14 +68,11 @@ def command(
         print("deny all else but ICMP")
 
 
-def _show_pairs(matrix: object, *, as_json: bool) -> None:
+def _show_pairs(matrix: Matrix, *, as_json: bool) -> None:
     from rich.box import SIMPLE_HEAD  # noqa: PLC0415 (slow to import)
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
-    from infra.render.matrix import Matrix  # noqa: PLC0415
-
-    assert isinstance(matrix, Matrix)
     pairs = list(matrix.pairs())
     if as_json:
         print(json.dumps([asdict(pair) for pair in pairs], indent=1, ensure_ascii=False))

@@ -13,15 +13,20 @@ from infra.engine import ImportSpec, Operation, Options
 from infra.errors import UserError
 from infra.stacks import operations
 
+Type = Annotated[str | None, typer.Argument(metavar="[TYPE]", help="The resource's type.")]
+ResourceName = Annotated[str | None, typer.Argument(metavar="[NAME]", help="The name to give it.")]
+Identity = Annotated[str | None, typer.Argument(metavar="[ID]", help="The provider's id of it.")]
+File = Annotated[
+    Path | None, typer.Option("--file", "-f", help="Many, from a file of the CLI's import form.")
+]
+
 
 def command(
     stack: flags.Stack,
-    type_: Annotated[str | None, typer.Argument(metavar="[TYPE]", help="The resource's type.")] = None,
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="The name to give it.")] = None,
-    identity: Annotated[str | None, typer.Argument(metavar="[ID]", help="The provider's id of it.")] = None,
-    file: Annotated[
-        Path | None, typer.Option("--file", "-f", help="Many, from a file of the CLI's import form.")
-    ] = None,
+    type_: Type = None,
+    name: ResourceName = None,
+    identity: Identity = None,
+    file: File = None,
     parent: Annotated[str, typer.Option("--parent", help="Its parent, as URN or NAME=URN.")] = "",
     provider: Annotated[str, typer.Option("--provider", help="Its provider, as URN or NAME=URN.")] = "",
     protect: Annotated[bool, typer.Option(help="Protect it.")] = True,

@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Stacks and what they hold.")
 
+PreserveConfig = Annotated[
+    bool, typer.Option("--preserve-config", help="Leave its settings file, Pulumi.STACK.yaml.")
+]
+RemoveBackups = Annotated[
+    bool, typer.Option("--remove-backups", help="Also the states that were kept as backups.")
+]
+
 Optional = Annotated[
     str | None, typer.Argument(metavar="[STACK]", help="SITE or SITE.POD; else the selected.")
 ]
@@ -101,12 +108,8 @@ def select(stack: flags.Stack) -> None:
 def rm(
     stack: flags.Stack,
     force: Annotated[bool, typer.Option("--force", help="Even if it still has resources.")] = False,
-    preserve_config: Annotated[
-        bool, typer.Option("--preserve-config", help="Leave its settings file, Pulumi.STACK.yaml.")
-    ] = False,
-    remove_backups: Annotated[
-        bool, typer.Option("--remove-backups", help="Also the states that were kept as backups.")
-    ] = False,
+    preserve_config: PreserveConfig = False,
+    remove_backups: RemoveBackups = False,
     yes: Yes = False,
 ) -> None:
     """Remove a stack, its history and its settings; its last states stay as backups."""

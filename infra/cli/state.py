@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Repairs of a stack's state.")
 
+Force = Annotated[bool, typer.Option("--force", help="Even if it is protected.")]
+TargetDependents = Annotated[bool, typer.Option("--target-dependents", help="Also all that depends on it.")]
 UrnArgument = Annotated[str, typer.Argument(metavar="URN", help="A resource's URN.")]
 Resource = dict[str, Any]
 
@@ -54,10 +56,8 @@ def _told(record: Resource) -> str:
 def delete(
     stack: flags.Stack,
     urn: UrnArgument,
-    force: Annotated[bool, typer.Option("--force", help="Even if it is protected.")] = False,
-    target_dependents: Annotated[
-        bool, typer.Option("--target-dependents", help="Also all that depends on it.")
-    ] = False,
+    force: Force = False,
+    target_dependents: TargetDependents = False,
     yes: Yes = False,
 ) -> None:
     """Forget a resource; the real one stays."""

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
-from infra.components.fabric import Fabric, FabricArgs
-from infra.components.hardware import Records, server_args, stand_in
-from infra.components.resources import ManagementServer
+from infra.components.hardware import Records  # noqa: TC001 (Pulumi reads the annotation)
 from infra.components.scalable_unit import ScalableUnit, ScalableUnitArgs
-from infra.components.storage_tier import StorageTier, StorageTierArgs
+from infra.components.servers import declare_servers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from infra.components.fabric import FabricArgs
+    from infra.components.storage_tier import StorageTierArgs
     from infra.plan.tables.machines import Machine
 
 
@@ -44,16 +44,8 @@ class Pod(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: PodArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("gigasite:site:Pod", name, None, opts)
-        self.records = Records()
         child = pulumi.ResourceOptions(parent=self)
-        for node in args.management:
-            under = stand_in(node, self)
-            made = ManagementServer(node.name, server_args(node, under), child)
-            self.records.add_one(node, under, made.machine)
-        for tier, tier_args in args.storage.items():
-            self.records.include(StorageTier(f"{name}-{tier}", tier_args, child).records)
-        for fabric, fabric_args in args.fabrics.items():
-            self.records.include(Fabric(f"{name}-{fabric}", fabric_args, child).records)
+        self.records = declare_servers(name, args, self)
         for unit, unit_args in args.units.items():
             self.records.include(ScalableUnit(unit, unit_args, child).records)
         self.register_outputs({"units": list(args.units), "fabrics": list(args.fabrics)})

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import yaml  # type: ignore[import-untyped]
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from infra.errors import UserError
 from infra.paths import ROOT
@@ -31,8 +32,8 @@ def packages() -> tuple[str, ...]:
 
 def _read(file: Path) -> list[str]:
     try:
-        return list(yaml.safe_load(file.read_text(encoding="utf-8")).get("packages") or ())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError, TypeError) as error:
+        return list(YAML(typ="safe").load(file).get("packages") or ())
+    except (OSError, UnicodeDecodeError, YAMLError, AttributeError, TypeError) as error:
         raise UserError(
             "the packages of this role cannot be read", where=str(file.relative_to(ROOT)), hint=str(error)
         ) from error

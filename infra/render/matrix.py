@@ -116,10 +116,8 @@ class Matrix:
         self.known = {role: [name for name, roles in self.zones.items() if role in roles] for role in Role}
         self.passes: dict[tuple[str, str], list[Pass]] = {}
         for index, allow in enumerate(site.security.allow):
-            for text in allow.ports:
-                protocol, _, ports = text.partition("/")
-                first, _, last = ports.partition("-")
-                one = Pass(protocol, int(first), int(last or first), allow.reason, f"{PATH}[{index}]")
+            for protocol, first, last in allow.spans():
+                one = Pass(protocol, first, last, allow.reason, f"{PATH}[{index}]")
                 self.passes.setdefault((allow.source, allow.target), []).append(one)
 
     def pairs(self) -> Iterator[Pair]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from infra import paths
-from infra.report import checks, content, drawing, fidelity
+from infra.report import checks, content, drawing, fidelity, html
 from infra.report.diagrams import collection, svg
 from infra.report.record import write_atomic
 from infra.report.titles import TITLES
@@ -52,16 +51,10 @@ def draw(
         topology: SVG text of the cables.
         diagrams: title and SVG text of each other diagram.
     """
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["duration"] = duration
+    pages = html.environment(Path(__file__).parent)
+    pages.filters["duration"] = duration
     longest = max((step.seconds for step in report.record.steps), default=0) or 1
-    return environment.get_template("page.html.j2").render(
+    return pages.get_template("page.html.j2").render(
         report=report,
         record=report.record,
         racks=Markup(racks),  # noqa: S704 (see above)

@@ -166,6 +166,8 @@ class Controller:
                 bad[row.host] = f"{row.step}: {row.reason}"
             elif row.step is Step.RESUME and row.state in DONE:
                 back.append(row.host)
+        if not bad and not back:
+            return
         cordon.update(self.blueprint.fleet, bad, back)
         what = applied.what(self.blueprint.playbook, self.blueprint.content)
         applied.note(self.blueprint.fleet, back, what)

@@ -182,10 +182,9 @@ def _zones(site: Site) -> Iterator[Mistake]:
     for index, allow in enumerate(site.security.allow):
         yield from _known(("security", "allow", index, "source"), "zone", allow.source, zones, declared)
         yield from _known(("security", "allow", index, "target"), "zone", allow.target, zones, declared)
-        for number, text in enumerate(allow.ports):
-            first, _, last = text.partition("/")[2].partition("-")
-            if not 1 <= int(first) <= int(last or first) <= LAST_PORT:
-                message = f"`{text}` is no port and no range of ports"
+        for number, (_, first, last) in enumerate(allow.spans()):
+            if not 1 <= first <= last <= LAST_PORT:
+                message = f"`{allow.ports[number]}` is no port and no range of ports"
                 yield Mistake(
                     ("security", "allow", index, "ports", number), message, f"ports go from 1 to {LAST_PORT}"
                 )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from infra.spec import units
 from infra.spec.base import Count, Name, Part, Whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def _v4(text: str) -> str:
@@ -190,6 +193,13 @@ class Allow(Part):
     ports: tuple[Annotated[str, Field(pattern=r"^(tcp|udp)/[0-9]+(-[0-9]+)?$", examples=["tcp/6817"])], ...]
     """One port or a range each; ICMP is let in from everywhere."""
     reason: str
+
+    def spans(self) -> Iterator[tuple[str, int, int]]:
+        """Protocol, first and last port of each."""
+        for text in self.ports:
+            protocol, _, span = text.partition("/")
+            first, _, last = span.partition("-")
+            yield protocol, int(first), int(last or first)
 
 
 class Zones(Part):

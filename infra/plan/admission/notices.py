@@ -22,6 +22,9 @@ DEFAULT: dict[str, Severity] = {
 }
 """Severity of each notice unless the declaration says otherwise under `findings`."""
 
+NTP = 123
+"""UDP port of network time (RFC 5905)."""
+
 
 def notices(plan: Plan) -> Iterator[Finding]:
     """Findings about what the declaration does not say; a pod's slice has none."""
@@ -64,25 +67,14 @@ def _time(plan: Plan) -> Iterator[tuple[str, str, str, str]]:
     if sum(server.all(site.layout.pods) for server in servers) < 2:
         return
     for zone in sorted(zones):
-        ports = {
-            port
-            for allow in site.security.allow
-            if allow.source == zone and allow.target == zone
-            for port in allow.ports
-        }
-        if not any(_holds(port, "udp", 123) for port in ports):
+        own = [allow for allow in site.security.allow if allow.source == allow.target == zone]
+        spans = [span for allow in own for span in allow.spans()]
+        if not any(protocol == "udp" and first <= NTP <= last for protocol, first, last in spans):
             message = (
                 f"the time servers `{site.services.ntp}` cannot reach each other: zone `{zone}` lets none of"
                 f" its own in on udp/123, so their clocks drift apart; allow it from `{zone}` to `{zone}`"
             )
             yield "time-peers", message, "$.security.allow", "chrony.conf: peer"
-
-
-def _holds(ports: str, protocol: str, number: int) -> bool:
-    """Whether a declared port or range has a port."""
-    kind, _, span = ports.partition("/")
-    first, _, last = span.partition("-")
-    return kind == protocol and int(first) <= number <= int(last or first)
 
 
 def _pue(plan: Plan) -> Iterator[tuple[str, str, str, str]]:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from infra.errors import UserError
 from infra.plan.views.materials import LENGTHS
+from infra.report import html
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,12 +78,6 @@ def _at(rack: str, unit: int) -> str:
 
 def print_sheets(labels: Sequence[Label], title: str) -> str:
     """Print labels as a page of HTML, a sheet for each 24."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    pages = html.environment(Path(__file__).parent)
     sheets = [labels[start : start + PER_SHEET] for start in range(0, len(labels), PER_SHEET)]
-    return environment.get_template("labels.html.j2").render(sheets=sheets, title=title) + "\n"
+    return pages.get_template("labels.html.j2").render(sheets=sheets, title=title) + "\n"

@@ -78,7 +78,11 @@ def _place(name: str) -> list[str]:
 
 
 def run_shard(job: Job, shard: Shard, topic: str) -> list[StepRow]:
-    """Run on a worker."""
+    """Take a shard's machines through all steps, on a worker; see `work`.
+
+    Raises:
+        UserError: the worker's own system refuses something; where no scheduler is, nobody hears it.
+    """
     from distributed import get_worker  # noqa: PLC0415
 
     worker = get_worker()
@@ -86,7 +90,10 @@ def run_shard(job: Job, shard: Shard, topic: str) -> list[StepRow]:
     def send(kind: str, what: Any) -> None:
         worker.log_event(topic, json.dumps([kind, what]))
 
-    return work(job, shard, SchedulerTurns(), send)
+    try:
+        return work(job, shard, SchedulerTurns(), send)
+    except OSError as error:
+        raise UserError(f"shard {shard.name}: {error}", where=f"worker {worker.address}") from error
 
 
 class Lost(Exception):  # noqa: N818 (the scheduler is)
@@ -164,7 +171,8 @@ class ClusterCrew:
                     self.ledger.absorb(self._result(future, shard))
                     idle = time.monotonic()
                     yield shard
-                self._require(client)
+                if client.status != "running":
+                    raise Lost("its connection broke")  # noqa: TRY301 (read where it is decided)
                 if time.monotonic() - idle > CONNECT_S and not client.scheduler_info()["workers"]:
                     self.tell(f"{len(pending)} shards wait for a worker")
                     idle = time.monotonic()
@@ -183,10 +191,6 @@ class ClusterCrew:
             client.cancel(list(pending))
             for shard in pending.values():
                 SchedulerTurns(client).take(f"{self.job.rollout} {shard.name}", 0)
-
-    def _require(self, client: Client) -> None:
-        if client.status != "running":
-            raise Lost("its connection broke")
 
     def _drain(self, events: SimpleQueue[str], noted: Noted) -> None:
         wait = 0.05
