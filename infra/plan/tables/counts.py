@@ -60,7 +60,15 @@ class Counts:
 
 
 def counts(plan: Tables) -> Counts:
-    """Count what is in a plan's scope."""
+    """Count what is in a plan's scope, once; many rules and figures ask for it."""
+    key = f"counts of {plan.scope} {plan.site_level}"
+    known = plan.geometry.memo.get(key)
+    if not isinstance(known, Counts):
+        known = plan.geometry.memo[key] = _count(plan)
+    return known
+
+
+def _count(plan: Tables) -> Counts:
     geometry = plan.geometry
     total = Counts()
     touched = {area.pod for area, exception, form in geometry.areas if form is not None or exception.missing}
