@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -166,10 +165,7 @@ def _operate(
     run: Run, operation: str, stack: str, *, refresh: bool = False, shown: Shown | None = None
 ) -> StackRun:
     from infra.engine import Operation, Options  # noqa: PLC0415
-    from infra.stacks.operations import run_stack  # noqa: PLC0415 (grpc is slow to import)
-
-    if run.simulate:
-        os.environ["GIGASITE_DRIVER"] = "simulated"  # where the program looks if the stack does not say
+    from infra.stacks.operations import run_stack, variables  # noqa: PLC0415 (grpc is slow to import)
 
     _take_over(run, stack)
     lines = 0
@@ -187,15 +183,19 @@ def _operate(
         elif line.strip():
             run.log(line.rstrip())
 
-    found = run_stack(
-        Operation(operation),
-        stack,
-        engine=EngineName(run.engine),
-        # Tens of stacks of simulated machines: in this process each takes half the time.
-        options=Options(refresh=refresh, in_process=run.simulate, replace=_replaced(run, operation, stack)),
-        shown=shown,
-        say=tell,
-    )
+    # Where the program looks if the stack does not say.
+    with variables({"GIGASITE_DRIVER": "simulated"} if run.simulate else {}):
+        found = run_stack(
+            Operation(operation),
+            stack,
+            engine=EngineName(run.engine),
+            # Tens of stacks of simulated machines: in this process each takes half the time.
+            options=Options(
+                refresh=refresh, in_process=run.simulate, replace=_replaced(run, operation, stack)
+            ),
+            shown=shown,
+            say=tell,
+        )
     run.note(engine=found.engine, simulated=run.simulate)
     if not found.succeeded:
         if found.exit_code == INTERRUPTED:

@@ -21,7 +21,7 @@ from infra.stacks import workspace
 from infra.stacks.stack_runs import EngineName, Shown, StackRun
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
     from types import ModuleType
 
@@ -91,14 +91,21 @@ def environment(site: str) -> Iterator[dict[str, str]]:
     ours = {"PULUMI_BACKEND_URL": backend_url(), "PULUMI_SKIP_UPDATE_CHECK": "1"}
     if not _passphrase_given():
         ours["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(passphrase_file(site))
+    with variables(ours):
+        yield dict(os.environ)
+
+
+@contextlib.contextmanager
+def variables(ours: Mapping[str, str]) -> Iterator[None]:
+    """Have variables in the environment, and put back what was there before."""
     before = {name: os.environ.get(name) for name in ours}
     os.environ |= ours
     try:
-        yield dict(os.environ)
+        yield
     finally:
         for name, value in before.items():
             if value is None:
-                del os.environ[name]
+                os.environ.pop(name, None)
             else:
                 os.environ[name] = value
 
