@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Annotated
 
 import typer
 
+from benchmarks.compared import show
 from infra.cli.arguments import Json
 
 
@@ -21,13 +21,4 @@ def command(
     """Time Ansible's start on a site's machines: all of them read, and a play on one pod."""
     from benchmarks.inventory_runs import measure  # noqa: PLC0415 (not for --help)
 
-    found = []
-    for line in measure(site, listing=listing, say=lambda text: print(text, file=sys.stderr)):
-        found.append(line.to_json())
-        if not as_json:
-            beside = (
-                f" beside {line.theirs:,} {line.unit} = {line.ratio} ×" if line.theirs is not None else ""
-            )
-            print(f"{line.name}: {line.ours:,} {line.unit}{beside}\n  {line.conditions}")
-    if as_json:
-        print(json.dumps(found, indent=1))
+    show(measure(site, listing=listing, say=lambda text: print(text, file=sys.stderr)), as_json=as_json)

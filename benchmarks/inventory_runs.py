@@ -8,10 +8,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from benchmarks.compared import compare
 from infra import paths
 from infra.errors import UserError
 from infra.rollout.inventory.roster import group_name
@@ -20,6 +20,7 @@ from infra.rollout.inventory.roster_cache import roster_at
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from benchmarks.compared import Compared
     from infra.rollout.inventory.roster import Roster
 
 LIMIT_S = 1800.0
@@ -29,30 +30,6 @@ READ = (
     "print(len(list(m.hosts)), sum(1 for _ in m.groups))"
 )
 PLAY = "- hosts: {pattern}\n  gather_facts: false\n  tasks: []\n"
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """One line of a benchmark: what ours and theirs took, and on what."""
-
-    name: str
-    ours: float
-    theirs: float | None
-    unit: str
-    ratio: float | None
-    conditions: str
-
-    def to_json(self) -> dict[str, Any]:
-        """As a JSON object."""
-        return asdict(self)
-
-
-def compare(name: str, ours: float, theirs: float | None, unit: str, conditions: str) -> Compared:
-    """One line; the ratio is theirs to ours."""
-    ratio = round(theirs / ours, 2) if theirs is not None and ours else None
-    return Compared(
-        name, round(ours, 3), None if theirs is None else round(theirs, 3), unit, ratio, conditions
-    )
 
 
 def measure(site: str, *, listing: bool, say: Callable[[str], None]) -> Iterator[Compared]:

@@ -7,25 +7,29 @@ import shutil
 import socket
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from infra.errors import UserError
 from infra.process import run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 START_S = 20
+LISTENS = 16
+"""Ports that one sshd listens on at most (MAX_LISTEN_SOCKS of sshd.c)."""
 
 
 @contextmanager
-def serve(folder: Path) -> Iterator[Path]:
-    """Serve ssh on a free port of 127.0.0.1.
+def serve(folder: Path, ports: Sequence[int] = (), path: str = "") -> Iterator[Path]:
+    """Serve ssh on 127.0.0.1.
 
     Args:
         folder: empty, for keys and configuration; nobody else may write there.
+        ports: a free one if none is named.
+        path: PATH of logins, if not the usual one.
 
     Yields:
         an ssh_config with the host `here`, which shares no connection.
@@ -40,9 +44,8 @@ def serve(folder: Path) -> Iterator[Path]:
     for name in ("host", "user"):
         run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name])
     shutil.copy(folder / "user.pub", folder / "authorized")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    ports = ports or [_free_port()]
+    port = ports[0]
     key = (folder / "host.pub").read_text(encoding="utf-8")
     (folder / "known").write_text(f"[127.0.0.1]:{port} {key}", encoding="utf-8")
     (folder / "config").write_text(
@@ -51,21 +54,31 @@ def serve(folder: Path) -> Iterator[Path]:
         encoding="utf-8",
     )
     words: list[str | Path] = [
-        sshd, "-D", "-e", "-f", "/dev/null", "-h", folder / "host", "-p", str(port),
+        sshd, "-D", "-e", "-f", "/dev/null", "-h", folder / "host",
         *(f"-o{option}" for option in (
             "ListenAddress=127.0.0.1", f"AuthorizedKeysFile={folder / 'authorized'}", "StrictModes=no",
             "PasswordAuthentication=no", "PermitRootLogin=prohibit-password", "UsePAM=no", "PidFile=none",
-            "MaxStartups=100",
+            "MaxStartups=100", *([f"SetEnv=PATH={path}"] if path else []),
         )),
     ]  # fmt: skip
     if os.geteuid() == 0:
         os.makedirs("/run/sshd", exist_ok=True)  # noqa: PTH103 (privilege separation wants it)
-    with (folder / "log").open("wb") as log, subprocess.Popen(words, stderr=log) as server:
-        try:
-            _wait_for(port, server, folder / "log")
-            yield folder / "config"
-        finally:
-            server.terminate()
+    with ExitStack() as started:
+        log = started.enter_context((folder / "log").open("wb"))
+        for first in range(0, len(ports), LISTENS):
+            some = ports[first : first + LISTENS]
+            listen = [word for port in some for word in ("-p", str(port))]
+            server = started.enter_context(subprocess.Popen([*words, *listen], stderr=log))
+            started.callback(server.terminate)
+            _wait_for(some[-1], server, folder / "log")
+        yield folder / "config"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
 
 
 def _wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:

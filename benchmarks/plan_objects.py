@@ -16,7 +16,7 @@ from pydantic import ConfigDict, create_model
 
 from infra.plan.tables import addressing
 from infra.plan.tables.counts import step_name
-from infra.spec import catalog, tiers
+from infra.spec import catalog, hosts, seats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -95,7 +95,7 @@ class Expansion:
         self.geometry, self.make = geometry, makers
         self.rows: dict[str, list[Any]] = {name: [] for name in FIELDS}
         self.pools = addressing.pools(geometry)
-        self.room = tiers.switch_room(geometry.site)
+        self.room = seats.switch_room(geometry.site)
         for pod in pods:
             self._pod(pod)
 
@@ -129,7 +129,7 @@ class Expansion:
                         pod=pod_name(pod),
                         plane=plane,
                         set=index,
-                        ports=tier.ports,
+                        ports=tier.all_ports,
                         watts=tier.model.power,
                     )
                     self._address("loopback", pod, offset + 1, name, "lo")
@@ -167,7 +167,7 @@ class Expansion:
         row = f"{pod_name(pod)}-su-{su + 1:02d}"
         rack_name = f"{row}-rack-{rack + 1:02d}"
         first = (su * geometry.racks + rack) * unit.stride
-        width = tiers.management_width(form)
+        width = hosts.management_width(form)
         position = form.capacity * width
         for slot in form.slots:
             node = catalog.platform(slot.platform).node

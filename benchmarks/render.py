@@ -56,7 +56,7 @@ def command(
         slices.append(time.perf_counter() - began)
     part = plan(declared).pod(pod)
     common = network.common_of(part)
-    some = [switch for switch in network.switches_of(part) if switch.shape.system == "sonic"][:hosts]
+    some = [switch for switch in network.switches_of(part) if switch.profile.system == "sonic"][:hosts]
     theirs, same = _ansible(some, common)
     ours = _ours(part, some, common)
     figures = {
@@ -103,7 +103,7 @@ def _ansible(some: list[Switch], common: Common) -> tuple[float, bool]:
             (folder / template).write_text(_flat(FOLDER / "sonic" / template))
         entries = {}
         for switch in some:
-            facts = asdict(network.build(switch.shape, switch.values, common))
+            facts = asdict(network.build(switch.profile, switch.values, common))
             entries[switch.name] = {
                 "ansible_connection": "local",
                 "ansible_python_interpreter": sys.executable,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import tempfile
 import time
 from functools import partial
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from benchmarks.compared import compare, show
 from infra.cli.arguments import Json
 
 if TYPE_CHECKING:
@@ -35,16 +35,8 @@ def command(
         f"{SHARDS} shards of {MACHINES} machines, four steps of {LATENCY_S:.0f} s each, a ledger for each "
         f"shard; dask.distributed inside one process; efficiency {efficiency:.2f} of {workers} workers"
     )
-    found = {
-        "name": f"shards: {workers} workers against one", "ours": round(together, 1),
-        "theirs": round(alone, 1), "unit": "s", "ratio": round(alone / together, 2), "conditions": conditions,
-    }  # fmt: skip
-    if as_json:
-        print(json.dumps([found], indent=1))
-    else:
-        print(
-            f"{found['name']}: {together:.1f} s against {alone:.1f} s, {found['ratio']} times\n  {conditions}"
-        )
+    line = compare(f"shards: {workers} workers against one", together, alone, "s", conditions)
+    show([line], as_json=as_json)
 
 
 def _time(workers: int) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import tempfile
@@ -12,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from benchmarks.compared import Compared, compare, show
 from benchmarks.local_sshd import serve
 from infra import paths
 from infra.cli.arguments import Json
@@ -50,18 +50,10 @@ def command(
         (folder / "sshd").mkdir()
         with serve(folder / "sshd") as config:
             found = _measure(folder, config, count)
-    if as_json:
-        print(json.dumps(found, indent=1))
-        return
-    print(
-        f"{count} checks of {4 * count} questions to an sshd on loopback, less {found['empty_s']} s for none:"
-    )
-    print(f"  ahead, in one login: {found['batch_s']} s")
-    print(f"  testinfra's default, a login each: {found['default_s']} s = {found['default_ratio']} ×")
-    print(f"  testinfra's shared connection: {found['shared_s']} s = {found['shared_ratio']} ×")
+    show(found, as_json=as_json)
 
 
-def _measure(folder: Path, config: Path, count: int) -> dict[str, float]:
+def _measure(folder: Path, config: Path, count: int) -> list[Compared]:
     data = folder / "data"
     data.mkdir()
     for number in range(count):
@@ -82,15 +74,14 @@ def _measure(folder: Path, config: Path, count: int) -> dict[str, float]:
     default = _run(folder, "--hosts=ssh://here", f"--ssh-config={config}") - plain
     together = _run(folder, "--hosts=ssh://here", f"--ssh-config={shared}") - plain
     subprocess.run(["ssh", "-F", shared, "-O", "exit", "here"], capture_output=True, check=False)
-    return {
-        "checks": count,
-        "empty_s": round(empty, 2),
-        "batch_s": round(batch, 2),
-        "default_s": round(default, 2),
-        "shared_s": round(together, 2),
-        "default_ratio": round(default / batch, 1),
-        "shared_ratio": round(together / batch, 1),
-    }
+    conditions = (
+        f"{count} checks of {4 * count} questions to an sshd on loopback, asked ahead in one login; start of "
+        f"Python, pytest and the plan ({empty:.1f} s) left out on both sides"
+    )
+    return [
+        compare("verify against testinfra's default, a login each", batch, default, "s", conditions),
+        compare("verify against testinfra's shared connection", batch, together, "s", conditions),
+    ]
 
 
 def _run(folder: Path, *words: str, expect: int = 0) -> float:

@@ -1,4 +1,4 @@
-"""What ssh says of a host key that is not the plan's, in words: whose key it is that answered."""
+"""Messages about a host key that is not the plan's: whose key it is that answered."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def state(site: str = "") -> Path:
 
 
 def out(site: str) -> Path:
-    """What a person reads: `out/SITE` with the report and logs."""
+    """Return the folder for people: `out/SITE` with the report and logs."""
     folder = ROOT / "out" / site
     folder.mkdir(parents=True, exist_ok=True)
     return folder

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from infra.errors import UserError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pydantic import BaseModel
+
+M = TypeVar("M", bound="BaseModel")
 
 
 def read_text(file: Path, hint: str) -> str | None:
@@ -22,9 +26,9 @@ def read_text(file: Path, hint: str) -> str | None:
     except FileNotFoundError:
         return None
     except UnicodeDecodeError as error:
-        raise damaged(file, "it is no text", hint) from error
+        raise damage_error(file, "it is no text", hint) from error
     except OSError as error:
-        raise damaged(file, error.strerror or "it cannot be read", hint) from error
+        raise damage_error(file, error.strerror or "it cannot be read", hint) from error
 
 
 def parse_object(text: str | bytes, file: Path, hint: str) -> dict[str, Any]:
@@ -36,9 +40,9 @@ def parse_object(text: str | bytes, file: Path, hint: str) -> dict[str, Any]:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise damaged(file, f"it is no JSON ({error})", hint) from error
+        raise damage_error(file, f"it is no JSON ({error})", hint) from error
     if not isinstance(found, dict):
-        raise damaged(file, f"an object was expected, not {json.dumps(found)[:40]}", hint)
+        raise damage_error(file, f"an object was expected, not {json.dumps(found)[:40]}", hint)
     return found
 
 
@@ -61,10 +65,29 @@ def read_words(file: Path, hint: str) -> dict[str, str]:
     found = read_object(file, hint) or {}
     for key, value in found.items():
         if not isinstance(value, str):
-            raise damaged(file, f"a text was expected at {key}, not {json.dumps(value)[:40]}", hint)
+            raise damage_error(file, f"a text was expected at {key}, not {json.dumps(value)[:40]}", hint)
     return found
 
 
-def damaged(file: Path, why: str, hint: str) -> UserError:
+def read_model(kind: type[M], file: Path, what: str, hint: str) -> M | None:
+    """A file's JSON as a pydantic model; None if it is not there.
+
+    Args:
+        kind: the model.
+        file: where it lies.
+        what: its name in words, for the message.
+        hint: what to do if it is damaged.
+
+    Raises:
+        UserError: it is damaged, or of another version.
+    """
+    text = read_text(file, hint)
+    try:
+        return None if text is None else kind.model_validate_json(text)
+    except ValueError as error:  # pydantic's is one, and pydantic takes long to import
+        raise damage_error(file, f"it is no {what} of this version", hint) from error
+
+
+def damage_error(file: Path, why: str, hint: str) -> UserError:
     """The error of a file that is not as it was written."""
     return UserError(f"this file is damaged: {why}", where=str(file), hint=hint)

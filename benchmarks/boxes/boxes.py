@@ -18,15 +18,18 @@ from infra.engine.resource.stack_ref import StackRef
 HERE: Final = Path(__file__).resolve().parent
 REF: Final = StackRef("boxes", "dev")
 _RUN: Final = """
-import sys
+import sys, threading
 from pathlib import Path
 from infra.engine import run
+from infra.engine.backend import refresher
 from infra.engine.errors import EngineError
 from infra.engine.options import Options
 from infra.engine.events import DiagnosticEvent
 def show(event):
     if isinstance(event, DiagnosticEvent) and event.severity in ("error", "warning"):
         print(event.urn, event.message, flush=True)
+if sys.argv[4] == "never":
+    refresher.AT_LEAST = threading.TIMEOUT_MAX
 try:
     result = run(sys.argv[1], project_dir=Path(sys.argv[2]), stack="dev",
                  options=Options(in_process=sys.argv[3] == "in"), on_event=show)
@@ -66,12 +69,27 @@ class Boxes:
         }
 
     def start(
-        self, operation: str = "up", *, in_process: bool = False, **settings: Any
+        self, operation: str = "up", *, in_process: bool = False, refresh: bool = True, **settings: Any
     ) -> subprocess.Popen[str]:
-        """Start an operation, with the provider's effects logged unless `LOG=""`."""
+        """Start an operation, with the provider's effects logged unless `LOG=""`.
+
+        Args:
+            operation: which.
+            in_process: with the program in the engine's process.
+            refresh: refresh the checkpoint while it runs.
+            settings: see `environment`.
+        """
         mode = "in" if in_process else "out"
         return subprocess.Popen(
-            [sys.executable, "-c", _RUN, operation, str(self.folder), mode],
+            [
+                sys.executable,
+                "-c",
+                _RUN,
+                operation,
+                str(self.folder),
+                mode,
+                "now and then" if refresh else "never",
+            ],
             env=self.environment({"LOG": self.log, **settings}),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

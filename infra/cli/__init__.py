@@ -16,9 +16,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 done; 1 something the user can put right; 2 wrong usage; 3 a bug; 7 changes found where none were
         expected; 130 interrupted.
     """
-    from infra.cli.boundary import guarded  # noqa: PLC0415 (each verb's module imports this one)
+    from infra.cli.boundary import run_guarded  # noqa: PLC0415 (each verb's module imports this one)
 
-    return guarded(list(sys.argv[1:] if argv is None else argv))
+    return run_guarded(list(sys.argv[1:] if argv is None else argv))
 
 
 def run() -> None:

@@ -13,7 +13,7 @@ from infra.cli.arguments import Json
 from infra.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from infra.rollout.blueprint import Blueprint, PlannedChange
     from infra.rollout.controller import Progress
@@ -67,7 +67,8 @@ def command(
         return
     tell = teller(as_json=as_json)
     with only_one(laid_out.site):
-        rollouts.begin(laid_out, tell)
+        failed = rollouts.begin(laid_out, tell)
+    require_none(failed, laid_out)
 
 
 def differing(site: str, changes: list[PlannedChange], names: Sequence[str]) -> list[str]:
@@ -119,6 +120,22 @@ def show(laid_out: Blueprint, *, as_json: bool) -> None:
     print(f"expected {laid_out.seconds / 3600:.1f} h, without the gates' waiting")
     written = path.relative_to(paths.ROOT) if path.is_relative_to(paths.ROOT) else path
     print(f"written to {written}; apply it: gigasite apply --file {written}")
+
+
+def require_none(failed: Mapping[str, str], laid_out: Blueprint) -> None:
+    """End a rollout that went to its end.
+
+    Raises:
+        UserError: machines failed within its budget.
+    """
+    if failed:
+        name, site = next(iter(failed)), laid_out.site
+        raise UserError(
+            f"{len(failed):,} of {len(laid_out.hosts):,} machines failed, and are out of service: {name}"
+            + (", …" if len(failed) > 1 else ""),
+            hint=f"`gigasite rollout why {site} {name}`; when it is mended, "
+            f"`gigasite rollout retry {site} --failed`",
+        )
 
 
 def teller(*, as_json: bool) -> Callable[[Progress], None]:

@@ -35,7 +35,7 @@ _HINTS = {
 }
 
 
-def guarded(argv: list[str]) -> int:
+def run_guarded(argv: list[str]) -> int:
     """Run the command line and return its exit code; nothing but SystemExit's code leaves here."""
     from infra.cli.app import application  # noqa: PLC0415 (typer is slow: errors need none of it)
 
@@ -75,17 +75,17 @@ def report(error: Exception) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return USER
     if isinstance(error, OSError) and error.errno in _HINTS:
-        named = error.filename or written_file(error)
+        named = error.filename or find_file_being_written(error)
         _print(f"{f'{named}: ' if named else ''}{error.strerror}, {_HINTS[error.errno]}", prefix="error: ")
         return USER
     if type(error).__module__ == "sqlite3" and "disk is full" in str(error):
-        named = written_file(error)
+        named = find_file_being_written(error)
         _print(f"{f'{named}: ' if named else ''}{error}, {_HINTS[errno.ENOSPC]}", prefix="error: ")
         return USER
     return _bug(error)
 
 
-def written_file(error: Exception) -> str | None:
+def find_file_being_written(error: Exception) -> str | None:
     """The file that was being written when an error came up that does not name it.
 
     Opening a file names it, writing to one does not, however many places write: so the innermost frame that

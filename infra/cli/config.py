@@ -84,7 +84,7 @@ def set_(
         raise UserError("a value is either --secret or --plaintext")
     settings = _settings(stack)
     name, rest = _place(key, as_path=path)
-    text = value if value is not None else _asked(secret=secret)
+    text = value if value is not None else _ask_value(secret=secret)
     raw: Any = text
     if secret:
         with operations.environment(operations.site_of(stack)):
@@ -98,7 +98,7 @@ def set_(
     settings.save()
 
 
-def _asked(*, secret: bool) -> str:
+def _ask_value(*, secret: bool) -> str:
     """The value from standard input; on a terminal one line, which is not shown if it is a secret."""
     if not sys.stdin.isatty():
         return sys.stdin.read().rstrip("\n")

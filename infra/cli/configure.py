@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -24,9 +25,12 @@ def command(
     from infra.pipeline.execution import only_one  # noqa: PLC0415 (not for --help)
     from infra.pipeline.play import play  # noqa: PLC0415
     from infra.pipeline.progress import duration  # noqa: PLC0415
+    from infra.pipeline.run_plan import describe_changes  # noqa: PLC0415
     from infra.spec import load_site  # noqa: PLC0415
 
     load_site(site)  # every mistake of the declaration, before Ansible meets one
+    if changed := describe_changes(site):
+        print(f"note: {changed}", file=sys.stderr)
     with only_one(site):
         words = [word for word in tags.split(",") if word]
         done = play(site, print, lambda _: None, limit=limit or None, tags=words, check=check)

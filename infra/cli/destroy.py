@@ -36,7 +36,7 @@ def command(
         raise UserError(f"there is no stack of {target}", hint="see `gigasite stack ls`")
     if not options.preview_only:
         flags.confirm(f"Destroy all resources of {', '.join(names)}", yes=yes)
-    shown = flags.shown_of(given)
+    shown = flags.display_options_of(given)
     code = flags.run_each(Operation.DESTROY, names, engine=engine, options=options, shown=shown)
     if remove and not code and not options.preview_only:
         for name in names:

@@ -29,7 +29,7 @@ def command(
     ] = None,
     as_json: arguments.Json = False,
 ) -> None:
-    """What a change of the declaration does, across all layers: racks, power, coolant, cables, carbon.
+    """Show what a change of the declaration does in all layers: racks, power, coolant, cables, carbon.
 
     Examples: `gigasite diff reference reference-hgx`, `gigasite diff HEAD~1 reference`, `gigasite diff
     reference`.
@@ -52,7 +52,7 @@ def command(
         raise UserError(
             "a git revision needs a site's name at its other side", hint="as in `HEAD~1 reference`"
         )
-    one, two = plan(sources.named(before), phase), plan(sources.named(after), phase)
+    one, two = plan(sources.load_named(before), phase), plan(sources.load_named(after), phase)
     changes = diff(one, two)
     same_site = bool(changes) and one.site.name == two.site.name
     foreseen = between(one, two) if same_site else None

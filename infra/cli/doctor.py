@@ -69,7 +69,7 @@ def examine() -> tuple[Finding, ...]:
 
 
 def command(as_json: Json = False) -> int:
-    """What this machine has and lacks for gigasite, and the one command that installs the rest."""
+    """List what this machine has and lacks for gigasite, and the one command that installs the rest."""
     findings = examine()
     acceleration = _acceleration()
     lacking = [item for item in findings if not item.found and not item.optional]
@@ -118,7 +118,7 @@ def _acceleration() -> tuple[str, str] | None:
         return None
     from infra.lab import accel, image  # noqa: PLC0415 (not for --help)
 
-    built = image.cached_image()
+    built = image.find_cached_image()
     if built is None:
         return None
     probed = accel.probe(built.kernel)

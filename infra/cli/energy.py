@@ -15,11 +15,11 @@ from infra.cli.arguments import Json, Site
 from infra.errors import UserError
 
 if TYPE_CHECKING:
-    from infra.energy.bind import Bound
     from infra.energy.eco2mix import Eco2mix
     from infra.energy.ecowatt import EcoWatt
     from infra.energy.figures import Year
     from infra.energy.guard import Gate
+    from infra.energy.site_model import SiteModel
 
 
 class Report(StrEnum):
@@ -56,7 +56,7 @@ def command(
     Both carbon claims are shown: location-based (what the grid emits) and market-based (what was contracted).
     All figures are simulated: they follow from the plan, nothing is metered.
     """
-    from infra.energy import bind, present  # noqa: PLC0415 (polars loads only when it is needed)
+    from infra.energy import output, site_model  # noqa: PLC0415 (polars loads only when it is needed)
     from infra.energy import year as years  # noqa: PLC0415
     from infra.spec import load_site  # noqa: PLC0415
 
@@ -64,20 +64,20 @@ def command(
         raise UserError("--out and --measured belong to a report", hint="add `--report eu`")
     moment = _moment(now)
     mix, signals = _read(eco2mix or [], ecowatt)
-    bound = bind.bind(load_site(site))
-    wanted = sorted(set(year)) if year else bound.years(moment.year)
-    computed = tuple(years.compute(bound.energy, each, mix) for each in wanted)
+    model = site_model.build_model(load_site(site))
+    wanted = sorted(set(year)) if year else model.years(moment.year)
+    computed = tuple(years.compute(model.energy, each, mix) for each in wanted)
     if report is Report.EU:
-        _report(bound, computed, out, measured)
+        _report(model, computed, out, measured)
         return
-    gates = _gates(bound, moment, signals, mix)
+    gates = _gates(model, moment, signals, mix)
     findings = (*(mix.findings if mix else ()), *(signals.findings if signals else ()))
-    stamp = f"{moment:%Y-%m-%d %H:%M} UTC" if bound.guard else None
-    sheet = present.Sheet(bound.energy, computed, gates, stamp, findings)
+    stamp = f"{moment:%Y-%m-%d %H:%M} UTC" if model.guard else None
+    sheet = output.Sheet(model.energy, computed, gates, stamp, findings)
     if as_json:
-        print(json.dumps(present.as_json(sheet), indent=2, ensure_ascii=False))
+        print(json.dumps(output.format_json(sheet), indent=2, ensure_ascii=False))
     else:
-        print(present.as_text(sheet, months=months))
+        print(output.format_text(sheet, months=months))
 
 
 def _moment(text: str | None) -> datetime:
@@ -100,23 +100,25 @@ def _read(files: list[Path], ecowatt: Path | None) -> tuple[Eco2mix | None, EcoW
     return mix, signals.load(ecowatt) if ecowatt else None
 
 
-def _gates(bound: Bound, moment: datetime, signals: EcoWatt | None, mix: Eco2mix | None) -> tuple[Gate, ...]:
+def _gates(
+    model: SiteModel, moment: datetime, signals: EcoWatt | None, mix: Eco2mix | None
+) -> tuple[Gate, ...]:
     """By the files of the command line, and where it names none, by those in the site's state."""
     from infra import paths  # noqa: PLC0415
-    from infra.energy import feed  # noqa: PLC0415
+    from infra.energy import grid_data  # noqa: PLC0415
     from infra.energy.guard import gates  # noqa: PLC0415
 
-    if bound.guard is None:
+    if model.guard is None:
         return ()
     if signals is None or mix is None:
-        kept = feed.read(paths.ROOT / ".gigasite" / bound.energy.name / "grid")
+        kept = grid_data.read_grid_data(paths.ROOT / ".gigasite" / model.energy.name / "grid")
         for problem in kept.problems:
             print(problem, file=sys.stderr)
         signals, mix = signals or kept.ecowatt, mix or kept.eco2mix
-    return gates(bound.guard, moment, signals, mix)
+    return gates(model.guard, moment, signals, mix)
 
 
-def _report(bound: Bound, computed: tuple[Year, ...], out: Path | None, measured: Path | None) -> None:
+def _report(model: SiteModel, computed: tuple[Year, ...], out: Path | None, measured: Path | None) -> None:
     from infra import paths  # noqa: PLC0415
     from infra.energy import eu  # noqa: PLC0415
 
@@ -124,8 +126,8 @@ def _report(bound: Bound, computed: tuple[Year, ...], out: Path | None, measured
         raise UserError("the report covers one calendar year", hint="name it: `--year 2027`")
     (year,) = computed
     values = eu.read_measured(measured) if measured else {}
-    tables = eu.tables(bound.energy, year, bound.facts(year.year), values)
-    folder = out or paths.out(bound.energy.name) / f"eu-{year.year}"
+    tables = eu.tables(model.energy, year, model.facts(year.year), values)
+    folder = out or paths.out(model.energy.name) / f"eu-{year.year}"
     for path in eu.write(tables, folder):
         print(path)
     rows = [row for table in tables for row in table.rows]

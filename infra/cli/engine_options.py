@@ -123,7 +123,7 @@ def with_options(
 
 
 def options_of(given: dict[str, Any]) -> Options:
-    """What was given of OPTIONS.
+    """Collect the given options of OPTIONS.
 
     Raises:
         UserError: half of a pair is missing.
@@ -137,8 +137,8 @@ def options_of(given: dict[str, Any]) -> Options:
     return Options(**found)
 
 
-def shown_of(given: dict[str, Any]) -> Shown:
-    """What was given of SHOWN."""
+def display_options_of(given: dict[str, Any]) -> Shown:
+    """Collect the given options of SHOWN."""
     return operations.Shown(**{name: given[name] for name in SHOWN})
 
 

@@ -1,4 +1,4 @@
-"""What the verbs of `gigasite engine` share: the project that `--cwd` names, its stack, its passphrase."""
+"""Parts that the verbs of `gigasite engine` share: the project of `--cwd`, its stack, its passphrase."""
 
 from __future__ import annotations
 
@@ -78,11 +78,11 @@ def original_url(project: Project) -> str:
 
 
 @contextmanager
-def opened(cwd: Path, config_file: Path | None = None) -> Iterator[Project]:
+def open_project(cwd: Path, config_file: Path | None = None) -> Iterator[Project]:
     """Have the verbs work on the project in a folder, or in one above it.
 
     Raises:
-        EngineError: there is none, or its file has mistakes.
+        EngineError: not found, or its file has mistakes.
     """
     if not cwd.is_dir():
         raise InvocationError(f"there is no folder {cwd}", hint="look at --cwd")
@@ -106,7 +106,7 @@ def stack_in(cwd: Path, given: str, file: Path | None = None, *, unlocked: bool 
         EngineError: there is no project, or its file has mistakes.
         StackNotFoundError: there is no such stack.
     """
-    with opened(cwd, file) as project:
+    with open_project(cwd, file) as project:
         chosen = stack_of(project, given)
         if unlocked:
             unlock(chosen, ask=interactive())
@@ -128,7 +128,7 @@ def stack_of(project: Project, given: str, *, offer_new: bool = False, ask: bool
     """
     chosen = given or os.environ.get("PULUMI_STACK")
     if not chosen:
-        chosen = home.selected_stack(project.name, project.file, original_url(project))
+        chosen = home.read_selected_stack(project.name, project.file, original_url(project))
     if not chosen:
         init = " or `gigasite engine stack init`" if offer_new else ""
         raise UserError("no stack selected", hint=f"use `gigasite engine stack select`{init}, or --stack")
@@ -186,7 +186,7 @@ def remove_stack(
     if not preserve_config:
         project.settings_path(ref.stack).unlink(missing_ok=True)
     url = original_url(project)
-    chosen = home.selected_stack(project.name, project.file, url)
+    chosen = home.read_selected_stack(project.name, project.file, url)
     if chosen and operations.reference(chosen) == ref:
         home.select_stack(project.name, project.file, url, "")
     print(f"Stack '{ref.stack}' has been removed!")

@@ -107,7 +107,7 @@ def destroy(
     """Destroy all existing resources in a stack."""
     code = _run(Operation.DESTROY, given)
     if remove and not code and not given["preview_only"]:
-        with projects.opened(given["cwd"], given["config_file"]) as project:
+        with projects.open_project(given["cwd"], given["config_file"]) as project:
             name = projects.stack_of(project, given["stack"])
             projects.remove_stack(project, name)
     return code
@@ -154,7 +154,7 @@ def _run(operation: Operation, given: dict[str, Any], more: Any = lambda _: {}) 
         or os.environ.get("PULUMI_SKIP_CONFIRMATIONS", "").lower() in {"1", "true"}
     )
     new = operation in {Operation.UP, Operation.PREVIEW}
-    with projects.opened(given["cwd"], given["config_file"]) as project:
+    with projects.open_project(given["cwd"], given["config_file"]) as project:
         if operation is not Operation.PREVIEW and not (agreed or ask or given.get("preview_only")):
             raise projects.InvocationError(
                 "--yes or --skip-preview or --preview-only must be passed in to proceed when running in "
@@ -171,7 +171,7 @@ def _run(operation: Operation, given: dict[str, Any], more: Any = lambda _: {}) 
             flags.options_of(given), message=given["message"], python=_python(),
             settings_file=workspace.current().settings_file, **more(stack),
         )  # fmt: skip
-        shown = flags.shown_of(given)
+        shown = flags.display_options_of(given)
         if operation is Operation.PREVIEW or options.preview_only:
             return _once(operation, stack, options, shown)
         # Nobody reads the preview of a script that takes JSON.

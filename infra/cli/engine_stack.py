@@ -42,14 +42,14 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List stacks."""
-    with projects.opened(cwd) as project:
-        chosen = _selected(project)
+    with projects.open_project(cwd) as project:
+        chosen = _select(project)
         found = operations.backend().stacks(None if every else project.name)
         verbs.show_list(found, chosen, as_json=as_json)
 
 
-def _selected(project: Project) -> str:
-    name = home.selected_stack(project.name, project.file, projects.original_url(project))
+def _select(project: Project) -> str:
+    name = home.read_selected_stack(project.name, project.file, projects.original_url(project))
     return operations.reference(name).stack if name else ""
 
 
@@ -63,7 +63,7 @@ def init(
     non_interactive: projects.NonInteractive = False,
 ) -> None:
     """Create an empty stack with the given name, ready for updates."""
-    with projects.opened(cwd) as project:
+    with projects.open_project(cwd) as project:
         chosen = _one_name(name, stack)
         if not chosen:
             raise UserError("missing stack name", hint="for example `gigasite engine stack init dev`")
@@ -79,7 +79,7 @@ def select(
     create: Annotated[bool, typer.Option("--create", "-c", help="Make it if there is none.")] = False,
 ) -> None:
     """Switch the project to the given stack; the Pulumi CLI knows of it too."""
-    with projects.opened(cwd) as project:
+    with projects.open_project(cwd) as project:
         chosen = _one_name(name, stack)
         if create and chosen and not operations.backend().exists(operations.reference(chosen)):
             projects.make_stack(project, chosen, ask=projects.interactive())
@@ -100,7 +100,7 @@ def remove(
     yes: Yes = False,
 ) -> None:
     """Remove a stack and its configuration."""
-    with projects.opened(cwd) as project:
+    with projects.open_project(cwd) as project:
         chosen = projects.stack_of(project, _one_name(name, stack))
         flags.confirm(f"Remove the stack {chosen} with its history", yes=yes)
         projects.remove_stack(
@@ -115,10 +115,10 @@ def rename(
     cwd: projects.Cwd = projects.HERE,
 ) -> None:
     """Rename an existing stack."""
-    with projects.opened(cwd) as project:
+    with projects.open_project(cwd) as project:
         old = operations.reference(projects.stack_of(project, stack))
         ref = operations.reference(new)
-        was_selected = _selected(project) == old.stack
+        was_selected = _select(project) == old.stack
         operations.backend().rename(old, ref)
         settings = project.settings_path(old.stack)
         if settings.exists():

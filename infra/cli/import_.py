@@ -47,10 +47,10 @@ def specs_of(
     stack: str, type_: str | None, name: str | None, identity: str | None,
     *, file: Path | None, parent: str, provider: str, protect: bool,
 ) -> list[ImportSpec]:  # fmt: skip
-    """What to import: one resource, or those of a file.
+    """Read the resources to import: one from the arguments, or those of a file.
 
     Raises:
-        UserError: neither is named, or a URN is none.
+        UserError: neither is named, or a URN is not valid.
         EngineError: the file cannot be understood.
     """
     if file:
@@ -67,7 +67,7 @@ def _urn(what: str, text: str) -> str:
     """The URN of `URN` or `NAME=URN`, where the name is for code that the CLI would generate.
 
     Raises:
-        UserError: it is none.
+        UserError: it is not valid.
     """
     from infra.engine.resource.urn import is_urn  # noqa: PLC0415 (as above)
 

@@ -8,7 +8,6 @@ import typer
 
 from infra.cli.arguments import sites
 from infra.lab.accelerator.faults import KINDS
-from infra.rollout.faults import inject
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="What is done to stand-ins by hand.")
 
@@ -25,6 +24,8 @@ Words = Annotated[
 @app.command(no_args_is_help=True)
 def fault(machine: Machine, words: Words) -> None:
     """Put a fault into a stand-in's accelerator, or undo what was put there."""
+    from infra.rollout.faults import inject  # noqa: PLC0415 (polars is slow to import)
+
     print(f"{machine}: {inject(machine, words, sites()).words}")
 
 

@@ -1,4 +1,4 @@
-"""`gigasite new`: skeletons of a role, a check, a platform, a switch model, a site."""
+"""`gigasite new`: skeletons of a role, a check, a platform, a switch model, a site, a resource type."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from infra.errors import UserError
 
 
 class Kind(StrEnum):
-    """What can be made."""
+    """Kinds of skeletons."""
 
     ROLE = "role"
     CHECK = "check"
     PLATFORM = "platform"
     SWITCH = "switch"
     SITE = "site"
+    RESOURCE = "resource"
 
 
 def command(
@@ -30,7 +31,7 @@ def command(
         ),
     ] = "",
 ) -> None:
-    """Make the skeleton of a role, a check, a platform, a switch model or a site, and name its files."""
+    """Make a skeleton of a role, a check, a platform, a switch, a site, a resource type; name its files."""
     from infra import skeletons  # noqa: PLC0415 (not for --help)
     from infra.spec.document import display  # noqa: PLC0415
 
@@ -39,6 +40,10 @@ def command(
             if site:
                 raise UserError("a site lies beside no other", hint="leave --site out")
             made = skeletons.make_site(name)
+        case Kind.RESOURCE:
+            if site:
+                raise UserError("a resource type belongs to gigasite, not to a site", hint="leave --site out")
+            made = skeletons.make_resource(name)
         case Kind.ROLE:
             made = skeletons.make_role(name, site or None)
         case Kind.CHECK:

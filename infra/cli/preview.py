@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from infra.cli import engine_options as flags
 from infra.cli.arguments import Engine, EngineName
 from infra.engine import Operation
-from infra.rollout import grid
 from infra.stacks import losses, operations
 
 if TYPE_CHECKING:
@@ -30,12 +29,14 @@ def command(
     target: flags.Target, engine: Engine = EngineName.EMBEDDED, only: flags.Only = False, **given: Any
 ) -> int:
     """Show what `up` would change: resources, data that is lost, and files on machines."""
-    options, shown = flags.options_of(given), flags.shown_of(given)
+    from infra.rollout import grid  # noqa: PLC0415 (polars is slow to import)
+
+    options, shown = flags.options_of(given), flags.display_options_of(given)
     names = operations.stacks_of(target)[: 1 if only else None]
     if not shown.as_json:
         for gate in grid.gates_of(operations.site_of(target)):
             print(grid.words(gate))
-    with losses.watched(shown) as (logged, watch):
+    with losses.watch_run(shown) as (logged, watch):
         code, document = flags.run_all(Operation.PREVIEW, names, engine=engine, options=options, shown=logged)
         lost = watch.losses()
     found, left = (None, 0)
@@ -83,7 +84,7 @@ def _document(found: Comparison | None, left: int) -> dict[str, Any]:
 
 
 def _show(lost: Sequence[losses.Loss], found: Comparison | None, left: int) -> None:
-    for line in losses.told(tuple(lost)):
+    for line in losses.describe_losses(tuple(lost)):
         print(line)
     if found is not None:
         for group in found.groups:

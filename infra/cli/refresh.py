@@ -29,5 +29,5 @@ def command(
         raise UserError(f"there is no stack of {target} yet", hint=f"make it with `gigasite up {target}`")
     if not options.preview_only:
         flags.confirm(f"Refresh {', '.join(names)}", yes=yes)
-    shown = flags.shown_of(given)
+    shown = flags.display_options_of(given)
     return flags.run_each(Operation.REFRESH, names, engine=engine, options=options, shown=shown)

@@ -57,7 +57,7 @@ def command(
     whole = plan(load_site(site))
     words = switches or []
     common = network.common_of(whole)
-    rendered = network.print_switches(chosen(whole, words), common)
+    rendered = network.print_switches(choose_switches(whole, words), common)
     if out is not None:
         count, size = output.write(rendered, out)
         spent = time.perf_counter() - began
@@ -85,7 +85,7 @@ def command(
         raise typer.Exit(1)
 
 
-def chosen(whole: Plan, words: Sequence[str]) -> Iterator[Switch]:
+def choose_switches(whole: Plan, words: Sequence[str]) -> Iterator[Switch]:
     """Switches that the words name, by themselves or by a place; all of them without words.
 
     Raises:

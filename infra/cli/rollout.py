@@ -60,13 +60,14 @@ def retry(
 
 
 def _go_on(site: str, rollout: str, *, retry: bool, as_json: bool) -> None:
-    from infra.cli.apply import teller  # noqa: PLC0415
+    from infra.cli.apply import require_none, teller  # noqa: PLC0415
     from infra.pipeline.execution import only_one  # noqa: PLC0415
     from infra.rollout import rollouts  # noqa: PLC0415
 
-    rollouts.read(site, rollout)
+    plan = rollouts.read(site, rollout)
     with only_one(site):
-        rollouts.go_on(site, teller(as_json=as_json), rollout, retry=retry)
+        failed = rollouts.go_on(site, teller(as_json=as_json), rollout, retry=retry)
+    require_none(failed, plan)
 
 
 @app.command()
@@ -75,7 +76,7 @@ def abort(site: Site, rollout: Id = "") -> None:
     from infra.rollout import cordon, rollouts  # noqa: PLC0415
 
     plan = rollouts.abort(site, rollout)
-    out = [name for name in cordon.cordoned(plan.fleet) if name in set(plan.hosts)]
+    out = [name for name in cordon.read_cordoned(plan.fleet) if name in set(plan.hosts)]
     print(f"rollout {plan.id} is aborted; out of service: {', '.join(out) or 'none'}")
 
 
@@ -109,7 +110,7 @@ def why(
     host: Annotated[str, typer.Argument(metavar="HOST", help="A machine.")],
     rollout: Id = "",
 ) -> None:
-    """What was done to a machine, when, and why it is as it is."""
+    """Show what was done to a machine, when, and why it is as it is."""
     from infra.rollout import cordon, rollouts  # noqa: PLC0415
 
     plan = rollouts.read(site, rollout)
@@ -127,5 +128,5 @@ def why(
         print("  nothing was done to it yet")
     for number, gate, holds, saw, _ in ledger.gates(wave):
         print(f"  wave {number}, {gate}: {'holds' if holds else 'does not hold'}: {saw}")
-    if reason := cordon.cordoned(plan.fleet).get(host):
+    if reason := cordon.read_cordoned(plan.fleet).get(host):
         print(f"  out of service: {reason}")

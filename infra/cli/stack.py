@@ -38,7 +38,7 @@ ShowSecrets = Annotated[bool, typer.Option("--show-secrets", help="Open secrets.
 File = Annotated[Path | None, typer.Option("--file", help="A file; else standard input or output.")]
 
 
-def selected(name: str | None) -> str:
+def resolve_stack(name: str | None) -> str:
     """The stack that is named, or that `stack select` chose.
 
     Raises:
@@ -53,7 +53,7 @@ def selected(name: str | None) -> str:
 
 
 def selection() -> str:
-    """What `stack select` chose; empty if nothing."""
+    """Return the stack that `stack select` chose; empty if none."""
     return (read_text(_selection(), "choose again with `gigasite stack select`") or "").strip()
 
 
@@ -150,7 +150,7 @@ def output(
     show_secrets: ShowSecrets = False,
 ) -> None:
     """Show a stack's outputs."""
-    found = operations.stack_outputs(operations.reference(selected(stack)), show_secrets=show_secrets)
+    found = operations.stack_outputs(operations.reference(resolve_stack(stack)), show_secrets=show_secrets)
     if name is not None:
         if name not in found:
             raise UserError(f"the stack has no output {name!r}", hint=f"it has {', '.join(found) or 'none'}")
@@ -169,7 +169,7 @@ def _text(value: Any) -> str:
 @app.command()
 def history(stack: Optional = None, as_json: Json = False) -> None:
     """Show what was done to a stack, the latest first."""
-    entries = operations.backend().history(operations.reference(selected(stack)))
+    entries = operations.backend().history(operations.reference(resolve_stack(stack)))
     if as_json:
         print(json.dumps(entries, indent=2))
         return
@@ -186,9 +186,11 @@ def export(
     show_secrets: ShowSecrets = False,
 ) -> None:
     """Write a stack's deployment as JSON, as `pulumi stack export` does."""
-    from infra.stacks.deployment import exported  # noqa: PLC0415
+    from infra.stacks.deployment import export_deployment  # noqa: PLC0415
 
-    text = json.dumps(exported(operations.reference(selected(stack)), show_secrets=show_secrets), indent=4)
+    text = json.dumps(
+        export_deployment(operations.reference(resolve_stack(stack)), show_secrets=show_secrets), indent=4
+    )
     if file:
         with user_file(file, "write"):
             file.touch(mode=0o600)
@@ -205,19 +207,19 @@ def import_(
     force: Annotated[bool, typer.Option("--force", help="Even of another stack.")] = False,
 ) -> None:
     """Put a deployment that `export` wrote in the place of a stack's own."""
-    from infra.stacks.deployment import imported  # noqa: PLC0415
+    from infra.stacks.deployment import import_deployment  # noqa: PLC0415
 
     with user_file(file or Path("standard input"), "read"):
         text = file.read_text() if file else sys.stdin.read()
-    ref = operations.reference(selected(stack))
-    count = imported(ref, text, force=force)
+    ref = operations.reference(resolve_stack(stack))
+    count = import_deployment(ref, text, force=force)
     print(f"{ref.stack} has {count} resources now; the state before is in its .bak file")
 
 
 @app.command()
 def check(stack: Optional = None) -> None:
-    """See that a stack's state holds together."""
-    ref = operations.reference(selected(stack))
+    """Check that a stack's state holds together."""
+    ref = operations.reference(resolve_stack(stack))
     resources = operations.backend().read(ref).resources
     integrity.check(resources, f"the state of {ref.stack}")
     print(f"{ref.stack}: {len(resources)} resources, consistent")

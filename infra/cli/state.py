@@ -11,7 +11,7 @@ from infra.cli import engine_options as flags
 from infra.cli.arguments import Yes
 from infra.engine.resource import integrity, json_text
 from infra.engine.resource import urn as urns
-from infra.engine.resource.renaming import renamed
+from infra.engine.resource.renaming import rename_resource
 from infra.errors import UserError
 from infra.stacks import operations
 
@@ -27,7 +27,7 @@ Resource = dict[str, Any]
 
 
 @contextmanager
-def edited(stack: str) -> Iterator[list[Resource]]:
+def edit_resources(stack: str) -> Iterator[list[Resource]]:
     """The resources of a stack, written back when all went well; the state before is in the backup."""
     state, ref = operations.backend(), operations.reference(stack)
     with state.locked(ref):
@@ -46,7 +46,7 @@ def _find(resources: list[Resource], urn: str) -> list[Resource]:
     return found
 
 
-def _told(record: Resource) -> str:
+def _describe_object(record: Resource) -> str:
     """One of several objects under a URN, as a line."""
     fate = "waits for its deletion" if record.get("delete") else "live"
     return f"\n  {record.get('id') or 'without an id'} ({fate})"
@@ -62,11 +62,11 @@ def delete(
 ) -> None:
     """Forget a resource; the real one stays."""
     flags.confirm(f"Forget {urn}", yes=yes)
-    with edited(stack) as resources:
+    with edit_resources(stack) as resources:
         found = _find(resources, urn)
         if len(found) > 1:
             raise UserError(
-                f"{urn} stands for {len(found)} objects:{''.join(map(_told, found))}",
+                f"{urn} stands for {len(found)} objects:{''.join(map(_describe_object, found))}",
                 hint="finish the replacement first with `up`; forgetting all of them would lose the live one",
             )
         gone = {urn}
@@ -96,7 +96,7 @@ def unprotect(
     if (urn is None) == (not every):
         raise UserError("name one resource, or give --all")
     flags.confirm(f"Unprotect {urn or 'all resources'}", yes=yes)
-    with edited(stack) as resources:
+    with edit_resources(stack) as resources:
         for one in resources if urn is None else _find(resources, urn):
             one.pop("protect", None)
 
@@ -110,14 +110,14 @@ def rename(
 ) -> None:
     """Give a resource another name; all that refer to it follow."""
     flags.confirm(f"Rename {urn} to {name}", yes=yes)
-    with edited(stack) as resources:
+    with edit_resources(stack) as resources:
         _find(resources, urn)
         if "::" in name or not name:
             raise UserError(f"{name!r} is not a resource's name")
         new = str(urns.Urn.parse(urn)._replace(name=name))
         if any(one["urn"] == new for one in resources):
             raise UserError(f"there is a {new} already")
-        resources[:] = [renamed(one, lambda old: new if old == urn else old) for one in resources]
+        resources[:] = [rename_resource(one, lambda old: new if old == urn else old) for one in resources]
 
 
 @app.command()

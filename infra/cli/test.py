@@ -20,7 +20,7 @@ BIN = Path(sys.executable).parent
 
 
 class Part(StrEnum):
-    """What `--only` picks."""
+    """Parts of the tests that `--only` picks."""
 
     LINT = "lint"
     TYPES = "types"

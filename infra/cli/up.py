@@ -51,8 +51,8 @@ def command(
 ) -> None:
     """Declare, make, boot, configure, verify and report a site; again and again, as long as it takes."""
     bring_up(
-        site, _wanted(step, dry_run=dry_run), engine=engine, pods=pod or (), limit=limit, simulate=simulate,
-        replace=_split(replace), yes=yes, dry_run=dry_run, as_json=as_json,
+        site, _select_steps(step, dry_run=dry_run), engine=engine, pods=pod or (), limit=limit,
+        simulate=simulate, replace=_split_words(replace), yes=yes, dry_run=dry_run, as_json=as_json,
     )  # fmt: skip
 
 
@@ -108,12 +108,12 @@ def bring_up(
             progress.line(f"report: out/{site}/report.html")
 
 
-def _split(words: Sequence[str] | None) -> list[str]:
+def _split_words(words: Sequence[str] | None) -> list[str]:
     return [name.strip() for item in words or () for name in item.split(",") if name.strip()]
 
 
-def _wanted(step: list[str] | None, *, dry_run: bool) -> set[str]:
-    names = _split(step)
+def _select_steps(step: list[str] | None, *, dry_run: bool) -> set[str]:
+    names = _split_words(step)
     if unknown := [name for name in names if name not in TITLES]:
         raise typer.BadParameter(f"{unknown[0]!r} is none of {', '.join(TITLES)}", param_hint="--step")
     wanted = set(names or TITLES) | {"declare"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -9,7 +10,7 @@ import typer
 from infra import paths
 from infra.cli.arguments import Json, Site
 from infra.errors import UserError
-from infra.pipeline.verification import results, words
+from infra.pipeline.run_plan import describe_changes
 from infra.process import stream
 
 
@@ -24,8 +25,12 @@ def command(
     as_json: Json = False,
 ) -> int:
     """Check the site's machines against the plan: services, mounts, time, users, links, Slurm, power."""
+    from infra.pipeline.verification import results, words  # noqa: PLC0415 (polars is slow to import)
+
     if not (paths.inventory(site) / "site.yaml").exists():
         raise UserError(f"there is no site {site}", hint="see inventories/ for those that are there")
+    if changed := describe_changes(site):
+        print(f"note: {changed}", file=sys.stderr)
     extra = [*(["-k", checks] if checks else []), *(["--limit", limit] if limit else [])]
     kept = results(site, part=bool(extra))
     kept.unlink(missing_ok=True)

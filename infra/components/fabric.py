@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pulumi
 
-from infra.components.hardware import Records, server_args, stand_in
-from infra.components.resources import Switch
+from infra.components.hardware import Records, stand_in, switch_args
+from infra.components.resources.network import Switch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from infra.plan.tables.machines import Machine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FabricArgs:
-    """What a fabric is made of in one stack."""
+    """Inputs of a fabric in one stack.
+
+    Attributes:
+        switches: its switches.
+        configurations: text by file, by name, of the switches that a driver configures.
+    """
 
     switches: Sequence[Machine]
+    configurations: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 class Fabric(pulumi.ComponentResource):
@@ -34,6 +40,7 @@ class Fabric(pulumi.ComponentResource):
         self.records = Records()
         for switch in args.switches:
             under = stand_in(switch, self)
-            made = Switch(switch.name, server_args(switch, under), pulumi.ResourceOptions(parent=self))
+            declared = switch_args(switch, under, args.configurations.get(switch.name))
+            made = Switch(switch.name, declared, pulumi.ResourceOptions(parent=self))
             self.records.add_one(switch, under, made.machine)
         self.register_outputs({"switches": len(args.switches)})

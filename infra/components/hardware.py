@@ -6,16 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from infra.components.resources import (
-    AcceleratorsArgs,
-    BmcArgs,
-    EmulatorArgs,
-    NicArgs,
-    ServerArgs,
-    StandIn,
-    StandInArgs,
-    TrayArgs,
-)
+from infra.components.resources.compute import TrayArgs
+from infra.components.resources.machines import BmcArgs, ServerArgs
+from infra.components.resources.network import SwitchArgs
+from infra.components.resources.standin import AcceleratorsArgs, EmulatorArgs, NicArgs, StandIn, StandInArgs
 from infra.spec import catalog
 
 if TYPE_CHECKING:
@@ -48,7 +42,9 @@ def stand_in(machine: Machine, parent: pulumi.Resource) -> StandIn | None:
         ],
         accelerators=_accelerators(machine),
     )
-    return StandIn(machine.name, args, pulumi.ResourceOptions(parent=parent))
+    # Old and new have one name, UUID and ports. The provider's diff says so, but `--replace` asks for none.
+    options = pulumi.ResourceOptions(parent=parent, delete_before_replace=True)
+    return StandIn(machine.name, args, options)
 
 
 def _accelerators(machine: Machine) -> AcceleratorsArgs | None:
@@ -108,6 +104,13 @@ def tray_args(machine: Machine, under: StandIn | None) -> TrayArgs:
 def server_args(machine: Machine, under: StandIn | None) -> ServerArgs:
     """A single server or switch."""
     return ServerArgs(name=machine.name, **_common(machine, under))
+
+
+def switch_args(
+    machine: Machine, under: StandIn | None, configuration: Mapping[str, str] | None
+) -> SwitchArgs:
+    """A switch, with its configuration where a driver puts that in place."""
+    return SwitchArgs(name=machine.name, configuration=configuration or None, **_common(machine, under))
 
 
 class Records:

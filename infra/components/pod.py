@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodArgs:
-    """What a pod is made of.
+    """Inputs of a pod.
 
     Attributes:
         units: scalable unit name → its parts.

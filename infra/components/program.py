@@ -10,18 +10,23 @@ import pulumi
 
 from infra.components.fabric import FabricArgs
 from infra.components.pod import Pod, PodArgs
-from infra.components.resources import CduArgs, ConnectionArgs, FeedArgs, Provider, ProviderArgs
+from infra.components.resources.cooling import CduArgs
+from infra.components.resources.grid import ConnectionArgs
+from infra.components.resources.power import FeedArgs
+from infra.components.resources.provider import Provider, ProviderArgs
 from infra.components.scalable_unit import ScalableUnitArgs
 from infra.components.site import Site, SiteArgs
 from infra.components.storage_tier import StorageTierArgs
 from infra.errors import UserError
 from infra.plan import Plan, Role, machines_of, plan
+from infra.plan.tables.feeds import feeds_in, loop_in
 from infra.spec import catalog, load_site
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from infra.plan import Machine
+    from infra.spec.grid import Cooling, Feeds
     from infra.spec.site import Site as Declaration
 
 ENVIRONMENT = {
@@ -117,7 +122,7 @@ def _declare_pod(whole: Plan, pod: str, opts: pulumi.ResourceOptions, *, simulat
 
 
 def site_args(whole: Plan, *, protect: bool) -> SiteArgs:
-    """What belongs to the site and to no pod.
+    """Build the inputs of the site component: all that belongs to no pod.
 
     Args:
         whole: the plan.
@@ -134,7 +139,7 @@ def site_args(whole: Plan, *, protect: bool) -> SiteArgs:
 
 
 def pod_args(whole: Plan, pod: str, *, protect: bool = False) -> PodArgs:
-    """What a pod is made of.
+    """Build the inputs of a pod component.
 
     Args:
         whole: the plan.
@@ -175,13 +180,14 @@ def _units(part: Plan, machines: Iterable[Machine]) -> dict[str, ScalableUnitArg
     for machine in machines:
         if machine.role is Role.TRAY and machine.su is not None and machine.rack is not None:
             racks.setdefault(machine.su, {}).setdefault(machine.rack, []).append(machine)
-    declared = part.site
-    if declared.feeds is None and declared.cooling is None:
+    pod = next(iter(part.pods), None)
+    feeds, loop = feeds_in(part.site, pod), loop_in(part.site, pod)
+    if feeds is None and loop is None:
         return {unit: ScalableUnitArgs(racks=found) for unit, found in racks.items()}
     rows = _rows(part)
     return {
         unit: ScalableUnitArgs(
-            racks=found, feeds=_feeds(declared, unit, rows[unit]), cdus=_cdus(declared, unit, rows[unit])
+            racks=found, feeds=_feeds(feeds, unit, rows[unit]), cdus=_cdus(loop, unit, rows[unit])
         )
         for unit, found in racks.items()
     }
@@ -194,7 +200,28 @@ def _fabrics(machines: Iterable[Machine], part: Plan) -> dict[str, FabricArgs]:
     for machine in machines:
         if machine.role is Role.SWITCH:
             found.setdefault(fabric_of[machine.name], []).append(machine)
-    return {fabric: FabricArgs(switches=switches) for fabric, switches in found.items()}
+    texts = _configurations(found, part)
+    return {fabric: FabricArgs(switches=switches, configurations=texts) for fabric, switches in found.items()}
+
+
+def _configurations(fabrics: Mapping[str, list[Machine]], part: Plan) -> dict[str, dict[str, str]]:
+    """Name → text by file, of the stand-ins: nothing else that is shipped has a driver."""
+    names = [
+        machine.name
+        for switches in fabrics.values()
+        for machine in switches
+        if machine.stand_in is not None and machine.loopback is not None
+    ]
+    if not names:
+        return {}
+    from infra.render import network  # noqa: PLC0415 (only stand-ins need it)
+
+    switches = [
+        switch
+        for switch in network.switches_of(part, names)
+        if catalog.system(switch.profile.system).deployed
+    ]
+    return dict(network.print_switches(switches, network.common_of(part)))
 
 
 def _connection(declaration: Declaration) -> ConnectionArgs | None:
@@ -213,7 +240,7 @@ def _connection(declaration: Declaration) -> ConnectionArgs | None:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What a scalable unit draws and gives off: watts at its busways, watts into liquid, flow in L/min."""
+    """Load of a scalable unit: watts at its busways, watts into liquid, flow in L/min."""
 
     watts: float
     liquid_w: float
@@ -235,9 +262,8 @@ def _rows(part: Plan) -> dict[str, Row]:
     }
 
 
-def _feeds(declaration: Declaration, unit: str, row: Row) -> tuple[FeedArgs, ...]:
+def _feeds(feeds: Feeds | None, unit: str, row: Row) -> tuple[FeedArgs, ...]:
     """The busways of a row, each with its share of the row's planned load."""
-    feeds = declaration.feeds
     if feeds is None or feeds.busway is None:
         return ()
     return tuple(
@@ -250,9 +276,8 @@ def _feeds(declaration: Declaration, unit: str, row: Row) -> tuple[FeedArgs, ...
     )
 
 
-def _cdus(declaration: Declaration, unit: str, row: Row) -> tuple[CduArgs, ...]:
+def _cdus(cooling: Cooling | None, unit: str, row: Row) -> tuple[CduArgs, ...]:
     """The coolant distribution units of a row, each with its share of the row's planned heat."""
-    cooling = declaration.cooling
     if cooling is None or cooling.cooler is None:
         return ()
     model, count = catalog.cooler(cooling.cooler), cooling.coolers_per_row

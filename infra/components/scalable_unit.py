@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import pulumi
 
 from infra.components.hardware import Records, stand_in, tray_args
-from infra.components.resources import Cdu, CduArgs, Feed, FeedArgs, Rack, RackArgs
+from infra.components.resources.compute import Rack, RackArgs
+from infra.components.resources.cooling import Cdu, CduArgs
+from infra.components.resources.power import Feed, FeedArgs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScalableUnitArgs:
-    """What a scalable unit is made of.
+    """Inputs of a scalable unit.
 
     Attributes:
         racks: rack name → its trays.

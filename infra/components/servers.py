@@ -1,4 +1,4 @@
-"""What a site and its pods both hold: management servers, storage tiers, and their part of each fabric."""
+"""Servers of a site and of its pods: management servers, storage tiers, and their part of each fabric."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pulumi
 
 from infra.components.fabric import Fabric
 from infra.components.hardware import Records, server_args, stand_in
-from infra.components.resources import ManagementServer
+from infra.components.resources.management import ManagementServer
 from infra.components.storage_tier import StorageTier
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pulumi
 
 from infra.components.hardware import Records  # noqa: TC001 (Pulumi reads the annotation)
-from infra.components.resources import Connection, ConnectionArgs
+from infra.components.resources.grid import Connection, ConnectionArgs
 from infra.components.servers import declare_servers
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteArgs:
-    """What belongs to the site and to no pod.
+    """Inputs of a site: all that belongs to no pod.
 
     Attributes:
         connection: the grid connection, if one is declared.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pulumi
 
 from infra.components.hardware import Records, server_args, stand_in
-from infra.components.resources import StorageServer
+from infra.components.resources.storage import StorageServer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StorageTierArgs:
-    """What a storage tier is made of.
+    """Inputs of a storage tier.
 
     Attributes:
         servers: its servers.

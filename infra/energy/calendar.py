@@ -13,7 +13,7 @@ HOUR = timedelta(hours=1)
 
 
 class Wall(StrEnum):
-    """What a wall-clock time is on the day it stands on."""
+    """Kind of a wall-clock time on its day."""
 
     PLAIN = "plain"
     SKIPPED = "skipped"

@@ -100,7 +100,7 @@ def _unmatched(
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What one contract covers of a year's energy.
+    """Share of a year's energy that one contract covers.
 
     Attributes:
         contract: it.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PhaseShare:
-    """What the time of one phase adds to a year.
+    """Share of one phase in a year.
 
     Attributes:
         phase: the latest phase in service then.

@@ -1,4 +1,4 @@
-"""What a reader of published data noticed: every odd row is reported with its line, none is hidden."""
+"""Findings in published data: every odd row is reported with its line, none is hidden."""
 
 from __future__ import annotations
 

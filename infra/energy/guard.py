@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Unknown(StrEnum):
-    """What a gate does when it cannot know."""
+    """Behaviour of a gate that cannot know."""
 
     HOLD = "hold"
     OPEN = "open"
@@ -51,7 +51,7 @@ class GridGuard:
 
 
 class Basis(StrEnum):
-    """What a gate's state rests on."""
+    """Basis of a gate's state."""
 
     MEASURED = "measured"
     MISSING = "missing"

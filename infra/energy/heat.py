@@ -22,7 +22,7 @@ class Delivery:
 
     @property
     def short_mwh(self) -> float:
-        """What is missing."""
+        """Heat that is missing."""
         return self.committed_mwh - self.delivered_mwh
 
 

@@ -1,4 +1,4 @@
-"""What the energy arithmetic needs of a site, as plain numbers: powers, contracts, heat sold, factors."""
+"""Inputs of the energy arithmetic, as plain numbers: powers, contracts, heat sold, factors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Technology(StrEnum):
 
 
 RENEWABLE = frozenset({Technology.WIND, Technology.SOLAR, Technology.HYDRO})
-"""What directive (EU) 2018/2001, article 2(1), calls renewable; nuclear is carbon-free, not renewable."""
+"""Renewable by directive (EU) 2018/2001, article 2(1); nuclear is carbon-free, not renewable."""
 
 
 class Instrument(StrEnum):

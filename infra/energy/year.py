@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from infra.energy import balance, carbon, heat, hourly
+from infra.energy.caveats import list_caveats
 from infra.energy.figures import PhaseShare, Year
-from infra.energy.notes import notes
 from infra.errors import UserError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def compute(site: SiteEnergy, year: int, mix: Eco2mix | None = None) -> Year:
         hourly.matching(site, parts, mix),
         (),
     )
-    return replace(result, notes=notes(result, site))
+    return replace(result, notes=list_caveats(result, site))
 
 
 def _phases(

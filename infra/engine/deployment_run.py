@@ -16,16 +16,17 @@ from infra.engine.deploy.import_ import import_resources
 from infra.engine.deploy.pending import settle_pending
 from infra.engine.deploy.policy import Policy
 from infra.engine.deploy.preflight import providers_of, refuse_delete_hooks
-from infra.engine.deploy.provider_request import ProviderRequest, known_packages
-from infra.engine.deploy.registration import Finished
-from infra.engine.deploy.run_info import RunInfo
+from infra.engine.deploy.provider_request import ProviderRequest, find_packages
+from infra.engine.deploy.source_events import ProgramEndEvent
 from infra.engine.events import DiagnosticEvent, Severity
 from infra.engine.options import Operation, Options
 from infra.engine.plugin.finder import Finder, is_ours
 from infra.engine.plugin.plugins import CHANNEL_OPTIONS, PluginHost
+from infra.engine.plugin.run_info import RunInfo
 from infra.engine.program.engine_service import EngineService
-from infra.engine.program.monitor import Monitor, MonitorService
-from infra.engine.program.program import ProgramProcess, interpreter, required_by
+from infra.engine.program.monitor import Monitor
+from infra.engine.program.monitor_service import MonitorService
+from infra.engine.program.program import ProgramProcess, find_required_providers, interpreter
 from infra.engine.program.typecheck import check_types
 from infra.engine.resource.stack_ref import ORGANIZATION, StackRef
 from infra.engine.workspace.toolchain import Interpreter
@@ -134,8 +135,8 @@ class DeploymentRun:
         self._package_config = lambda package: config.package(package, crypter)
         required: tuple[ProviderRequest, ...] = ()
         if self._runs_program or self._operation is Operation.IMPORT:
-            required = await asyncio.to_thread(required_by, self._python)
-        self._known = known_packages(required, manager.base.resources)
+            required = await asyncio.to_thread(find_required_providers, self._python)
+        self._known = find_packages(required, manager.base.resources)
         self._monitor = Monitor(self.deployment, self._info, self._package_config, self._known)
         self._monitor.address = self._address
         resource_pb2_grpc.add_ResourceMonitorServicer_to_server(MonitorService(self._monitor), server)
@@ -164,7 +165,7 @@ class DeploymentRun:
             if program is not None:
                 program.start(self._project.main)
             else:
-                self.deployment.push(Finished())
+                self.deployment.push(ProgramEndEvent())
 
         went_well = False
         try:

@@ -1,4 +1,4 @@
-"""What a deployment reports while it runs: the CLI's engine events, as dataclasses.
+"""Events that a deployment emits while it runs: the CLI's engine events, as dataclasses.
 
 Field names are the CLI's in Python's spelling; property values are typed (secrets still marked), so that
 whoever shows or writes them decides how to mask.
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Op(StrEnum):
-    """What a step does."""
+    """Operation of a step."""
 
     SAME = "same"
     CREATE = "create"
@@ -71,7 +71,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StepMetadata:
-    """What a step is about.
+    """Subject of a step: URN, operation, old and new state.
 
     Attributes:
         op: what it does.

@@ -1,4 +1,4 @@
-"""What a run is asked to do, and how it ended."""
+"""Options of a run and its result."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Operation(StrEnum):
-    """What a run does to the stack."""
+    """Operation of a run on its stack."""
 
     PREVIEW = "preview"
     UP = "up"

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, NoReturn
 
 from infra.engine.backend.backend import FileBackend
 from infra.engine.backend.journal import Journal
+from infra.engine.backend.refresher import CheckpointRefresher
 from infra.engine.backend.secrets import crypter_for
 from infra.engine.backend.stack_files import UpdateInfo
 from infra.engine.deploy.import_ import refuse_ambiguous
-from infra.engine.deploy.preflight import protected
+from infra.engine.deploy.preflight import find_protected
 from infra.engine.deploy.snapshot import SnapshotManager
 from infra.engine.deployment_run import DeploymentRun
 from infra.engine.errors import EngineError
@@ -135,7 +136,7 @@ class Session:
             snapshot = Snapshot.from_json(checkpoint.deployment, crypter)
             self._check_targets(snapshot)
             if self._options.exclude_protected:
-                kept = protected(snapshot)
+                kept = find_protected(snapshot)
                 if kept and len(kept) == len(snapshot.resources):
                     text = (
                         f"There were no unprotected resources to destroy. There are still {len(kept)} "
@@ -177,12 +178,19 @@ class Session:
         self._emit(PreludeEvent(config.shown()))
         failure = ""
         went_well = False
+        refresher: CheckpointRefresher | None = None
         async with AsyncExitStack() as resources:
+            if journal is not None:
+                own, base = self._backend.files(self._ref), checkpoint.deployment
+                refresher = resources.enter_context(CheckpointRefresher(own, journal, base))
             try:
                 went_well = await self._deploy(resources, manager, config, crypter)
             except EngineError as error:
                 failure = self._secrets.text(str(error))
                 self._emit(DiagnosticEvent(failure, Severity.ERROR))
+        if refresher is not None and refresher.failure:
+            text = f"the checkpoint was not refreshed while this ran: {refresher.failure}"
+            self._emit(DiagnosticEvent(text, Severity.WARNING))
         deployment = self._deployment
         changes = dict(deployment.reporter.changes) if deployment else {}
         corrupt = deployment.reporter.maybe_corrupt if deployment else False

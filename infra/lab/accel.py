@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra import paths
-from infra.lab.files import locked, write_private
+from infra.files import hold_lock, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Acceleration:
-    """What stand-ins run on here.
+    """Way in which stand-ins are run on this machine.
 
     Attributes:
         kind: KVM if it was seen to boot a kernel, else TCG (emulation).
@@ -60,7 +60,7 @@ def probe(kernel: Path, progress: Callable[[str], None] = lambda _: None) -> Acc
         why = "may not be opened" if _DEVICE.exists() else "does not exist"
         return Acceleration(Kind.TCG, f"{_DEVICE} {why}: machines are emulated (TCG)")
     record = paths.cache() / "acceleration.json"
-    with locked(paths.cache() / "acceleration.lock"):
+    with hold_lock(paths.cache() / "acceleration.lock"):
         now = [Path("/proc/sys/kernel/random/boot_id").read_text().strip(), str(kernel), os.geteuid()]
         with suppress(OSError, ValueError, KeyError):
             kept = json.loads(record.read_text())
@@ -68,7 +68,7 @@ def probe(kernel: Path, progress: Callable[[str], None] = lambda _: None) -> Acc
                 return Acceleration(Kind(kept["kind"]), kept["reason"])
         found = _boot(kernel)
         progress(found.reason)
-        write_private(record, json.dumps({"for": now, "kind": found.kind, "reason": found.reason}))
+        write_whole(record, json.dumps({"for": now, "kind": found.kind, "reason": found.reason}))
         return found
 
 
@@ -86,7 +86,7 @@ def _boot(kernel: Path) -> Acceleration:
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         try:
-            while process.poll() is None and not _done(console):
+            while process.poll() is None and not _run_until_done(console):
                 now = time.monotonic()
                 if (length := _length(console)) > said:
                     said, heard = length, now
@@ -97,7 +97,7 @@ def _boot(kernel: Path) -> Acceleration:
         finally:
             process.kill()
             _, complaint = process.communicate()
-        if _done(console):
+        if _run_until_done(console):
             return Acceleration(Kind.KVM, f"KVM booted a kernel in {took:.1f} s: machines are accelerated")
         if process.returncode == -9:  # it was still there when we ended it
             words = "something" if said else "nothing"
@@ -114,5 +114,5 @@ def _length(console: Path) -> int:
     return console.stat().st_size if console.exists() else 0
 
 
-def _done(console: Path) -> bool:
+def _run_until_done(console: Path) -> bool:
     return console.exists() and _DONE in console.read_text(errors="replace")

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.errors import UserError
+from infra.files import hold_lock, write_whole
 from infra.lab import ports, session
-from infra.lab.files import locked, write_private
 from infra.lab.identity import Identity, ensure_identity
 
 if TYPE_CHECKING:
@@ -63,13 +63,13 @@ def ensure_bmc(state_dir: Path, name: str, uuid: str, port: int) -> BmcProcess:
     identity = ensure_identity(state_dir, [name])
     folder = identity.machine(name)
     text = _config(identity, name, uuid, port)
-    with locked(state_dir / "locks" / f"{name}.bmc.lock"):
+    with hold_lock(state_dir / "locks" / f"{name}.bmc.lock"):
         running = bmc_process(state_dir, name)
         if running and running.port == port and running.config == text and _answers(port, identity):
             return running
         _stop(state_dir, name)
         ports.require_free(port, "tcp", f"the BMC of {name}")
-        write_private(folder / "bmc.conf", text)
+        write_whole(folder / "bmc.conf", text)
         (folder / "bmc").mkdir(mode=0o700, exist_ok=True)
         session.connect()  # the emulator cannot start libvirt's daemons
         with (folder / "bmc.log").open("ab") as log:
@@ -79,7 +79,7 @@ def ensure_bmc(state_dir: Path, name: str, uuid: str, port: int) -> BmcProcess:
                 env=_environment(),
             )  # fmt: skip
         started = BmcProcess(process.pid, session.start_time(process.pid), port, text)
-        write_private(
+        write_whole(
             folder / "bmc.pid", json.dumps({k: getattr(started, k) for k in ("pid", "start", "port")})
         )
         _wait_ready(process, port, identity, folder / "bmc.log", name)
@@ -88,7 +88,7 @@ def ensure_bmc(state_dir: Path, name: str, uuid: str, port: int) -> BmcProcess:
 
 def remove_bmc(state_dir: Path, name: str) -> bool:
     """Stop a machine's BMC emulator if it runs; its files go with the machine's folder."""
-    with locked(state_dir / "locks" / f"{name}.bmc.lock"):
+    with hold_lock(state_dir / "locks" / f"{name}.bmc.lock"):
         stopped = _stop(state_dir, name)
     (state_dir / "locks" / f"{name}.bmc.lock").unlink(missing_ok=True)
     return stopped

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.errors import UserError
-from infra.lab.files import write_private
+from infra.files import write_whole
 from infra.lab.image import Image, image_by_key, note_user
-from infra.lab.saveimage import unfinished, write_save_image
+from infra.lab.saveimage import unfinished_name, write_save_image
 from infra.lab.spec import MachineSpec, Start
-from infra.lab.template import Shape, ensure_template
+from infra.lab.template import Hardware, ensure_template
 from infra.process import run
 
 if TYPE_CHECKING:
@@ -69,13 +69,13 @@ def ensure_disk(
     note_user(image, disk)
     if spec.start is Start.BOOT:
         remove_saved(spec.folder)
-        write_private(spec.folder / _ORIGIN, json.dumps({"image": image.key}))
+        write_whole(spec.folder / _ORIGIN, json.dumps({"image": image.key}))
         make_overlay(disk, image.disk, spec.disk_gib)
         return
-    template = ensure_template(image, _shape(spec), acceleration, progress)
+    template = ensure_template(image, _hardware(spec), acceleration, progress)
     saved = template.save_folder / f"{spec.domain_name}.save"
     origin = {"image": image.key, "template": str(template.disk), "saved": str(saved)}
-    write_private(spec.folder / _ORIGIN, json.dumps(origin))
+    write_whole(spec.folder / _ORIGIN, json.dumps(origin))
     # The disk last: once it exists its machine may have run, and memory from before must not come back.
     write_save_image(saved, xml, template.stream)
     make_overlay(disk, template.disk, spec.disk_gib)
@@ -90,7 +90,7 @@ def make_overlay(disk: Path, base: Path, gib: int) -> None:
 
 
 def damage(folder: Path) -> str | None:
-    """What is wrong with the disk of a machine that is off; None if nothing, or if it has none yet.
+    """Describe the damage of the disk of a machine that is off; None if it is whole or not made yet.
 
     Leaked clusters, which a machine leaves whose power was cut, are no damage.
     """
@@ -108,7 +108,7 @@ def remove_saved(folder: Path) -> None:
     """Remove a machine's saved memory, also one that was not finished; it then boots."""
     saved = _origin(folder).get("saved")
     if saved is not None:
-        for path in (Path(saved), unfinished(Path(saved))):
+        for path in (Path(saved), unfinished_name(Path(saved))):
             path.unlink(missing_ok=True)
 
 
@@ -118,15 +118,15 @@ def _follow(
     origin = _origin(spec.folder)
     if "saved" not in origin or not Path(origin["saved"]).exists():
         return  # it has run, or boots anyway
-    template = ensure_template(image, _shape(spec), acceleration, progress)
+    template = ensure_template(image, _hardware(spec), acceleration, progress)
     if spec.start is Start.FAST and str(template.disk) == origin["template"]:
         write_save_image(Path(origin["saved"]), xml, template.stream)
     else:
         remove_saved(spec.folder)  # another form: memory of one template on the disk of another is lost data
 
 
-def _shape(spec: MachineSpec) -> Shape:
-    return Shape(spec.vcpus, spec.memory_mib, spec.disk_gib, len(spec.nics))
+def _hardware(spec: MachineSpec) -> Hardware:
+    return Hardware(spec.vcpus, spec.memory_mib, spec.disk_gib, len(spec.nics))
 
 
 def _disk(spec: MachineSpec) -> Path:

@@ -43,7 +43,7 @@ class DriverError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What a command in the guest left: exit code, standard output, standard error."""
+    """Result of a command in the guest: exit code, standard output, standard error."""
 
     code: int
     out: str
@@ -214,7 +214,7 @@ class StandIn:
 
     def started(self) -> machines.Start | None:
         """How it came up the last time: booted, or from a template's memory."""
-        return machines.started(self.state_dir, self.name)
+        return machines.last_start(self.state_dir, self.name)
 
     def serial(self, lines: int = _SERIAL_LINES) -> str:
         """The last lines of the serial console."""

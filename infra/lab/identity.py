@@ -13,11 +13,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
-from infra.lab.files import locked, private_folder, write_private
-from infra.state_files import damaged, read_text
+from infra import yamltext
+from infra.files import hold_lock, private_folder, write_whole
+from infra.state_files import damage_error, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -105,7 +104,7 @@ def ensure_identity(state: Path, machines: Iterable[str]) -> Identity:
         machines: machine names; also the names of their BMC credentials.
     """
     identity = Identity(state)
-    with locked(state / "identity.lock"):
+    with hold_lock(state / "identity.lock"):
         if not identity.ca.exists():
             _make_ca(identity)
         _ensure_ssh_key(identity.ssh_key, "gigasite")
@@ -122,7 +121,7 @@ def trust_host(identity: Identity, name: str, port: int) -> None:
 
 def forget_machine(identity: Identity, name: str) -> None:
     """Remove a machine from known_hosts and the credentials; its folder is not touched."""
-    with locked(identity.state / "identity.lock"):
+    with hold_lock(identity.state / "identity.lock"):
         found = _credentials(identity.state)
         if found.pop(name, None) is not None:
             _write_credentials(identity.state, found)
@@ -130,14 +129,14 @@ def forget_machine(identity: Identity, name: str) -> None:
 
 
 def _rewrite_known_hosts(identity: Identity, name: str, port: int | None, line: str | None) -> None:
-    with locked(identity.state / "identity.lock"):
+    with hold_lock(identity.state / "identity.lock"):
         path = identity.known_hosts
         stale = {name} if port is None else {name, f"[127.0.0.1]:{port}"}
         lines = path.read_text().splitlines() if path.exists() else []
         kept = [old for old in lines if not stale & set(old.partition(" ")[0].split(","))]
         fresh = [*kept, line] if line else kept
         if fresh != lines:
-            write_private(path, "".join(f"{text}\n" for text in fresh))
+            write_whole(path, "".join(f"{text}\n" for text in fresh))
 
 
 def _ensure_machine(identity: Identity, name: str) -> None:
@@ -153,7 +152,7 @@ def _ensure_machine(identity: Identity, name: str) -> None:
     if not identity.htpasswd(name).exists():
         password = found[name]["password"].encode()
         digest = bcrypt.hashpw(password, bcrypt.gensalt(_BCRYPT_ROUNDS)).decode()
-        write_private(identity.htpasswd(name), f"{found[name]['username']}:{digest}\n")
+        write_whole(identity.htpasswd(name), f"{found[name]['username']}:{digest}\n")
 
 
 def _credentials(state: Path) -> dict[str, dict[str, str]]:
@@ -161,14 +160,14 @@ def _credentials(state: Path) -> dict[str, dict[str, str]]:
     hint = "remove it: stand-ins then get new passwords at the next `up`"
     text = read_text(path, hint)
     try:
-        found = YAML(typ="safe").load(text or "") or {}
-    except YAMLError as error:  # its text would quote the line, which can hold a password
-        raise damaged(path, "it is no YAML", hint) from error
+        found = yamltext.loads(text or "") or {}
+    except yamltext.NotYamlError as error:  # its text would quote the line, which can hold a password
+        raise damage_error(path, "it is no YAML", hint) from error
     whole = isinstance(found, dict) and all(
         isinstance(entry, dict) and {"username", "password"} <= set(entry) for entry in found.values()
     )
     if not whole:
-        raise damaged(path, "it is no list of credentials", hint)
+        raise damage_error(path, "it is no list of credentials", hint)
     return found
 
 
@@ -179,7 +178,7 @@ def _write_credentials(state: Path, entries: dict[str, dict[str, str]]) -> None:
     ]
     for name, entry in sorted(entries.items()):
         lines.append(f'"{name}":\n  username: "{entry["username"]}"\n  password: "{entry["password"]}"\n')
-    write_private(state / "credentials.yaml", "".join(lines))
+    write_whole(state / "credentials.yaml", "".join(lines))
 
 
 def _ensure_ssh_key(path: Path, comment: str) -> None:
@@ -189,8 +188,8 @@ def _ensure_ssh_key(path: Path, comment: str) -> None:
     key = ed25519.Ed25519PrivateKey.generate()
     text = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
     # The private key last: it is what later runs look for.
-    write_private(public, f"{text.decode()} {comment}\n")
-    write_private(
+    write_whole(public, f"{text.decode()} {comment}\n")
+    write_whole(
         path,
         key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
@@ -214,8 +213,8 @@ def _make_ca(identity: Identity) -> None:
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
-    write_private(identity.state / "ca.key", _private_pem(key))
-    write_private(identity.ca, certificate.public_bytes(serialization.Encoding.PEM), mode=0o644)
+    write_whole(identity.state / "ca.key", _private_pem(key))
+    write_whole(identity.ca, certificate.public_bytes(serialization.Encoding.PEM), mode=0o644)
 
 
 def _make_certificate(identity: Identity, name: str) -> None:
@@ -242,8 +241,8 @@ def _make_certificate(identity: Identity, name: str) -> None:
         .sign(signer, hashes.SHA256())
     )
     tls = identity.tls(name)
-    write_private(tls.key, _private_pem(key))
-    write_private(tls.certificate, certificate.public_bytes(serialization.Encoding.PEM))
+    write_whole(tls.key, _private_pem(key))
+    write_whole(tls.certificate, certificate.public_bytes(serialization.Encoding.PEM))
 
 
 def _builder(

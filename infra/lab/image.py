@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
 import shutil
 import tempfile
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra import paths
 from infra.errors import UserError
+from infra.files import hold_lock, write_whole
 from infra.lab.accelerator import build
-from infra.lab.files import locked, write_private
 from infra.lab.packages import packages
 from infra.process import run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 SUITE = "trixie"
 """Debian 13: its Slurm 24.11 has topology/block, Debian 12's 22.05 has not."""
@@ -118,7 +117,7 @@ def image_key() -> str:
     return digest.hexdigest()[:16]
 
 
-def cached_image() -> Image | None:
+def find_cached_image() -> Image | None:
     """The image for today's inputs if it is built already."""
     return image_by_key(image_key())
 
@@ -135,11 +134,12 @@ def ensure_image(progress: Callable[[str], None] = lambda _: None) -> Image:
     Raises:
         UserError: the build failed, with the log's last lines and its path.
     """
-    if image := cached_image():
+    if image := find_cached_image():
         return image
     folder = paths.cache() / f"image-{image_key()}"
-    with _lock(paths.cache() / "image.lock", progress):
-        if image := cached_image():
+    waiting = partial(progress, "waiting for another command that builds the image")
+    with hold_lock(paths.cache() / "image.lock", on_wait=waiting):
+        if image := find_cached_image():
             return image
         _clean(keep=_KEPT_IMAGES - 1)
         _clean_killed()
@@ -304,25 +304,14 @@ def image_by_key(key: str) -> Image | None:
 
 def note_user(image: Image, disk: Path) -> None:
     """Keep an image for as long as a disk that was made from it exists."""
-    with locked(image.folder / "users.lock"):
+    with hold_lock(image.folder / "users.lock"):
         users = image.folder / "users"
         lines = users.read_text().splitlines() if users.exists() else []
         kept = [line for line in lines if Path(line).parent.exists() and line != str(disk)]
-        write_private(users, "".join(f"{line}\n" for line in (*kept, disk)))
+        write_whole(users, "".join(f"{line}\n" for line in (*kept, disk)))
 
 
 def _in_use(folder: Path) -> bool:
     """Whether a machine was made from this image: each leaves its overlay's path in `users`."""
     users = folder / "users"
     return users.exists() and any(Path(line).parent.exists() for line in users.read_text().splitlines())
-
-
-@contextmanager
-def _lock(path: Path, progress: Callable[[str], None]) -> Iterator[None]:
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            progress("waiting for another command that builds the image")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 from infra.errors import UserError
+from infra.files import hold_lock, write_whole
 from infra.lab import accel, disks, identity, ports, session
 from infra.lab.accelerator.inventory import inventory_text
 from infra.lab.domain import MAX_NICS, NAMESPACE, Domain, domain_xml, machine_of, owner_of, parse
-from infra.lab.files import locked, write_private
 from infra.lab.image import DISK_GIB, Image
 from infra.lab.seed import seed
 from infra.lab.session import libvirt
@@ -32,8 +32,8 @@ __all__ = [
     "Start",
     "Status",
     "define",
+    "last_start",
     "machines",
-    "started",
     "status",
     "undefine",
 ]
@@ -89,7 +89,7 @@ def define(
     """
     _check(spec)
     how = (acceleration or accel.probe(image.kernel, progress)).kind
-    with locked(spec.state_dir / "locks" / f"{spec.name}.lock"):
+    with hold_lock(spec.state_dir / "locks" / f"{spec.name}.lock"):
         connection = session.connect()
         found = _find(connection, spec)
         if found is None or not found.isActive():
@@ -125,7 +125,7 @@ def undefine(state_dir: Path, name: str, owner: str) -> bool:
     Raises:
         UserError: the domain of that name is somebody else's.
     """
-    with locked(state_dir / "locks" / f"{name}.lock"):
+    with hold_lock(state_dir / "locks" / f"{name}.lock"):
         connection = session.connect()
         domain = _lookup(connection, domain_name(state_dir, name))
         if domain is not None:
@@ -155,7 +155,7 @@ def status(state_dir: Path, name: str) -> Status | None:
     return None if domain is None else _status(domain)
 
 
-def started(state_dir: Path, name: str) -> Start | None:
+def last_start(state_dir: Path, name: str) -> Start | None:
     """How a machine came up the last time: booted, or from a template's memory; None while it is off."""
     domain = _lookup(session.connect(), domain_name(state_dir, name))
     if domain is None or not domain.isActive():
@@ -265,7 +265,7 @@ def _write_seed(spec: MachineSpec, keys: identity.Identity) -> None:
     )
     path = spec.folder / "seed.img"
     if not path.exists() or path.read_bytes() != content:
-        write_private(path, content)
+        write_whole(path, content)
 
 
 def _accelerators(spec: MachineSpec) -> dict[str, bytes]:
@@ -281,7 +281,7 @@ def _domain(spec: MachineSpec, image: Image, how: accel.Kind) -> Domain:
         memory_mib=spec.memory_mib, vcpus=spec.vcpus, acceleration=how, kernel=image.kernel,
         initrd=image.initrd, disk=spec.folder / "disk.qcow2", seed=spec.folder / "seed.img",
         console=spec.folder / "console.log", ssh_port=spec.ssh_port, nics=spec.nics,
-        root=session.privileged(),
+        root=session.is_privileged(),
     )  # fmt: skip
 
 

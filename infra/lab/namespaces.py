@@ -80,6 +80,10 @@ class Fabric:
         command = ["ip", "netns", "exec", self.space(node), *words]
         return process.run(command, check=check, timeout=60, hint=HINT, stdin=stdin)
 
+    def shell(self, node: str, text: str) -> str:
+        """Output of a shell command in a node."""
+        return self.run(node, "sh", "-c", text).stdout
+
     def vtysh(self, node: str, command: str) -> str:
         """Answer of a switch's routing daemons to one command."""
         return self.run(node, "vtysh", "--vty_socket", RUN / self.space(node), "-c", command).stdout

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
+from infra import yamltext
 from infra.errors import UserError
 from infra.paths import ROOT
 
@@ -32,8 +30,8 @@ def packages() -> tuple[str, ...]:
 
 def _read(file: Path) -> list[str]:
     try:
-        return list(YAML(typ="safe").load(file).get("packages") or ())
-    except (OSError, UnicodeDecodeError, YAMLError, AttributeError, TypeError) as error:
+        return list(yamltext.load(file).get("packages") or ())
+    except (OSError, UnicodeDecodeError, yamltext.NotYamlError, AttributeError, TypeError) as error:
         raise UserError(
             "the packages of this role cannot be read", where=str(file.relative_to(ROOT)), hint=str(error)
         ) from error

@@ -1,4 +1,4 @@
-"""What the machine must have for stand-ins, as data: `doctor` shows it, `up` and `test` install it."""
+"""Prerequisites of stand-ins, as data: `doctor` shows them, `up` and `test` install them."""
 
 from __future__ import annotations
 
@@ -90,6 +90,13 @@ REQUIREMENTS: tuple[Requirement, ...] = (
 
 CHECKERS: tuple[Requirement, ...] = (
     Requirement("vtysh", _program("vtysh"), "tests of the rendered frr.conf", "frr"),
+    Requirement(
+        "frr-reload.py",
+        _file("usr/lib/frr/frr-reload.py"),
+        "tests of switches that take their configuration by commit-confirm",
+        "frr-pythontools",
+    ),
+    Requirement("sshd", _program("sshd"), "tests of checks and of switches over ssh", "openssh-server"),
     Requirement("chronyd", _program("chronyd"), "tests of the rendered chrony.conf", "chrony"),
     Requirement("nft", _program("nft"), "tests of the rendered nftables.conf", "nftables"),
     Requirement("lldpd", _program("lldpd"), "tests of cabling by LLDP in network namespaces", "lldpd"),

@@ -24,7 +24,7 @@ _LIMIT_S = 300  # libvirt restores a machine's memory within the call
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a BMC answered: HTTP status and decoded body (empty if there is none)."""
+    """Answer of a BMC: HTTP status and decoded body (empty if there is none)."""
 
     status: int
     body: dict[str, Any] = field(default_factory=dict)

@@ -54,7 +54,7 @@ def write_save_image(path: Path, xml: str, stream: Path) -> None:
     # Room for what libvirt itself may write back into the file.
     length = -(-(len(text) + 1) // _XML_ROOM) * _XML_ROOM
     header = _HEADER.pack(_MAGIC, _VERSION, length, 1, 0, 0, *([0] * 14))
-    fresh = unfinished(path)
+    fresh = unfinished_name(path)
     try:
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as target:
             target.write(header + text.ljust(length, b"\0"))
@@ -66,7 +66,7 @@ def write_save_image(path: Path, xml: str, stream: Path) -> None:
         fresh.unlink(missing_ok=True)
 
 
-def unfinished(path: Path) -> Path:
+def unfinished_name(path: Path) -> Path:
     """The name that a save image has while it is written."""
     return path.with_name(f".{path.name}.part")
 

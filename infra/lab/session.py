@@ -13,8 +13,8 @@ import libvirt as _libvirt
 
 from infra import paths
 from infra.errors import UserError
+from infra.files import hold_lock, write_whole
 from infra.lab import prerequisites
-from infra.lab.files import locked, write_private
 from infra.process import run
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ stdio_handler = "file"
 _local = threading.local()
 
 
-def privileged() -> bool:
+def is_privileged() -> bool:
     """Whether libvirt runs as root here: then QEMU would run as another user and files change owner."""
     return os.geteuid() == 0
 
@@ -65,7 +65,7 @@ def connect() -> Any:
     try:
         _local.connection = libvirt.open(URI)
     except libvirt.libvirtError:
-        if privileged():
+        if is_privileged():
             start_daemons()
         else:
             _start_session()
@@ -86,13 +86,13 @@ def start_daemons() -> None:
     Raises:
         UserError: it is not installed or did not come up.
     """
-    with locked(_ours()):
+    with hold_lock(_ours()):
         if _running("libvirtd"):
             return
         if not _SYSTEM_CONFIG.exists():
             raise UserError("libvirt's system package is not installed", hint="run `gigasite doctor`")
         config = _OUR_FOLDER / "qemu.conf"
-        write_private(config, _CONFIG)
+        write_whole(config, _CONFIG)
         Path("/var/log/libvirt").mkdir(parents=True, exist_ok=True)
         script = 'mount --bind "$1" "$2" && exec libvirtd -d'
         started = run(
@@ -119,16 +119,16 @@ def _start_session() -> None:
     libvirtd = prerequisites.program("libvirtd")
     if libvirtd is None:
         return  # what libvirt says of it is told
-    with locked(paths.cache() / "locks" / "libvirtd"):
+    with hold_lock(paths.cache() / "locks" / "libvirtd"):
         # Where another has just started one, this one finds that and ends.
         run([libvirtd, "--daemon", "--timeout", "120"], check=False, timeout=_DAEMON_LIMIT_S)
 
 
 def stop_daemons() -> bool:
     """Stop the daemon that `start_daemons` started, if no machine is defined any more; True if stopped."""
-    if not privileged():
+    if not is_privileged():
         return False
-    with locked(_ours()):
+    with hold_lock(_ours()):
         ours = [line.split() for line in _ours().read_text().splitlines()]
         if not ours:
             return False
@@ -157,7 +157,9 @@ def _running_ids(program: str) -> Iterator[tuple[int, str]]:
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             # A dead process that its parent has not yet waited for still has its name, but no command line.
-            if (folder / "comm").read_text().strip() == program and (folder / "cmdline").read_bytes():
+            named = (folder / "comm").read_text().strip() == program and (folder / "cmdline").read_bytes()
+            # One in a container of this host has its socket in a /run of its own: nobody here can ask it.
+            if named and (folder / "root" / "run").samefile("/run"):
                 yield int(folder.name), start_time(int(folder.name))
 
 

@@ -1,4 +1,4 @@
-"""What a stand-in is made from: plain values, no plan."""
+"""Specification of a stand-in: plain values, no plan."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ ROOM = ("-N", "20000", "-S", "1000", "-P", "200000")
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What OpenSM left behind.
+    """Files and routes that OpenSM left.
 
     Attributes:
         up: it said SUBNET UP.

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from infra import paths
 from infra.errors import UserError
+from infra.files import hold_lock, try_lock, write_whole
 from infra.lab import ports, session
 from infra.lab.domain import Domain, domain_xml, owner_of
-from infra.lab.files import if_unlocked, locked, write_private
 from infra.lab.saveimage import extract_stream
 from infra.lab.seed import seed
 from infra.lab.session import libvirt
@@ -40,8 +40,8 @@ DEATHS = ("Kernel panic", "Freezing execution", "Oops:", "emergency mode")
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
-    """What a copy and its template must have in common, since it is part of the saved memory.
+class Hardware:
+    """Hardware that a copy and its template must share, since it is part of the saved memory.
 
     Attributes:
         vcpus: virtual processors.
@@ -72,13 +72,13 @@ class Template:
 
 
 def ensure_template(
-    image: Image, shape: Shape, acceleration: Kind, progress: Callable[[str], None] = lambda _: None
+    image: Image, hardware: Hardware, acceleration: Kind, progress: Callable[[str], None] = lambda _: None
 ) -> Template:
-    """Boot and save a template of a shape if the image has none yet; 40 to 60 s with emulation.
+    """Boot and save a template for such hardware if the image has none yet; 40 to 60 s with emulation.
 
     Args:
         image: what it boots.
-        shape: what all its copies have in common.
+        hardware: what all its copies have in common.
         acceleration: KVM or TCG; memory saved under one is of no use to the other.
         progress: told in words what happens.
 
@@ -86,21 +86,23 @@ def ensure_template(
         UserError: it did not boot or could not be saved, with the console's last lines.
     """
     connection = session.connect()
-    folder = image.folder / f"template-{_key(connection, shape, acceleration)}"
+    folder = image.folder / f"template-{_key(connection, hardware, acceleration)}"
     if not (folder / "template.json").exists():
         _remove_orphans(connection, image)
-        with locked(_lock(folder.name)):
+        with hold_lock(_lock(folder.name)):
             if not (folder / "template.json").exists():
-                progress(f"booting a template with {shape.nics} data interfaces, {shape.memory_mib} MiB")
-                _make(connection, folder, image, shape, acceleration)
+                progress(
+                    f"booting a template with {hardware.nics} data interfaces, {hardware.memory_mib} MiB"
+                )
+                _make(connection, folder, image, hardware, acceleration)
     kept = json.loads((folder / "template.json").read_text())
     return Template(folder / "disk.qcow2", folder / "stream", Path(kept["save_folder"]))
 
 
-def _key(connection: Any, shape: Shape, acceleration: Kind) -> str:
+def _key(connection: Any, hardware: Hardware, acceleration: Kind) -> str:
     # Saved memory belongs to one QEMU, one libvirt and, under KVM, one kind of processor.
     facts: list[object] = [
-        shape.vcpus, shape.memory_mib, shape.disk_gib, shape.nics, acceleration,
+        hardware.vcpus, hardware.memory_mib, hardware.disk_gib, hardware.nics, acceleration,
         connection.getVersion(), connection.getLibVersion(),
         Path(__file__).with_name("domain.py").read_text(),
     ]  # fmt: skip
@@ -117,7 +119,7 @@ def _cpu_model() -> str:
     )
 
 
-def _make(connection: Any, folder: Path, image: Image, shape: Shape, acceleration: Kind) -> None:
+def _make(connection: Any, folder: Path, image: Image, hardware: Hardware, acceleration: Kind) -> None:
     building = folder.with_name(f"{folder.name}.building")
     name = f"{_PREFIX}{folder.name}"
     _remove_domain(connection, name)
@@ -125,8 +127,8 @@ def _make(connection: Any, folder: Path, image: Image, shape: Shape, acceleratio
     building.mkdir(mode=0o700)
     try:
         own_id = str(uuid.uuid4())
-        nics = _own_cables(shape.nics)
-        write_private(
+        nics = _own_cables(hardware.nics)
+        write_whole(
             building / "seed.img",
             seed(
                 kind="template", hostname="template", machine_id=own_id.replace("-", ""), nics=nics, files={}
@@ -145,15 +147,15 @@ def _make(connection: Any, folder: Path, image: Image, shape: Shape, acceleratio
                 "-b",
                 image.disk,
                 disk,
-                f"{shape.disk_gib}G",
+                f"{hardware.disk_gib}G",
             ]
         )
         xml = domain_xml(
             Domain(
-                name=name, uuid=own_id, hostname="template", owner_id=_OWNER, memory_mib=shape.memory_mib,
-                vcpus=shape.vcpus, acceleration=acceleration, kernel=image.kernel, initrd=image.initrd,
+                name=name, uuid=own_id, hostname="template", owner_id=_OWNER, memory_mib=hardware.memory_mib,
+                vcpus=hardware.vcpus, acceleration=acceleration, kernel=image.kernel, initrd=image.initrd,
                 disk=disk, seed=building / "seed.img", console=building / "console.log", ssh_port=None,
-                nics=nics, root=session.privileged(),
+                nics=nics, root=session.is_privileged(),
             )
         )  # fmt: skip
         try:
@@ -163,12 +165,12 @@ def _make(connection: Any, folder: Path, image: Image, shape: Shape, acceleratio
             _wait_ready(domain, building / "console.log")
             # libvirt stops it, saves it and notes that it ran: a copy starts to run at once.
             domain.managedSave(libvirt.VIR_DOMAIN_SAVE_RUNNING)
-            saved = _saved_file(name)
+            saved = _find_saved_file(name)
             extract_stream(saved, building / "stream")
         except libvirt.libvirtError as error:
             raise UserError(f"the template for fast start failed: {error}", hint=_HINT) from error
         disk.chmod(0o400)
-        write_private(building / "template.json", json.dumps({"save_folder": str(saved.parent)}))
+        write_whole(building / "template.json", json.dumps({"save_folder": str(saved.parent)}))
         building.rename(folder)
     finally:
         _remove_domain(connection, name)
@@ -203,7 +205,7 @@ def _own_cables(count: int) -> tuple[Cable, ...]:
     )
 
 
-def _saved_file(name: str) -> Path:
+def _find_saved_file(name: str) -> Path:
     """Where libvirt put a managed save image: seen, since it has no call that tells."""
     config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "libvirt" / "qemu"
     for folder in (Path("/var/lib/libvirt/qemu/save"), config / "lib" / "save", config / "save"):
@@ -220,13 +222,13 @@ def _lock(template: str) -> Path:
 def _remove_orphans(connection: Any, image: Image) -> None:
     """Remove what killed commands left: definitions and folders of templates whose lock nobody holds."""
     for building in image.folder.glob("template-*.building"):
-        with if_unlocked(_lock(building.name.removesuffix(".building"))) as orphan:
+        with try_lock(_lock(building.name.removesuffix(".building"))) as orphan:
             if orphan:
                 shutil.rmtree(building, ignore_errors=True)
     for domain in connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_INACTIVE):
         name = domain.name()
         if name.startswith(f"{_PREFIX}template-"):
-            with if_unlocked(_lock(name.removeprefix(_PREFIX))) as orphan:
+            with try_lock(_lock(name.removeprefix(_PREFIX))) as orphan:
                 if orphan:
                     _remove_domain(connection, name)
 

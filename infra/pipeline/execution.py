@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import platform
 import sys
@@ -14,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from infra import paths
 from infra.errors import UserError
+from infra.files import try_lock
+from infra.pipeline import run_plan
 from infra.report import record as records
 from infra.report.record import Host, Outcome, RunRecord, StackRecord, StepRecord
 
@@ -22,11 +23,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from infra.pipeline.progress import Progress
+    from infra.pipeline.run_plan import Basis
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What a step has to say when it is done.
+    """Summary of a finished step.
 
     Attributes:
         summary: one line.
@@ -73,6 +75,7 @@ class Run:
         record: the run's record; replaced as the run goes on.
         declared: the site's declaration, once step `declare` has read it.
         planned: its plan.
+        basis: what the plan was made from; None before step `declare`.
         recorded: whether the record is kept in out/SITE; not for the way down.
         parts: (name, seconds) of the current step's own parts so far.
     """
@@ -87,6 +90,7 @@ class Run:
     record: RunRecord
     declared: Any = None
     planned: Any = None
+    basis: Basis | None = None
     recorded: bool = True
     pods: tuple[str, ...] = ()
     replace: tuple[str, ...] = ()
@@ -185,6 +189,7 @@ def _one(run: Run, step: Step) -> None:
     run.begin(step)
     began = time.monotonic()
     try:
+        _require_same_plan(run, step)
         done = step.run(run)
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt)
@@ -200,6 +205,19 @@ def _one(run: Run, step: Step) -> None:
     run.end(step.name, outcome, time.monotonic() - began, done)
 
 
+def _require_same_plan(run: Run, step: Step) -> None:
+    """Refuse a step whose own processes would plan something else than this run did."""
+    if run.basis is None or not (changed := run_plan.declared_changes(run.basis, run.site)):
+        return
+    if step.always:
+        run.say(f"{changed} changed since this run planned it; this shows what was planned")
+        return
+    raise UserError(
+        f"{changed} changed since this run planned it, before step {step.name}",
+        hint=f"run `gigasite up {run.site}` again: it plans anew and goes on from what is there",
+    )
+
+
 @contextmanager
 def only_one(site: str) -> Iterator[None]:
     """Hold the site's lock; it ends with the process, however that ends.
@@ -208,21 +226,14 @@ def only_one(site: str) -> Iterator[None]:
         UserError: another command works on this site.
     """
     file = paths.state(site) / "command.lock"
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = os.read(descriptor, 65536).decode(errors="replace").strip() or "unknown"
+    started = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    with try_lock(file, f"{' '.join(sys.argv[1:])} (process {os.getpid()}, since {started})") as held:
+        if not held:
+            holder = file.read_text(errors="replace").strip() or "unknown"
             raise UserError(
                 f"another command works on site {site}: {holder}", hint="wait for its end, or stop it"
-            ) from error
-        os.ftruncate(descriptor, 0)
-        started = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
-        os.write(descriptor, f"{' '.join(sys.argv[1:])} (process {os.getpid()}, since {started})".encode())
+            )
         yield
-    finally:
-        os.close(descriptor)
 
 
 def new_record(site: str, command: Sequence[str], *, goes_on: bool = False) -> RunRecord:

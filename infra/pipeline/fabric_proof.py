@@ -158,7 +158,7 @@ def prove(plan: Plan, name: str, *, wired: Path | None = None, keep: Path | None
 def _keys(
     plan: Plan, planned: Subnet, found: Discovered, simulator: Simulator
 ) -> tuple[tuple[str, ...], int]:
-    """What is wrong with the partition keys of some adapters, and how many were asked."""
+    """List errors in the partition keys of some adapters, and count the adapters asked."""
     wanted = members_of(plan, planned)
     if not wanted:
         return (), 0

@@ -1,4 +1,4 @@
-"""What this checkout needs from the system: which of it is missing, and its installation."""
+"""System packages that this checkout needs: which are missing, and their installation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def requirements(*, tests: bool = True) -> tuple[Requirement, ...]:
-    """What this checkout needs from the system, beyond Python; `up` needs nothing that only tests use."""
+    """Return the system packages that this checkout needs; `up` leaves out those of tests alone."""
     from infra.lab.prerequisites import CHECKERS, REQUIREMENTS  # noqa: PLC0415 (not for --help)
 
     return (*REQUIREMENTS, *CHECKERS) if tests else REQUIREMENTS

@@ -1,4 +1,4 @@
-"""What a person sees while a pipeline runs: a live table on a terminal, plain lines everywhere else."""
+"""Progress of a pipeline for a person: a live table on a terminal, plain lines everywhere else."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Progress:
             self._console.print(f"==> {self._titles[name]}", markup=False)
 
     def say(self, text: str, *, brief: bool = False) -> None:
-        """What the step is doing now; if brief, only where the next word replaces it."""
+        """Report what the step is doing now; if brief, only where the next text replaces it."""
         self._message = text
         if not self._live and not brief:
             self._console.print(

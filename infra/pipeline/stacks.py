@@ -54,7 +54,7 @@ def preview(run: Run) -> Done:
     for gate in grid.gates(run.declared):
         run.say(grid.words(gate) + (" (simulated: not obeyed)" if run.simulate else ""))
     for stack in stacks(run.planned, run.pods):
-        with run.part(stack), losses.watched(Shown()) as (shown, watch):
+        with run.part(stack), losses.watch_run(Shown()) as (shown, watch):
             found = _operate(run, "preview", stack, shown=shown)
             lost += watch.losses()
         counts.update(found.changes)
@@ -62,7 +62,7 @@ def preview(run: Run) -> Done:
         run.say(f"{stack}: {_words(found.changes)}")
     words = _words(dict(counts))
     if lost:
-        for line in losses.told(tuple(lost)):
+        for line in losses.describe_losses(tuple(lost)):
             run.say(line)
         words += f"; {len(lost)} machines lose their data"
     if not (run.yes or run.dry_run or run.simulate):
@@ -191,7 +191,7 @@ def _operate(
             engine=EngineName(run.engine),
             # Tens of stacks of simulated machines: in this process each takes half the time.
             options=Options(
-                refresh=refresh, in_process=run.simulate, replace=_replaced(run, operation, stack)
+                refresh=refresh, in_process=run.simulate, replace=_find_replaced(run, operation, stack)
             ),
             shown=shown,
             say=tell,
@@ -208,7 +208,7 @@ def _operate(
     return found
 
 
-def _replaced(run: Run, operation: str, stack: str) -> tuple[str, ...]:
+def _find_replaced(run: Run, operation: str, stack: str) -> tuple[str, ...]:
     """URNs of the stand-ins in a stack that are to be made anew."""
     if not run.replace or operation == "destroy":
         return ()

@@ -13,15 +13,18 @@ from infra.report.record import ConfiguredRecord
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from infra.lab.template import Shape
+    from infra.lab.template import Hardware
     from infra.plan.tables.machines import Machine
 
 
 def declare(run: Run) -> Done:
     """Read the declaration, expand it, and refuse what cannot work, before anything is touched."""
     from infra import plan, spec  # noqa: PLC0415 (polars and pydantic are slow to import)
+    from infra.pipeline import run_plan  # noqa: PLC0415
+    from infra.rollout.inventory.variables import check_variables  # noqa: PLC0415
 
     with run.part("read"):
+        basis = run_plan.basis_of(run.site)  # before the file is read: what changes meanwhile is noticed
         run.declared = spec.load_site(run.site)
     with run.part("plan"):
         run.planned = plan.plan(run.declared)
@@ -43,6 +46,10 @@ def declare(run: Run) -> Done:
             + "\n".join(f"  {finding.path}: {finding.message}" for finding in refused),
             done="Nothing was touched.",
         )
+    check_variables(run.site)
+    run.basis = basis
+    if run.recorded:
+        run_plan.keep(run.site, basis, plan.summary(run.planned, findings))
     machines = len(_machines(run)) if run.declared.stand_ins else None
     what = f"{machines} machines" if machines else f"{len(run.planned.pods)} pods"
     warnings = len(findings)
@@ -71,10 +78,10 @@ def image(run: Run) -> Done:
         run.say(run.record.acceleration)
     with run.part("templates"):
         # Before the machines ask for them one by one: this is where the minutes go, so it is told here.
-        shapes = dict.fromkeys(_shape(machine) for machine in _machines(run) if machine.stand_in)
-        for shape in shapes:
-            template.ensure_template(made, shape, probed.kind, run.say)
-    return Done(f"image {made.key}, {len(shapes)} templates, acceleration {probed.kind}")
+        kinds = dict.fromkeys(_hardware(machine) for machine in _machines(run) if machine.stand_in)
+        for hardware in kinds:
+            template.ensure_template(made, hardware, probed.kind, run.say)
+    return Done(f"image {made.key}, {len(kinds)} templates, acceleration {probed.kind}")
 
 
 def boot(run: Run) -> Done:
@@ -92,7 +99,7 @@ def boot(run: Run) -> Done:
 
 def configure(run: Run) -> Done:
     """Run the playbooks."""
-    from infra.rollout.crews.scheduler import give_back_repaired  # noqa: PLC0415 (see above)
+    from infra.rollout.slurm import resume_repaired  # noqa: PLC0415 (see above)
 
     if run.simulate:
         return Done("simulated devices have no operating system", skipped=True)
@@ -107,7 +114,7 @@ def configure(run: Run) -> Done:
     )
     for name, seconds in configured.seconds_by_play:
         run.parts.append((name, seconds))
-    back = give_back_repaired(run.site, run.say) if run.limit is None else []
+    back = resume_repaired(run.site, run.say) if run.limit is None else []
     words = f"{len(configured.hosts)} machines, {configured.changed} changes"
     if back:
         words += f"; {len(back)} nodes back in Slurm"
@@ -149,12 +156,12 @@ def report(run: Run) -> Done:
     return Done(str(written.relative_to(paths.ROOT)))
 
 
-def _shape(machine: Machine) -> Shape:
-    from infra.lab.template import Shape  # noqa: PLC0415 (see above)
+def _hardware(machine: Machine) -> Hardware:
+    from infra.lab.template import Hardware  # noqa: PLC0415 (see above)
 
     sizes = machine.stand_in
     assert sizes is not None
-    return Shape(sizes.vcpus, sizes.memory_mib, sizes.disk_gib, len(machine.nics))
+    return Hardware(sizes.vcpus, sizes.memory_mib, sizes.disk_gib, len(machine.nics))
 
 
 def _range(names: tuple[str, ...]) -> str:

@@ -12,6 +12,7 @@ from infra.plan.tables import addressing, links, positions, reach, switching
 from infra.plan.tables.geometry import Geometry
 from infra.plan.tables.template import Template, template_for
 from infra.spec import catalog
+from infra.spec.sizes import in_service
 
 if TYPE_CHECKING:
     from infra.plan.tables.switching import TierFrame
@@ -84,11 +85,13 @@ class Plan:
         )
 
     def own_level(self) -> Plan:
-        """What belongs to no pod: servers and the switches above pods."""
+        """Scope of what belongs to no pod: servers and the switches above pods."""
         return Plan(self.site, range(0), geometry=self.geometry, phase=self.phase)
 
     def whole(self) -> Plan:
         """All pods of the declaration, whatever this plan's scope."""
+        if self.geometry.sizes.until:
+            return Plan(self.site, range(self.geometry.pods))
         if self.site_level and self.scope == range(self.geometry.pods) and self.phase is None:
             return self
         return Plan(self.site, range(self.geometry.pods), geometry=self.geometry)
@@ -134,14 +137,14 @@ class Plan:
 
     @cached_property
     def managed_frame(self) -> pl.DataFrame:
-        """What has a management port outside compute racks; see `reach.managed`."""
+        """Machines with a management port outside compute racks; see `reach.find_managed`."""
         if not self.geometry.management_fabrics:
             return pl.DataFrame(schema=reach.SCHEMA)
-        return reach.managed(self)
+        return reach.find_managed(self)
 
     @cached_property
     def host_frame(self) -> pl.DataFrame:
-        """What is cabled to first tiers: trays, companions, servers, and what `reach.managed` has.
+        """Machines that are cabled to first tiers: trays, companions, servers, those of `find_managed`.
 
         Columns: name, rack_name, unit, x, y.
         """
@@ -274,7 +277,8 @@ class Plan:
                     "name", pl.lit(spec.fabric).alias("fabric"), pl.lit(spec.name).alias("tier"),
                     pl.lit(spec.level, pl.Int8).alias("level"), pl.lit(spec.model.name).alias("model"),
                     switching.pod_name().alias("pod"), switching.su_name().alias("su"), "plane", "set",
-                    pl.col("rack_name").alias("rack"), "unit", pl.lit(spec.ports, pl.Int32).alias("ports"),
+                    pl.col("rack_name").alias("rack"), "unit",
+                    pl.lit(spec.all_ports, pl.Int32).alias("ports"),
                     pl.lit(spec.model.power).alias("watts"),
                 )
             )  # fmt: skip
@@ -330,11 +334,11 @@ def plan(site: Site, phase: str | None = None) -> Plan:
     Raises:
         UserError: the site declares no such phase.
     """
-    pods = site.layout.pods
-    if phase is not None:
-        known = {entry.name: entry for entry in site.phases}
-        if phase not in known:
-            hint = f"phases are {', '.join(known)}" if known else "it declares none"
-            raise UserError(f"{site.name} has no phase `{phase}`", hint=hint)
-        pods = known[phase].pods
-    return Plan(site, range(pods), phase=phase)
+    if phase is None:
+        return Plan(site, range(site.layout.pods))
+    known = {entry.name: entry for entry in site.phases}
+    if phase not in known:
+        hint = f"phases are {', '.join(known)}" if known else "it declares none"
+        raise UserError(f"{site.name} has no phase `{phase}`", hint=hint)
+    until = in_service(known[phase])
+    return Plan(site, range(until.scope), geometry=Geometry(site, until), phase=phase)

@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING, Any
 from pulumi.provider.experimental import provider as api
 
 from infra.errors import UserError
-from infra.provider import differences, shape
+from infra.provider import differences
 from infra.provider.failures import InitFailed
 from infra.provider.properties import has_unknown, plain_map, wrap_map
 from infra.provider.resources import registry
 from infra.provider.resources.resource_type import Runtime
 from infra.provider.settings import Settings
+from infra.provider.validation import build, check
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from infra.provider.differences import Change
     from infra.provider.resources.resource_type import CreateResult, ResourceType
+    from infra.provider.validation import Failure
 
 VERSION = "0.1.0"
 READ_LIMIT_S = 30.0
@@ -61,10 +63,10 @@ class Gigasite(api.Provider):
 
     async def check_config(self, request: api.CheckRequest) -> api.CheckResponse:
         """Check the provider's configuration; all mistakes at once."""
-        failures: list[shape.Failure] = []
+        failures: list[Failure] = []
         given = _numbers(plain_map(request.new_inputs))
         version = given.pop("version", None)
-        inputs = shape.check(Settings, given, failures)
+        inputs = check(Settings, given, failures)
         if version is not None:
             inputs["version"] = version
         return _checked(inputs, failures)
@@ -78,16 +80,16 @@ class Gigasite(api.Provider):
 
     async def configure(self, request: api.ConfigureRequest) -> api.ConfigureResponse:
         """Take the configuration. Secrets are declined: no resource takes one, the engine keeps marks."""
-        failures: list[shape.Failure] = []
+        failures: list[Failure] = []
         given = _numbers(plain_map(request.args))
         given.pop("version", None)
-        inputs = shape.check(Settings, given, failures)
+        inputs = check(Settings, given, failures)
         if failures:
             raise UserError(
                 "; ".join(f"{item.path} {item.reason}" for item in failures), where="provider gigasite"
             )
         if not has_unknown(inputs):
-            self._runtime = self._make_runtime(shape.build(Settings, inputs))
+            self._runtime = self._make_runtime(build(Settings, inputs))
         return api.ConfigureResponse(
             accept_secrets=False, supports_preview=True, accept_resources=False, accept_outputs=False
         )
@@ -95,9 +97,9 @@ class Gigasite(api.Provider):
     async def check(self, request: api.CheckRequest) -> api.CheckResponse:
         """Check a resource's inputs and fill in defaults; all mistakes at once, each with its path."""
         kind = _kind(request.type)
-        failures: list[shape.Failure] = []
+        failures: list[Failure] = []
         given = plain_map(request.new_inputs)
-        inputs = shape.check(kind.inputs, given, failures)
+        inputs = check(kind.inputs, given, failures)
         kind.check(inputs, failures)
         return _checked(inputs if failures else kind.apply_defaults(inputs), failures)
 
@@ -115,7 +117,7 @@ class Gigasite(api.Provider):
         kind, inputs = _kind(request.type), plain_map(request.properties)
         if request.preview:
             return api.CreateResponse("", wrap_map({**inputs, **kind.preview(inputs, None, {})}))
-        declared: Any = shape.build(kind.inputs, inputs)
+        declared: Any = build(kind.inputs, inputs)
         made = await kind.create(self.runtime, declared, self._limit(request.timeout))
         resource_id = kind.identify(self.runtime, declared)
         return api.CreateResponse(resource_id, wrap_map(_kept(resource_id, inputs, made)))
@@ -126,12 +128,12 @@ class Gigasite(api.Provider):
         changes = kind.drift(state, inputs) | differences.changes(kind.inputs, state, inputs)
         if request.preview:
             return api.UpdateResponse(wrap_map({**inputs, **kind.preview(inputs, state, changes)}))
-        declared: Any = shape.build(kind.inputs, inputs)
+        declared: Any = build(kind.inputs, inputs)
         made = await kind.update(self.runtime, declared, state, changes, self._limit(request.timeout))
         return api.UpdateResponse(wrap_map(_kept(request.resource_id, inputs, made)))
 
     async def read(self, request: api.ReadRequest) -> api.ReadResponse:
-        """What the resource is now; an empty id if it is gone."""
+        """Read the resource; an empty id if it is gone."""
         kind, state = _kind(request.type), plain_map(request.properties)
         limit = min(READ_LIMIT_S, self._limit(0))
         seen = await kind.read(self.runtime, request.resource_id, state, limit)
@@ -145,7 +147,7 @@ class Gigasite(api.Provider):
     async def delete(self, request: api.DeleteRequest) -> None:
         """Remove what a create made."""
         kind, state = _kind(request.type), plain_map(request.properties)
-        await kind.delete(self.runtime, shape.build(kind.inputs, state), state, self._limit(request.timeout))
+        await kind.delete(self.runtime, build(kind.inputs, state), state, self._limit(request.timeout))
 
     async def cancel(self) -> None:
         """Have operations that wait for a machine give up; what they did is found again by the next run."""
@@ -168,7 +170,7 @@ def _kind(token: str) -> ResourceType[Any]:
     return kind
 
 
-def _checked(inputs: Any, failures: list[shape.Failure]) -> api.CheckResponse:
+def _checked(inputs: Any, failures: list[Failure]) -> api.CheckResponse:
     found = [api.CheckFailure(item.path, f"{item.path} {item.reason}") for item in failures]
     return api.CheckResponse(wrap_map(inputs), found)
 

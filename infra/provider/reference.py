@@ -1,19 +1,20 @@
-"""The reference of the package as a page: `python -m infra.provider.reference > docs/resources.md`."""
+"""The reference of the package as a page; `infra.provider.generate` writes it."""
 
 from __future__ import annotations
 
-import dataclasses
-import sys
 import typing
 from enum import StrEnum
 from typing import Any
 
+from infra.provider.inputs import is_model, item_kind, properties_of
 from infra.provider.resources import registry
 from infra.provider.settings import Settings
-from infra.provider.shape import Rule, bare, fields_of, optional
+
+if typing.TYPE_CHECKING:
+    from infra.provider.inputs import InputModel, Property
 
 _HEAD = """\
-<!-- Made by `python -m infra.provider.reference > docs/resources.md`; do not edit. -->
+<!-- Made by `python -m infra.provider.generate`; do not edit. -->
 # Stacks, outputs and resources
 
 ## Stacks
@@ -81,50 +82,43 @@ def page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _inputs(shape: type) -> list[str]:
-    return ["| input | type | default | meaning |", "|---|---|---|---|", *_rows(shape, "")]
+def _inputs(model: type[InputModel]) -> list[str]:
+    return ["| input | type | default | meaning |", "|---|---|---|---|", *_rows(model, "")]
 
 
-def _rows(shape: type, prefix: str) -> list[str]:
+def _rows(model: type[InputModel], prefix: str) -> list[str]:
     rows = []
-    for name, (declared, rule, default) in fields_of(shape).items():
-        kind, may_be_none = optional(declared)
-        path, inner = f"{prefix}{name}", kind
-        if typing.get_origin(kind) is dict:
-            path, inner = f"{path}.NAME", typing.get_args(kind)[1]
-        elif typing.get_origin(kind) is tuple:
-            path, inner = f"{path}[]", typing.get_args(kind)[0]
-        shown = "" if may_be_none and default is None else _default(default)
-        words = f"{rule.doc}{_bounds(rule)}" + ("; *replaces*" if rule.replaces else "")
-        rows.append(f"| `{path}` | {_type(inner)} | {shown} | {words} |")
-        if dataclasses.is_dataclass(inner):
-            rows += _rows(typing.cast("type", inner), f"{path}.")
+    for name, declared in properties_of(model).items():
+        kind, path = declared.kind, f"{prefix}{name}"
+        inner = item_kind(kind)
+        if inner is not None:
+            path = f"{path}.NAME" if typing.get_origin(kind) is dict else f"{path}[]"
+            kind = inner
+        words = f"{declared.doc}{_bounds(declared)}" + ("; *replaces*" if declared.replaces else "")
+        rows.append(f"| `{path}` | {_type(kind)} | {_default(declared)} | {words} |")
+        if is_model(kind):
+            rows += _rows(kind, f"{path}.")
     return rows
 
 
 def _type(kind: Any) -> str:
-    if dataclasses.is_dataclass(kind):
+    if is_model(kind):
         return "object"
     if issubclass(kind, StrEnum):
         return ", ".join(f"`{item}`" for item in kind)
     return {str: "string", int: "integer", float: "number", bool: "boolean"}[kind]
 
 
-def _default(default: Any) -> str:
-    if default is dataclasses.MISSING:
+def _default(declared: Property) -> str:
+    if declared.required:
         return "required"
-    plain = bare(default)
-    if isinstance(plain, bool):
-        return f"`{str(plain).lower()}`"
-    return f"`{plain}`" if plain not in ("", []) else ""
+    if isinstance(declared.default, bool):
+        return f"`{str(declared.default).lower()}`"
+    return f"`{declared.default}`" if declared.default not in (None, "", []) else ""
 
 
-def _bounds(rule: Rule) -> str:
-    low, high = (None if bound is None else f"{bound:,}" for bound in (rule.minimum, rule.maximum))
+def _bounds(declared: Property) -> str:
+    low, high = (None if bound is None else f"{bound:,}" for bound in (declared.minimum, declared.maximum))
     if low is not None and high is not None:
         return f" ({low} to {high})"
     return f" (at least {low})" if low is not None else ""
-
-
-if __name__ == "__main__":
-    sys.stdout.write(page())

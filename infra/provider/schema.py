@@ -1,17 +1,19 @@
-"""The package's Pulumi schema, made from the resource types' declarations."""
+"""The package's Pulumi schema, made from the resource types' models."""
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import json
 import typing
 from enum import StrEnum
 from typing import Any
 
+from infra.provider.inputs import is_model, item_kind, properties_of
 from infra.provider.resources import registry
 from infra.provider.settings import Settings
-from infra.provider.shape import fields_of, optional
+
+if typing.TYPE_CHECKING:
+    from infra.provider.inputs import InputModel
 
 _SCALARS = {str: "string", int: "integer", float: "number", bool: "boolean"}
 
@@ -21,8 +23,7 @@ def package_schema(version: str) -> str:
     types: dict[str, Any] = {}
     resources = {}
     for token, kind in registry().items():
-        module = token.split(":")[1]
-        inputs = _object(kind.inputs, module, types)
+        inputs = _object(kind.inputs, types)
         outputs = {name: {**item.schema, "description": item.doc} for name, item in kind.outputs.items()}
         resources[token] = {
             "description": kind.doc,
@@ -31,7 +32,7 @@ def package_schema(version: str) -> str:
             "properties": {**inputs["properties"], **outputs},
             "required": [*inputs["required"], *outputs],
         }
-    config = _object(Settings, "index", types)
+    config = _object(Settings, types)
     package = {
         "name": "gigasite",
         "version": version,
@@ -45,34 +46,42 @@ def package_schema(version: str) -> str:
     return json.dumps(package, indent=2, sort_keys=True)
 
 
-def _object(shape: type, module: str, types: dict[str, Any]) -> dict[str, Any]:
+def module_of(model: type[InputModel]) -> str:
+    """Return the module of the package that a model belongs to: the Python module that declares it."""
+    return model.__module__.rpartition(".")[2].removesuffix("_inputs")
+
+
+def args_name(model: type[InputModel]) -> str:
+    """Return the name of a model's counterpart in a program: `RackArgs` of `RackInputs`."""
+    return f"{model.__name__.removesuffix('Inputs')}Args"
+
+
+def _object(model: type[InputModel], types: dict[str, Any]) -> dict[str, Any]:
     properties, required = {}, []
-    for name, (kind, rule, default) in fields_of(shape).items():
-        inner, may_be_none = optional(kind)
-        entry = {**_schema(inner, module, types), "description": rule.doc}
-        if rule.replaces:
+    for name, declared in properties_of(model).items():
+        entry = {**_schema(declared.kind, types), "description": declared.doc}
+        if declared.replaces:
             entry["willReplaceOnChanges"] = True
-        if default is dataclasses.MISSING and not may_be_none:
+        if declared.required:
             required.append(name)
-        elif isinstance(default, (bool, int, float, str)):
-            entry["default"] = default
+        elif isinstance(declared.default, (bool, int, float, str)):
+            entry["default"] = declared.default
         properties[name] = entry
     return {"type": "object", "properties": properties, "required": required}
 
 
-def _schema(kind: Any, module: str, types: dict[str, Any]) -> dict[str, Any]:
-    if dataclasses.is_dataclass(kind):
-        named = typing.cast("type", kind)
-        token = f"gigasite:{module}:{named.__name__.removesuffix('Inputs')}Args"
+def _schema(kind: Any, types: dict[str, Any]) -> dict[str, Any]:
+    if is_model(kind):
+        token = f"gigasite:{module_of(kind)}:{args_name(kind)}"
         if token not in types:
             types[token] = {}
-            types[token] = {**_object(named, module, types), "description": inspect.getdoc(named) or ""}
+            types[token] = {**_object(kind, types), "description": inspect.getdoc(kind) or ""}
         return {"$ref": f"#/types/{token}"}
-    origin = typing.get_origin(kind)
-    if origin is dict:
-        return {"type": "object", "additionalProperties": _schema(typing.get_args(kind)[1], module, types)}
-    if origin is tuple:
-        return {"type": "array", "items": _schema(typing.get_args(kind)[0], module, types)}
+    inner = item_kind(kind)
+    if inner is not None:
+        if typing.get_origin(kind) is dict:
+            return {"type": "object", "additionalProperties": _schema(inner, types)}
+        return {"type": "array", "items": _schema(inner, types)}
     if issubclass(kind, StrEnum):
         token = f"gigasite:index:{kind.__name__}"
         types[token] = {

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import Annotated
 
-from infra.provider.shape import HOST_NAME, prop
+from pydantic import Field
+
+from infra.provider.inputs import REPLACES, InputModel, Name
 
 
 class Driver(StrEnum):
@@ -15,30 +17,30 @@ class Driver(StrEnum):
     SIMULATED = "simulated"
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(InputModel):
     """Configuration of one provider instance."""
 
-    site: str = prop(
-        "site whose local state holds the credentials and the CA of the management controllers",
-        pattern=HOST_NAME,
-        like="a name of a-z, 0-9 and -, for example `lab`",
-        replaces=True,
+    site: Annotated[Name, REPLACES] = Field(
+        description="site whose local state holds the credentials and the CA of the management controllers",
+        examples=["lab"],
     )
-    driver: Driver = prop(
-        "`redfish` for machines that answer (real or stand-in), `simulated` for none",
+    driver: Annotated[Driver, REPLACES] = Field(
         default=Driver.REDFISH,
-        replaces=True,
+        description="`redfish` for machines that answer (real or stand-in), `simulated` for none",
     )
-    latency: float = prop(
-        "simulated driver: mean duration of one operation in seconds", default=0.05, minimum=0, maximum=3600
+    latency: float = Field(
+        default=0.05,
+        ge=0,
+        le=3600,
+        description="simulated driver: mean duration of one operation in seconds",
     )
-    failure_rate: float = prop(
-        "simulated driver: share of operations that fail", default=0.0, minimum=0, maximum=1
+    failure_rate: float = Field(
+        default=0.0, ge=0, le=1, description="simulated driver: share of operations that fail"
     )
-    timeout: float = prop(
-        "longest time to wait for one management controller to answer or one power change, in seconds",
+    timeout: float = Field(
         default=120.0,
-        minimum=1,
-        maximum=3600,
+        ge=1,
+        le=3600,
+        description="longest time to wait for one management controller to answer or one power change, in "
+        "seconds",
     )

@@ -6,8 +6,9 @@ Decisions are taken in Python (`facts`), templates only print them. Ansible's `d
 
 from __future__ import annotations
 
-from infra.render.deployment import Deployed, component_files, deployed_files, deployed_units
-from infra.render.facts import MachineFacts, SiteFacts, machine_facts, site_facts
+from infra.render.deployment import Deployed, component_files, render_files, unit_names
+from infra.render.facts import MachineFacts, SiteFacts, machine_facts
+from infra.render.site_facts import site_facts
 from infra.render.templates import render
 
 __all__ = [
@@ -15,9 +16,9 @@ __all__ = [
     "MachineFacts",
     "SiteFacts",
     "component_files",
-    "deployed_files",
-    "deployed_units",
     "machine_facts",
     "render",
+    "render_files",
     "site_facts",
+    "unit_names",
 ]

@@ -7,12 +7,14 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from infra.errors import UserError
-from infra.render.facts import site_for
+from infra.render.site_facts import site_for
 from infra.render.templates import render
-from infra.roles import role_specs
+from infra.roles import plain_files, role_specs
+from infra.roles.variables import role_variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from infra.render.facts import MachineFacts, SiteFacts
     from infra.roles import Component, FileRule
@@ -66,30 +68,39 @@ def component_files(component: Component, facts: Mapping[str, Any]) -> Iterator[
 
     Args:
         component: of a role.
-        facts: `machine` and `site` as mappings.
+        facts: `machine` and `site` as mappings, and the variables of its role.
 
     Raises:
         UserError: a rule or a template is wrong.
     """
+    switch = facts["machine"].get("switch")
     for rule, known in _rules(component, facts):
         names = _namespaces(known)
-        yield Deployed(
-            path=_path(rule, names),
-            text=render(rule.src, known) if rule.src else None,
-            secret=rule.secret,
-            folder=rule.folder,
-            mode=rule.mode,
-            owner=rule.owner,
-            group=rule.group,
-            validate=rule.validate_,
-            apply=_fill(rule.apply, names) if rule.apply else None,
-        )
+        path = _path(rule, names)
+        texts: dict[str, str | None] = {
+            path: render(rule.src, {"switch": switch, **known}) if rule.src else None
+        }
+        if rule.copy_:
+            texts = {f"{path}/{file.name}": file.read_text() for file in _copied(rule, known)}
+        for target, text in texts.items():
+            yield Deployed(
+                path=target,
+                text=text,
+                secret=rule.secret,
+                folder=rule.folder,
+                mode=rule.mode,
+                owner=rule.owner,
+                group=rule.group,
+                validate=rule.validate_,
+                apply=_fill(rule.apply, names) if rule.apply else None,
+            )
 
 
 def component_paths(component: Component, facts: Mapping[str, Any]) -> Iterator[str]:
     """Return the paths of the files that a component deploys, without rendering them."""
     for rule, known in _rules(component, facts):
-        yield _path(rule, _namespaces(known))
+        path = _path(rule, _namespaces(known))
+        yield from (f"{path}/{file.name}" for file in _copied(rule, known)) if rule.copy_ else (path,)
 
 
 def component_units(component: Component, facts: Mapping[str, Any]) -> Iterator[str]:
@@ -103,27 +114,59 @@ def component_units(component: Component, facts: Mapping[str, Any]) -> Iterator[
             yield _fill(unit.name, _namespaces({**facts, "each": each}))
 
 
-def deployed_files(machine: MachineFacts, site: SiteFacts) -> tuple[Deployed, ...]:
-    """Render all files that the roles deploy on a machine."""
-    facts = _facts(machine, site)
-    return tuple(file for one in _components(machine) for file in component_files(one, facts))
+def render_files(
+    machine: MachineFacts, site: SiteFacts, variables: Mapping[str, Any] | None = None
+) -> tuple[Deployed, ...]:
+    """Render all files that the roles deploy on a machine.
+
+    Args:
+        machine: the machine.
+        site: its site.
+        variables: of its roles (`SiteVariables.of`); the defaults without.
+
+    Raises:
+        UserError: a rule or a template is wrong.
+    """
+    facts = {**_facts(machine, site), **(variables or {})}
+    return tuple(
+        file
+        for role, one in _components(machine)
+        for file in component_files(one, facts_of_role(role, facts))
+    )
 
 
-def deployed_units(machine: MachineFacts, site: SiteFacts) -> tuple[str, ...]:
+def facts_of_role(role: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the templates of one role may name: `machine`, `site`, its own variables.
+
+    Args:
+        role: its name.
+        facts: those of the machine, and variables of roles; a default stands for one that is not there.
+    """
+    defaults = role_variables(facts["site"]["name"])[role].defaults
+    return {
+        "machine": facts["machine"],
+        "site": facts["site"],
+        **{name: facts.get(name, value) for name, value in defaults.items()},
+    }
+
+
+def unit_names(machine: MachineFacts, site: SiteFacts) -> tuple[str, ...]:
     """Return the names of all units that the roles enable and start on a machine."""
     facts = _facts(machine, site)
-    return tuple(dict.fromkeys(unit for one in _components(machine) for unit in component_units(one, facts)))
+    return tuple(
+        dict.fromkeys(unit for _, one in _components(machine) for unit in component_units(one, facts))
+    )
 
 
 def _facts(machine: MachineFacts, site: SiteFacts) -> dict[str, Any]:
     return {"machine": asdict(machine), "site": asdict(site_for(machine, site))}
 
 
-def _components(machine: MachineFacts) -> Iterator[Component]:
+def _components(machine: MachineFacts) -> Iterator[tuple[str, Component]]:
     specs = role_specs(machine.site)
     for role, components in machine.applied.items():
         for name in components:
-            yield specs[role].components[name]
+            yield role, specs[role].components[name]
 
 
 def _rules(component: Component, facts: Mapping[str, Any]) -> Iterator[tuple[FileRule, dict[str, Any]]]:
@@ -138,6 +181,11 @@ def _rules(component: Component, facts: Mapping[str, Any]) -> Iterator[tuple[Fil
             continue
         for each in look_up(facts, rule.each) or ():
             yield rule, {**facts, "each": each}
+
+
+def _copied(rule: FileRule, facts: Mapping[str, Any]) -> list[Path]:
+    """Plain files of a rule that copies."""
+    return plain_files(rule.copy_ or "", facts["site"]["name"])
 
 
 def _path(rule: FileRule, names: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""What templates, roles and checks know of a machine and of its site: typed facts, every decision taken.
+"""Facts of a machine and of its site for templates, roles and checks: typed, every decision taken.
 
 Facts come from the declaration and the plan's machines and from nothing else, so they are there before a
 machine is. In Ansible they are the variables `machine` (per host) and `site` (per site); templates know them
@@ -7,23 +7,25 @@ by the same names.
 
 from __future__ import annotations
 
-import string
-import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from infra.plan.tables.machines import Machine, Nic, Role
-from infra.render.clusters import cluster_of, controllers, is_server_of, servers_of
-from infra.render.firewall import Firewall, Inbound, Zone, allowed, firewall_of, zones_of
+from infra.render.clusters import is_server_of
+from infra.render.exports import Export, export_of
+from infra.render.firewall import Firewall, Inbound, Zone, firewall_of
+from infra.render.health import Health, health_of
+from infra.render.network.member import switch_facts
+from infra.render.network.roce import HostRoce, host_roce
 from infra.render.routing import Rail, Route, Routing, host_routes, network_of, rails_of, routing_of
-from infra.roles import Subject, declared_parts, select_roles
-from infra.spec import tiers
+from infra.roles import Subject, select_roles
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
+    from infra.render.network import SwitchFacts
+    from infra.render.network.facts import Common
     from infra.render.scheduler import SlurmFacts
-    from infra.spec.site import Site
 
 MTU_STAND_IN = 1500
 """Stand-in cables are UDP datagrams on the loopback interface: no jumbo frames."""
@@ -85,10 +87,14 @@ class MachineFacts:
         rails: routing tables of its further cables; switches have none.
         settings: kernel parameters.
         routing: None but for switches that route: those of an InfiniBand fabric do what their manager says.
+        switch: what its configuration is printed from, for a switch that a role configures.
+        roce: lossless classes of a host's links to switches that route; stand-ins' links have none.
         time_server: whether it serves time to the site.
         time_peers: loopbacks of the other servers of time, for one of them.
         controller: whether it runs slurmctld.
         firewall: None where the site declares no zone for it.
+        exports: folders that it exports.
+        health: what it must have to take jobs; None but for trays.
     """
 
     name: str
@@ -107,20 +113,33 @@ class MachineFacts:
     rails: tuple[Rail, ...]
     settings: tuple[Setting, ...]
     routing: Routing | None
+    switch: SwitchFacts | None
+    roce: HostRoce | None
     time_server: bool
     time_peers: tuple[str, ...]
     controller: bool
     firewall: Firewall | None
+    exports: tuple[Export, ...]
+    health: Health | None
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A machine that others reach by its loopback; `pod` is None at site level."""
+    """A machine that others reach by its loopback.
+
+    Attributes:
+        name: host name.
+        address: its loopback address.
+        role: as in `MachineFacts`.
+        pod: name, or None at site level.
+        alias: what the declaration's `names` call it, if that is another host name; or None.
+    """
 
     name: str
     address: str
     role: str
     pod: str | None
+    alias: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +170,7 @@ class Mount:
         export: path on the server.
         mount: path on its clients.
         unit: systemd's name of the mount unit, which must be the escaped path.
+        size: bytes that it holds.
     """
 
     server: str
@@ -158,11 +178,12 @@ class Mount:
     export: str
     mount: str
     unit: str
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
 class SiteFacts:
-    """What every machine of a site knows of the others.
+    """Facts of a site that every machine gets.
 
     Attributes:
         name: name of the site.
@@ -181,6 +202,7 @@ class SiteFacts:
         zones: security zones.
         matrix: what each zone lets in.
         declared: parts of the declaration that roles ask for and it has, each with the words that it holds.
+        network: what its switches share; None where no plan was at hand.
     """
 
     name: str
@@ -199,98 +221,7 @@ class SiteFacts:
     zones: tuple[Zone, ...]
     matrix: dict[str, tuple[Inbound, ...]]
     declared: dict[str, tuple[str, ...]]
-
-
-def mount_unit(path: str) -> str:
-    r"""Name of the systemd unit that mounts a path (systemd-escape(1)): `/a-b/c` → `a\x2db-c.mount`."""
-    plain = frozenset(f"{string.ascii_letters}{string.digits}_.:".encode())
-    words = [
-        "".join(chr(byte) if byte in plain else f"\\x{byte:02x}" for byte in part.encode())
-        for part in path.strip("/").split("/")
-    ]
-    return "-".join(words) + ".mount"
-
-
-def gid_of(group: str) -> int:
-    """A group's number, from its name alone; above people's and below containers' (systemd's table)."""
-    return 100_000 + zlib.crc32(group.encode()) % 100_000
-
-
-def site_facts(
-    site: Site,
-    machines: Sequence[Machine],
-    clusters: Sequence[SlurmFacts] = (),
-    hosts: Sequence[Host] | None = None,
-    pods: Sequence[str] = (),
-) -> SiteFacts:
-    """Facts of a site.
-
-    Args:
-        site: the declaration.
-        machines: its own servers at least.
-        clusters: its Slurm clusters (see `clusters.clusters_of`).
-        hosts: all machines with an address; those of `machines` if not given.
-        pods: see `SiteFacts`.
-    """
-    if hosts is None:
-        hosts = [
-            Host(machine.name, machine.loopback, str(machine.role), machine.pod)
-            for machine in machines
-            if machine.loopback
-        ]
-    addresses = site.addresses
-    fabric = [str(net) for net in (addresses.loopbacks, addresses.links) if net]
-    names = sorted({group for user in site.users for group in user.groups})
-    return SiteFacts(
-        name=site.name,
-        pods=tuple(pods),
-        domain=site.services.domain,
-        hosts=tuple(hosts),
-        fabric=tuple(fabric),
-        asn_bases={
-            name: one.asn_base
-            for name, one in site.fabrics.named().items()
-            if tiers.routing(one) in {"bgp", "static"}
-        },
-        time_servers=tuple(str(one.loopback) for one in servers_of(site.name, site.services.ntp, machines)),
-        users=tuple(User(user.name, user.uid, tuple(user.public_keys)) for user in site.users),
-        groups=tuple(
-            Group(name, gid_of(name), tuple(user.name for user in site.users if name in user.groups))
-            for name in names
-        ),
-        mounts=_mounts(site, machines),
-        slurm=clusters[0] if clusters else None,
-        clusters=tuple(clusters),
-        controllers=tuple(one.name for one in controllers(site, machines)),
-        zones=zones_of(site),
-        matrix=allowed(site),
-        declared=dict(declared_parts(site)),
-    )
-
-
-def _mounts(site: Site, machines: Sequence[Machine]) -> tuple[Mount, ...]:
-    """Folders of tiers that machines serve by NFS, each from the first of its tier's servers."""
-    return tuple(
-        Mount(server.name, str(server.loopback), export.path, export.mount, mount_unit(export.mount))
-        for tier in site.storage.tiers
-        if tier.kind == "nfs" and tier.servers
-        for server in servers_of(site.name, tier.servers, machines)[:1]
-        for export in tier.exports
-    )
-
-
-def site_for(machine: MachineFacts, site: SiteFacts) -> SiteFacts:
-    """What one machine is told of its site, whichever pods somebody works on just now.
-
-    Its cluster is its own. The hosts that it knows by name are the site's own and those of its cluster's pods
-    (of its pod, without a cluster); the site's own machines know all.
-    """
-    cluster = cluster_of(site.clusters, machine.name, machine.pod)
-    if machine.pod is None:
-        return replace(site, pods=(), slurm=cluster)
-    pods = {None, machine.pod, *(cluster.pods if cluster else ())}
-    hosts = tuple(host for host in site.hosts if host.pod in pods)
-    return replace(site, pods=(), slurm=cluster, hosts=hosts)
+    network: Common | None
 
 
 def machine_facts(machine: Machine, machines: Mapping[str, Machine], site: SiteFacts) -> MachineFacts:
@@ -311,7 +242,7 @@ def machine_facts(machine: Machine, machines: Mapping[str, Machine], site: SiteF
         name=machine.name,
         role=str(machine.role),
         platform=machine.platform,
-        applied=dict(_applied(machine, site)),
+        applied=dict(_select_roles(machine, site)),
         uuid=machine.uuid.lower(),
         site=machine.site,
         pod=machine.pod,
@@ -324,14 +255,20 @@ def machine_facts(machine: Machine, machines: Mapping[str, Machine], site: SiteF
         rails=() if switch else rails_of(machine, site.fabric, site.asn_bases),
         settings=_settings(switch=switch),
         routing=routing,
+        switch=switch_facts(machine, machines, site.network) if switch and site.network else None,
+        roce=_roce(machine, site),
         time_server=serves,
         time_peers=tuple(one for one in site.time_servers if one != machine.loopback) if serves else (),
         controller=machine.name in site.controllers,
         firewall=firewall_of(machine.role, data, sessions, site.zones, site.matrix),
+        exports=tuple(
+            export_of(mount.export, mount.size) for mount in site.mounts if mount.server == machine.name
+        ),
+        health=health_of(machine, mtu) if machine.role is Role.TRAY else None,
     )
 
 
-def _applied(machine: Machine, site: SiteFacts) -> Mapping[str, tuple[str, ...]]:
+def _select_roles(machine: Machine, site: SiteFacts) -> Mapping[str, tuple[str, ...]]:
     """Ansible roles of a machine, with their components."""
     group = None
     if machine.role in {Role.STORAGE, Role.MANAGEMENT}:
@@ -340,6 +277,12 @@ def _applied(machine: Machine, site: SiteFacts) -> Mapping[str, tuple[str, ...]]
     return select_roles(
         site.name, Subject(machine.role, machine.platform, group), tuple(site.declared.items())
     )
+
+
+def _roce(machine: Machine, site: SiteFacts) -> HostRoce | None:
+    if machine.role not in {Role.TRAY, Role.STORAGE} or machine.stand_in:
+        return None
+    return host_roce(tuple(nic.name for nic in machine.nics if nic.peer and nic.fabric in site.asn_bases))
 
 
 def _link(nic: Nic, mtu: int, *, routed: bool) -> Link:
@@ -356,13 +299,8 @@ def _link(nic: Nic, mtu: int, *, routed: bool) -> Link:
 
 
 def _settings(*, switch: bool) -> tuple[Setting, ...]:
-    """Kernel parameters; loose reverse-path filtering because a loopback is reached over any cable."""
+    """Kernel parameters that follow from what a machine is for; the role `base` has others."""
     settings = [
-        Setting("kernel.kptr_restrict", "2"),
-        Setting("kernel.panic", "10"),
-        Setting("net.ipv4.conf.all.accept_redirects", "0"),
-        Setting("net.ipv4.conf.all.rp_filter", "2"),
-        Setting("net.ipv4.conf.all.send_redirects", "0"),
         Setting("net.ipv4.ip_forward", "1" if switch else "0"),
         Setting("net.ipv6.conf.all.forwarding", "1" if switch else "0"),
     ]

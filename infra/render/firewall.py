@@ -22,7 +22,7 @@ class Zone:
     """Machines of some roles.
 
     Attributes:
-        name: as an nftables set may be called.
+        name: as an nftables set is called after `zone_`; alone, `log` or `ip` would be words of the language.
         family: of its addresses, `ip` or `ip6`.
         ranges: `first-last` of its machines' loopbacks on the whole site: machines talk by those.
         links: `first-last` of their links, of which the odd addresses are theirs: RDMA talks by those.
@@ -42,7 +42,7 @@ class Zone:
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """What one zone may reach.
+    """Networks and ports that one zone may reach.
 
     Attributes:
         zone: where it comes from.
@@ -59,7 +59,7 @@ class Inbound:
 
 @dataclass(frozen=True, slots=True)
 class Firewall:
-    """What is let in; everything else is dropped.
+    """Rules of inbound traffic; everything else is dropped.
 
     Attributes:
         data: data interfaces; by any other comes administration.
@@ -92,8 +92,8 @@ def zones_of(site: Site) -> tuple[Zone, ...]:
     )
 
 
-def allowed(site: Site) -> dict[str, tuple[Inbound, ...]]:
-    """What each zone lets in, by its name."""
+def allowed_inbound(site: Site) -> dict[str, tuple[Inbound, ...]]:
+    """Map each zone to what it lets in."""
     found: dict[str, list[Inbound]] = {_identifier(zone.name): [] for zone in site.security.zones}
     for allow in site.security.allow:
         for text in allow.ports:
@@ -111,7 +111,7 @@ def firewall_of(
     zones: Sequence[Zone],
     matrix: dict[str, tuple[Inbound, ...]],
 ) -> Firewall | None:
-    """What a machine lets in; None on a site that declares no zone for it, where everything is let in.
+    """Derive a machine's firewall; None on a site that declares no zone for it: everything is let in.
 
     Args:
         role: its role.

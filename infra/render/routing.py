@@ -54,24 +54,20 @@ RAIL_TABLES = 100
 
 @dataclass(frozen=True, slots=True)
 class Neighbor:
-    """A BGP session to the switch at the other end of one link.
+    """A BGP session to the switch at the other end of one link, which has no addresses (RFC 5549).
 
     Attributes:
-        peer: the other end's address, or the own interface's name on a link without addresses (RFC 5549).
-        remote: the other end's AS number, or `external` on a link without addresses.
         name: the switch.
         link: own interface.
     """
 
-    peer: str
-    remote: str
     name: str
     link: str
 
 
 @dataclass(frozen=True, slots=True)
 class Routing:
-    """What a switch's routing daemons are told.
+    """Routing configuration of one switch.
 
     Attributes:
         router_id: unique in the site, else BGP sessions stay idle.
@@ -139,7 +135,7 @@ def _family(address: str) -> str:
 def routing_of(
     machine: Machine, machines: Mapping[str, Machine], asn_bases: Mapping[str, int]
 ) -> Routing | None:
-    """What a switch's routing daemons are told; None for one that does not route.
+    """Derive a switch's routing configuration; None for one that does not route.
 
     Args:
         machine: the switch.
@@ -156,9 +152,7 @@ def routing_of(
         if peer is None or peer.loopback is None:
             continue
         if peer.role is Role.SWITCH:
-            asn = str(asn_bases.get(nic.fabric, bases[0]) + switch_number(peer.loopback))
-            session = (nic.peer_address, asn) if nic.peer_address else (nic.name, "external")
-            neighbors.append(Neighbor(*session, peer.name, nic.name))
+            neighbors.append(Neighbor(peer.name, nic.name))
         elif nic.peer_address:
             # a machine with several cables to this switch is reached by the first
             network = network_of(peer.loopback)

@@ -1,4 +1,4 @@
-"""What Slurm is told of one cluster: nodes, partitions and block topology, from the plan's trays."""
+"""Facts of one Slurm cluster: nodes, partitions and block topology, from the plan's trays."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ drained."""
 
 @dataclass(frozen=True, slots=True)
 class Tray:
-    """What Slurm is told of a tray; `vcpus` and `memory_mib` (of the machine) are None on real hardware."""
+    """Tray of a Slurm cluster; `vcpus` and `memory_mib` (of the machine) are None on real hardware."""
 
     name: str
     address: str
@@ -72,7 +72,7 @@ class SlurmPartition:
 
 @dataclass(frozen=True, slots=True)
 class Gres:
-    """A line of gres.conf: accelerators that slurmd finds itself, devices, or mere counts on stand-ins."""
+    """A line of gres.conf: accelerators that slurmd finds itself, or a count where no interface is known."""
 
     nodes: str
     source: str
@@ -140,7 +140,7 @@ def slurm_facts(
 
 
 def tray_of(machine: Machine) -> Tray:
-    """What Slurm is told of a tray of the plan."""
+    """Derive the Slurm facts of a tray of the plan."""
     sizes = machine.stand_in
     return Tray(
         name=machine.name,
@@ -160,10 +160,6 @@ def _node(tray: Tray) -> SlurmNode:
     return SlurmNode(tray.name, tray.address, tray.vcpus, memory, tray.accelerators, tray.pool)
 
 
-DETECTED = {"nvml": "AutoDetect=nvml", "rocm": "AutoDetect=rsmi"}
-"""Slurm's own finding by a platform's interface; of these, stand-ins emulate NVML alone."""
-
-
 def _gres(trays: Sequence[Tray]) -> tuple[Gres, ...]:
     """One line for each way in which accelerators are found."""
     kinds: dict[str, list[str]] = {}
@@ -174,12 +170,11 @@ def _gres(trays: Sequence[Tray]) -> tuple[Gres, ...]:
 
 
 def _source(tray: Tray) -> str:
+    """Return the part of gres.conf: Slurm finds the devices of a known interface; others are counted."""
     each = catalog.platform(tray.platform).node.accelerator
-    if each and (tray.vcpus is None or each.interface == "nvml"):
-        return DETECTED[each.interface]
-    if tray.vcpus is not None:
-        return f"Name=gpu Count={tray.accelerators}"
-    return f"Name=gpu File=/dev/nvidia[0-{tray.accelerators - 1}]"
+    if each and (tray.vcpus is None or each.interface == "nvml"):  # stand-ins emulate NVML alone
+        return f"AutoDetect={catalog.interface(each.interface).autodetect}"
+    return f"Name=gpu Count={tray.accelerators}"
 
 
 def _members(trays: Sequence[Tray], level: str) -> dict[str, list[Tray]]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from infra.plan.tables.machines import Role
+from infra.plan.tables.names import called_names
 from infra.render.facts import Host
 
 if TYPE_CHECKING:
@@ -14,11 +16,16 @@ if TYPE_CHECKING:
     from infra.plan.tables.machines import Machine
 
 
+HOST_NAME = re.compile(r"(?!localhost$|[0-9]+$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
+"""A label of RFC 1123 by which a machine can be reached: a number alone is read as an address."""
+
+
 def hosts_of(planned: Plan, servers: Sequence[Machine]) -> Iterator[Host]:
-    """The site's own machines, then those of each pod: switches and trays."""
+    """Yield the site's own machines, then those of each pod: switches and trays."""
+    aliases = _read_aliases(planned)
     for machine in servers:
         if machine.loopback:
-            yield Host(machine.name, machine.loopback, str(machine.role), None)
+            yield Host(machine.name, machine.loopback, str(machine.role), None, aliases.get(machine.name))
     for pod in planned.pods:
         part = planned.pod(pod)
         switches = part.switches.filter(~part.switches["fabric"].is_in(part.geometry.management_fabrics))
@@ -29,4 +36,12 @@ def hosts_of(planned: Plan, servers: Sequence[Machine]) -> Iterator[Host]:
         addresses = dict(found.iter_rows())
         for name, role in roles.items():
             if name in addresses:
-                yield Host(name, addresses[name].split("/")[0], str(role), pod)
+                yield Host(name, addresses[name].split("/")[0], str(role), pod, aliases.get(name))
+
+
+def _read_aliases(planned: Plan) -> dict[str, str]:
+    """Return machine → what it is called, where that is another name and one of a host."""
+    known = called_names(planned)
+    if known is None:
+        return {}
+    return {place: name for place, name in known.rows() if name != place and HOST_NAME.fullmatch(name)}

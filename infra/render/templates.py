@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ def environment(site: str | None = None) -> jinja2.Environment:
     """
     own = sorted((paths.inventory(site) / "roles").glob("*/templates")) if site else []
     return jinja2.Environment(
-        loader=jinja2.FileSystemLoader([TEMPLATES, *own]),
+        loader=jinja2.FileSystemLoader([TEMPLATES, TEMPLATES / "switches", *own]),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         keep_trailing_newline=True,
@@ -40,8 +41,8 @@ def render(template: str, facts: Mapping[str, Any]) -> str:
 
     Args:
         template: path below `templates/`, for example `etc/hosts.j2`.
-        facts: the names that the template may use: `machine`, `site`, and `each` for a file that exists once
-            per element (see `infra.render.deployment`).
+        facts: the names that the template may use: `machine`, `site`, `switch` for a switch that a role
+            configures, and `each` for a file that exists once per element (see `infra.render.deployment`).
 
     Raises:
         UserError: the template is missing, wrong, or asks for a fact that does not exist.
@@ -56,5 +57,15 @@ def render(template: str, facts: Mapping[str, Any]) -> str:
         raise UserError("there is no such template", where=f"templates/{template}") from error
     except jinja2.UndefinedError as error:
         raise UserError(
-            f"{error.message}", where=f"templates/{template}", hint="facts come from infra/render/facts.py"
+            f"{error.message}", where=_place(error, template), hint="facts come from infra/render/facts.py"
         ) from error
+
+
+def _place(error: jinja2.UndefinedError, template: str) -> str:
+    """Template and line of an error: Jinja gives frames the template's file and line."""
+    frames = traceback.extract_tb(error.__traceback__)
+    found = [frame for frame in frames if frame.filename.endswith(".j2")]
+    if not found:
+        return f"templates/{template}"
+    name = found[-1].filename
+    return f"templates/{name.rpartition('/templates/')[2]}:{found[-1].lineno}"

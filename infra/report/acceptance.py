@@ -1,4 +1,4 @@
-"""What a site's last verification proves of what buyers ask: rows by public test id, none saying more."""
+"""Acceptance: what the last verification proves, by public test id; no row claims more."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
-from ruamel.yaml import YAML
 
+from infra import paths, yamltext
 from infra.errors import UserError
 from infra.report import checks
 from infra.report.checks import ProvedOn
-from infra.state_files import damaged
+from infra.state_files import damage_error, read_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 FILE = Path(__file__).with_name("acceptance.yaml")
+_NO_CHECK = "no check proves it yet"
 WEAKEST = tuple(reversed(ProvedOn))
 """Levels from what proves least to what proves most."""
 
@@ -29,12 +30,38 @@ class _Data(BaseModel):
 
 
 class Asked(_Data):
-    """Test ids that ask for one thing, and the checks that prove all of it; see the file's head."""
+    """Test ids that ask for one thing, and what proves all of it; see the file's head."""
 
     ids: tuple[str, ...]
     asked: str
     want: ProvedOn
     checks: tuple[str, ...] = ()
+    suite: ProvedOn | None = None
+
+
+class Case(_Data):
+    """One check of the public suite, as `gigasite accept --isvctl` left it.
+
+    Attributes:
+        id: of the public test plan.
+        check: the suite's name of it.
+        outcome: `passed`, `failed` or `skipped`.
+        message: why it did not pass.
+        suite: file of the suite.
+    """
+
+    id: str
+    check: str
+    outcome: str
+    message: str = ""
+    suite: str = ""
+
+
+class Results(_Data):
+    """A run of the public suite; `when` it ended, for people."""
+
+    when: str
+    cases: tuple[Case, ...]
 
 
 class Row(_Data):
@@ -63,7 +90,7 @@ class Row(_Data):
 @cache
 def load() -> tuple[Asked, ...]:
     """Read the file; it is part of the program, so that a mistake in it is a bug."""
-    return TypeAdapter(tuple[Asked, ...]).validate_python(YAML(typ="safe").load(FILE))
+    return TypeAdapter(tuple[Asked, ...]).validate_python(yamltext.load(FILE))
 
 
 def rows_of(site: str) -> tuple[Row, ...]:
@@ -78,17 +105,39 @@ def rows_of(site: str) -> tuple[Row, ...]:
     when = datetime.fromtimestamp(file.stat().st_mtime, UTC).strftime("%Y-%m-%d %H:%M UTC")
     found = json.loads(file.read_text(encoding="utf-8"))["checks"]
     if any(not isinstance(entry.get("id"), str) for entry in found):
-        raise damaged(file, "a check has no id", f"run `gigasite verify {site}` again")
-    return judge(load(), found, when)
+        raise damage_error(file, "a check has no id", f"run `gigasite verify {site}` again")
+    return judge(load(), found, when, results_of(site))
 
 
-def judge(asked: Iterable[Asked], outcomes: Sequence[Mapping[str, Any]], when: str) -> tuple[Row, ...]:
-    """Rows for what is asked, in its order.
+def results_path(site: str) -> Path:
+    """Return where the last run of the public suite left its results."""
+    return paths.out(site) / "acceptance.json"
+
+
+def results_of(site: str) -> Results | None:
+    """Read the last run of the public suite; None if there was none.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    file = results_path(site)
+    hint = f"run `gigasite accept {site} --isvctl DIR` again, or remove it"
+    return read_model(Results, file, "list of results", hint)
+
+
+def judge(
+    asked: Iterable[Asked],
+    outcomes: Sequence[Mapping[str, Any]],
+    when: str,
+    results: Results | None = None,
+) -> tuple[Row, ...]:
+    """Rows for what is asked, in its order; where both a check and the suite prove it, the better level.
 
     Args:
         asked: what buyers ask.
         outcomes: entries of a verification's `checks`, with `id`, `outcome` and `proved_on`.
         when: when the verification ended, for people.
+        results: of the public suite; None if it never ran.
     """
     found: dict[str, list[Mapping[str, Any]]] = {}
     for outcome in outcomes:
@@ -96,9 +145,33 @@ def judge(asked: Iterable[Asked], outcomes: Sequence[Mapping[str, Any]], when: s
     return tuple(
         Row(id=name, asked=one.asked, want=one.want, level=level, evidence=evidence)
         for one in asked
-        for level, evidence in (_judge(one, found, when),)
+        for own in (_judge(one, found, when),)
         for name in one.ids
+        for level, evidence in (_better(own, _judge_suite(one, name, results)),)
     )
+
+
+def _better(
+    own: tuple[ProvedOn | None, str], suite: tuple[ProvedOn | None, str]
+) -> tuple[ProvedOn | None, str]:
+    """Return what proves more; of two that prove nothing, the one that says why."""
+    if own[0] is None or (suite[0] is not None and WEAKEST.index(suite[0]) > WEAKEST.index(own[0])):
+        return suite if suite[0] is not None or (suite[1] and own[1] == _NO_CHECK) else own
+    return own
+
+
+def _judge_suite(one: Asked, name: str, results: Results | None) -> tuple[ProvedOn | None, str]:
+    """Level and evidence of one id by the public suite; no level unless all its checks of that id passed."""
+    if one.suite is None or results is None:
+        return None, ""
+    ran = [case for case in results.cases if case.id == name and case.outcome != "skipped"]
+    failed = [case for case in ran if case.outcome != "passed"]
+    if failed:
+        return None, f"the suite's {failed[0].check} failed, {results.when}: {failed[0].message}"
+    if not ran:
+        return None, f"the suite did not check it in its run of {results.when}"
+    words = ", ".join(dict.fromkeys(f"{case.suite}/{case.check}" for case in ran))
+    return one.suite, f"the suite's {words} passed; {results.when}"
 
 
 def _check_of(node: str) -> str:
@@ -112,7 +185,7 @@ def _judge(
     if one.want is ProvedOn.HARDWARE_ONLY and not one.checks:
         return None, "needs the hardware"
     if not one.checks:
-        return None, "no check proves it yet"
+        return None, _NO_CHECK
     levels, words = [], []
     for check in one.checks:
         runs = [run for run in found.get(check, ()) if run["outcome"] != "skipped"]

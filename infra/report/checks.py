@@ -9,14 +9,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from infra import paths
-from infra.state_files import damaged, read_object
+from infra.state_files import damage_error, read_object
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 class ProvedOn(StrEnum):
-    """What a check was proved on: a word of the fidelity table."""
+    """Level of proof of a check: a term of the fidelity table."""
 
     REAL = "real"
     VM = "vm"
@@ -91,7 +91,7 @@ def load(site: str) -> Checks | None:
     try:
         return Checks(tuple(_check(entry) for entry in data["checks"]))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise damaged(file, f"this is no list of checks ({error})", hint) from error
+        raise damage_error(file, f"this is no list of checks ({error})", hint) from error
 
 
 def _check(entry: dict[str, Any]) -> Check:

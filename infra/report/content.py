@@ -1,4 +1,4 @@
-"""What the report says, as data: the page is drawn from it and report.json is it."""
+"""Content of the report, as data: the page is drawn from it and report.json is it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from infra.report import fidelity
 from infra.report.checks import Check, ProvedOn
 from infra.report.record import Outcome, RunRecord
 from infra.rollout.outputs import checkpoints, machine_outputs, resources
-from infra.state_files import damaged, parse_object, read_text
+from infra.state_files import damage_error, parse_object, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -70,7 +70,7 @@ class CheckRow(_Part):
 
 
 class MatrixRow(_Part):
-    """What one zone may reach in another; `ports` is `all` where nothing is allowed, or everything."""
+    """Traffic that one zone may send to another; `ports` is `all` where nothing is allowed, or everything."""
 
     source: str
     target: str
@@ -80,7 +80,7 @@ class MatrixRow(_Part):
 
 
 class Job(_Part):
-    """What a job printed, and the check that ran it."""
+    """Output of a job, and the check that ran it."""
 
     check: str
     output: str
@@ -136,7 +136,7 @@ def build(record: RunRecord, plan: Plan, checks: Checks | None) -> Report:
         checks: of its verification; None if there was none.
     """
     found = checks.checks if checks else ()
-    machines = listed(plan)
+    machines = select_machines(plan)
     outputs = machine_outputs(record.site)
     return Report(
         title=plan.site.title or record.site,
@@ -154,7 +154,7 @@ def build(record: RunRecord, plan: Plan, checks: Checks | None) -> Report:
     )
 
 
-def listed(plan: Plan) -> tuple[Machine, ...]:
+def select_machines(plan: Plan) -> tuple[Machine, ...]:
     """The machines that the report lists and draws: all of a small site, none of a big one."""
     if plan.site.stand_ins is None:
         return ()
@@ -261,6 +261,6 @@ def _earlier(record: RunRecord) -> Iterator[EarlierRun]:
                 engine=entry["engine"],
             )
         except (KeyError, ValueError) as error:
-            raise damaged(file, "a line is no run", hint) from error
+            raise damage_error(file, "a line is no run", hint) from error
         if run.started != record.started:
             yield run

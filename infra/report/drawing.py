@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from infra.plan.tables.machines import Machine, Role
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 MOST_RACKS = 6
 MOST_MACHINES = 48
@@ -22,6 +22,7 @@ _U = 26  # height of a rack unit in a drawing
 _RACK = 210
 _GAP = 24
 _BOX_W, _BOX_H = 196, 46
+_TIER = 146  # from one row of boxes to the next
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,37 +70,32 @@ def racks(machines: Sequence[Machine]) -> str:
 
 
 def topology(machines: Sequence[Machine]) -> str:
-    """Switches above, machines below, one line per cable; empty text if there are too many or no cables."""
+    """Hosts below, switches above them tier by tier, a line for each cable; empty if too many or none."""
     if len(machines) > MOST_MACHINES:
         return ""
-    upper = [machine for machine in machines if machine.role is Role.SWITCH]
-    lower = [machine for machine in machines if machine.role is not Role.SWITCH]
-    if not upper or not lower:
+    rows = _rows(machines)
+    if len(rows) < 2 or not rows[0]:
         return ""
-    width = max(len(upper), len(lower)) * (_BOX_W + _GAP) - _GAP
+    width = max(len(row) for row in rows) * (_BOX_W + _GAP) - _GAP
+    bottom = 4.0 + (len(rows) - 1) * _TIER
     boxes = {
-        box.machine.name: box for row, y in ((upper, 4.0), (lower, 150.0)) for box in _row(row, y, width)
+        box.machine.name: box
+        for level, row in enumerate(rows)
+        for box in _row(row, bottom - level * _TIER, width)
     }
-    parts, drawn = [], set()
+    parts = []
     for box in boxes.values():
-        for nic in box.machine.nics:
-            if nic.peer is None or nic.peer[0] not in boxes:
-                continue
-            cable = frozenset({(box.machine.name, nic.name), nic.peer})
-            if cable in drawn:
-                continue
-            drawn.add(cable)
-            other = boxes[nic.peer[0]]
-            high, low = (box, other) if box.y < other.y else (other, box)
-            near, far = (nic.name, nic.peer[1]) if high is box else (nic.peer[1], nic.name)
-            x1, y1 = high.x + _BOX_W / 2, high.y + _BOX_H
-            x2, y2 = low.x + _BOX_W / 2, low.y
+        cables = [nic for nic in box.machine.nics if nic.peer and boxes.get(nic.peer[0], box).y < box.y]
+        for place, nic in enumerate(cables):
+            assert nic.peer is not None
+            above = boxes[nic.peer[0]]
+            x1, y1 = _foot(above, nic.peer[1], boxes), above.y + _BOX_H
+            x2, y2 = box.x + _BOX_W * (place + 1) / (len(cables) + 1), box.y
             parts.append(f'<line class="cable {nic.fabric}" x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}"/>')
-            # Near the lower end lines are apart, near the switch they meet: both labels go below, outside.
-            anchor, text_x = ("end", x2 - 8) if x2 < x1 else ("start", x2 + 8)
+            # Near the lower end lines are apart; each label has a line of its own.
             parts.append(
-                f'<text class="dim" text-anchor="{anchor}" x="{text_x}" y="{y2 - 8}">'
-                f"{escape(f'{far} – {near}')}</text>"
+                f'<text class="dim" x="{x2 + 6}" y="{y2 - 6 - 12 * (len(cables) - 1 - place)}">'
+                f"{escape(f'{nic.peer[1]} – {nic.name}')}</text>"
             )
     for box in boxes.values():
         address = box.machine.loopback or box.machine.management_address
@@ -110,7 +106,29 @@ def topology(machines: Sequence[Machine]) -> str:
             f'<text class="label" x="{box.x + 10}" y="{box.y + 19}">{escape(_short(box.machine))}</text>'
             f'<text class="dim" x="{box.x + 10}" y="{box.y + 36}">{escape(address)}</text></g>'
         )
-    return _svg(width, 150 + _BOX_H + 4, "Machines and cables", parts)
+    return _svg(width, bottom + _BOX_H + 4, "Machines and cables", parts)
+
+
+def _rows(machines: Sequence[Machine]) -> list[list[Machine]]:
+    """Hosts, then switches by how many cables away from the nearest host they are."""
+    level = {machine.name: 0 for machine in machines if machine.role is not Role.SWITCH}
+    rows = [[machine for machine in machines if machine.name in level]]
+    while True:
+        row = [
+            machine
+            for machine in machines
+            if machine.name not in level and any(nic.peer and nic.peer[0] in level for nic in machine.nics)
+        ]
+        if not row:
+            return rows
+        level |= dict.fromkeys((machine.name for machine in row), len(rows))
+        rows.append(row)
+
+
+def _foot(box: _Box, port: str, boxes: Mapping[str, _Box]) -> float:
+    """Where a cable from below ends at a box: its cables from below side by side."""
+    below = [nic.name for nic in box.machine.nics if nic.peer and boxes.get(nic.peer[0], box).y > box.y]
+    return box.x + _BOX_W * (below.index(port) + 1) / (len(below) + 1)
 
 
 def _row(machines: Sequence[Machine], y: float, width: float) -> list[_Box]:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
-from ruamel.yaml import YAML
 
+from infra import yamltext
 from infra.report.checks import Check, ProvedOn
 from infra.roles import role_specs
 
@@ -23,7 +23,7 @@ class _Data(BaseModel):
 
 
 class StandInFor(_Data):
-    """What stands in for one part, what that proves and what it does not."""
+    """Stand-in for one part: what it proves and what it does not."""
 
     part: str
     by: str
@@ -70,7 +70,7 @@ def load(site: str | None = None) -> Fidelity:
     Raises:
         Problems: a role's data file is wrong.
     """
-    own = Fidelity.model_validate(YAML(typ="safe").load(FILE))
+    own = Fidelity.model_validate(yamltext.load(FILE))
     specs = role_specs(site).values()
     added = [
         StandInFor.model_validate(row.model_dump(by_alias=True)) for one in specs for row in one.fidelity

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from infra import paths
+from infra.files import write_whole
 from infra.report import checks, content, drawing, fidelity, html
 from infra.report.diagrams import collection, svg
-from infra.report.record import write_atomic
 from infra.report.titles import TITLES
 
 if TYPE_CHECKING:
@@ -27,16 +27,16 @@ def write(record: RunRecord, plan: Plan) -> Path:
         the page's path.
     """
     report = content.build(record, plan, checks.load(record.site))
-    machines = content.listed(plan)
+    machines = content.select_machines(plan)
     target = paths.out(record.site) / "report.html"
-    write_atomic(target.with_suffix(".json"), report.model_dump_json(indent=2) + "\n")
+    write_whole(target.with_suffix(".json"), report.model_dump_json(indent=2) + "\n", mode=0o644)
     text = draw(
         report,
         racks=drawing.racks(machines),
         topology=drawing.topology(machines),
         diagrams=[(picture.title, picture.svg()) for _, picture in collection.draw(plan)],
     )
-    write_atomic(target, text)
+    write_whole(target, text, mode=0o644)
     return target
 
 

@@ -1,19 +1,20 @@
-"""What one run of `gigasite up` did: written after every step, read by the report and by the next run."""
+"""Record of one run of `gigasite up`: written after every step, read by the report and the next run."""
 
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from datetime import datetime
 from enum import StrEnum
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from infra import paths
-from infra.errors import UserError
-from infra.state_files import read_text
+from infra.files import write_whole
+from infra.state_files import read_model
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Outcome(StrEnum):
@@ -53,7 +54,7 @@ class StepRecord(_Record):
 
 
 class StackRecord(_Record):
-    """What the engine did to one stack: step counts by operation (`create`, `same`, …), and its resources."""
+    """Result of one stack: step counts by operation (`create`, `same`, …), and its resources."""
 
     stack: str
     counts: dict[str, int]
@@ -61,7 +62,7 @@ class StackRecord(_Record):
 
 
 class ConfiguredRecord(_Record):
-    """What Ansible did on one machine: task counts."""
+    """Result of Ansible on one machine: task counts."""
 
     machine: str
     ok: int
@@ -133,7 +134,7 @@ def path(site: str) -> Path:
 
 def save(record: RunRecord) -> None:
     """Write the record whole or not at all: a kill in between leaves the one before."""
-    write_atomic(path(record.site), record.model_dump_json(indent=2) + "\n")
+    write_whole(path(record.site), record.model_dump_json(indent=2) + "\n", mode=0o644)
 
 
 def load(site: str) -> RunRecord | None:
@@ -144,15 +145,7 @@ def load(site: str) -> RunRecord | None:
     """
     file = path(site)
     hint = f"run `gigasite up {site}` again, which writes a new one"
-    text = read_text(file, hint)
-    if text is None:
-        return None
-    try:
-        return RunRecord.model_validate_json(text)
-    except ValidationError as error:
-        raise UserError(
-            "this is not a run record of this version of gigasite", where=str(file), hint=hint
-        ) from error
+    return read_model(RunRecord, file, "run record", hint)
 
 
 def remember(record: RunRecord) -> None:
@@ -167,16 +160,3 @@ def remember(record: RunRecord) -> None:
     }
     with (paths.out(record.site) / "history.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
-
-
-def write_atomic(target: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).chmod(0o644)
-        Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -1,4 +1,4 @@
-"""What the steps of a run are called, on the command line and in the report."""
+"""Titles of the steps of a run, on the command line and in the report."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ the checks, the image's package list and the fidelity table read it.
 from __future__ import annotations
 
 from infra.roles.data import Component, FileRule, RoleSpec, Unit
-from infra.roles.folders import FOLDER, load_role, role_specs
+from infra.roles.folders import FOLDER, load_role, plain_files, role_specs
 from infra.roles.selection import Subject, declared_parts, select_roles
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Unit",
     "declared_parts",
     "load_role",
+    "plain_files",
     "role_specs",
     "select_roles",
 ]

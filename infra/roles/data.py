@@ -38,7 +38,10 @@ class FileRule(Part):
     """A file that a component deploys."""
 
     src: str | None = None
-    """Template below `templates/`; none for a secret or a folder."""
+    """Template below `templates/`."""
+    copy_: Annotated[str | None, Field(alias="copy", examples=["gpu_health/*.py"])] = None
+    """Glob of plain files below `playbooks/files/` (a site's own role: also its `files/`), put into the
+    folder `path`."""
     path: str | None = None
     """Target path; by default the template's own. `{each.name}` and the like stand for facts."""
     each: Fact | None = None
@@ -59,11 +62,11 @@ class FileRule(Part):
 
     @model_validator(mode="after")
     def _has_content_and_place(self) -> FileRule:
-        sources = [bool(self.src), bool(self.secret), self.folder]
+        sources = [bool(self.src), bool(self.copy_), bool(self.secret), self.folder]
         if sum(sources) != 1:
             raise PydanticCustomError(
                 "content", "{message}|{hint}",
-                {"message": "a file needs one of `src`, `secret` and `folder: true`",
+                {"message": "a file needs one of `src`, `copy`, `secret` and `folder: true`",
                  "hint": "`src` is a template below templates/"},
             )  # fmt: skip
         if not (self.src or self.path):
@@ -137,7 +140,7 @@ def _drop_in_rule(src: str) -> FileRule:
 
 
 class FidelityRow(Part):
-    """What stands in for a part that the role configures, what that proves and what it does not."""
+    """Stand-in for a part that the role configures: what it proves and what it does not."""
 
     part: str
     by: str
@@ -150,7 +153,7 @@ class RoleSpec(Part):
     """One role: everything that playbooks, image, checks and the fidelity table need to know of it."""
 
     summary: str
-    """What it does, in one line."""
+    """Purpose, in one line."""
     machines: Machines = Machines()
     packages: tuple[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9+.-]+$", examples=["chrony"])], ...] = ()
     """Debian packages that its machines have from their image; playbooks install nothing."""
@@ -159,4 +162,4 @@ class RoleSpec(Part):
     fidelity: tuple[FidelityRow, ...] = ()
     """Rows of the fidelity table."""
     hardware_only: tuple[str, ...] = ()
-    """What only the hardware can prove."""
+    """Claims that only the hardware can prove."""

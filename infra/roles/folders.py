@@ -11,10 +11,11 @@ from pydantic import ValidationError
 from infra import paths
 from infra.errors import Problems
 from infra.roles.data import Machines, RoleSpec
-from infra.spec import document, shape, wording
-from infra.spec.catalog import Platform, Switch
+from infra.spec import document, schema_walk, validation_messages
+from infra.spec.hardware import Platform
 from infra.spec.mistake import Mistake
 from infra.spec.site import Site
+from infra.spec.switch import Switch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
     from infra.spec.document import Loc
 
 FOLDER = paths.ROOT / "playbooks" / "roles"
+FILES = paths.ROOT / "playbooks" / "files"
 FILE = "role.yaml"
-RESERVED = ("all", "ungrouped", "cordoned", "other_roles")
+RESERVED = ("all", "ungrouped", "cordoned", *("health_ok", "health_failed", "health_unknown"), "other_roles")
 """Groups of the inventory that are no role's."""
 
 
@@ -70,7 +72,7 @@ def load_role(folder: Path) -> RoleSpec:
     try:
         spec = RoleSpec.model_validate(source.value if source.value is not None else {})
     except ValidationError as error:
-        raise Problems(problems + wording.problems(error, source, RoleSpec)) from error
+        raise Problems(problems + validation_messages.problems(error, source, RoleSpec)) from error
     problems += [
         source.problem(one.loc, one.message, one.hint)
         for one in (*_name_mistakes(folder), *_mistakes(spec, folder))
@@ -100,6 +102,21 @@ def _mistakes(spec: RoleSpec, folder: Path) -> Iterator[Mistake]:
         for loc, rule in zip(sources, component.rules, strict=True):
             if rule.src:
                 yield from _template_mistakes(rule.src, loc, folder)
+            if rule.copy_ and not any(any(place.glob(rule.copy_)) for place in _plain_places(folder)):
+                hint = f"put it into {document.display(_plain_places(folder)[-1])}"
+                yield Mistake((*loc[:-1], "copy"), f"there is no file {rule.copy_}", hint)
+
+
+def plain_files(pattern: str, site: str | None = None) -> list[Path]:
+    """Return the files that a rule's `copy` names: the product's, then those of a site's own roles."""
+    places = [FILES]
+    if site:
+        places += sorted((paths.inventory(site) / "roles").glob("*/files"))
+    return [file for place in places for file in sorted(place.glob(pattern)) if file.is_file()]
+
+
+def _plain_places(folder: Path) -> list[Path]:
+    return [FILES] if folder.parent == FOLDER else [FILES, folder / "files"]
 
 
 def _template_mistakes(src: str, loc: Loc, folder: Path) -> Iterator[Mistake]:
@@ -132,9 +149,9 @@ def _unknown_key(words: list[str], models: tuple[type[BaseModel], ...]) -> tuple
     for model in models:
         loc: Loc = ()
         for word in words:
-            if not (known := shape.keys(model, loc)):
+            if not (known := schema_walk.keys(model, loc)):
                 loc = (*loc, 0)
-                known = shape.keys(model, loc)
+                known = schema_walk.keys(model, loc)
             if word not in known:
                 wrong = wrong or (word, known)
                 break

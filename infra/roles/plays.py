@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
-from infra import paths
+from infra import paths, yamltext
 from infra.roles.folders import role_specs
 
 if TYPE_CHECKING:
@@ -24,12 +21,11 @@ def other_roles(site: str) -> tuple[str, ...]:
 
 
 def _named(site: str) -> Iterator[str]:
-    reader = YAML(typ="rt")  # keeps `!vault` and the like as they are
     for folder in (paths.ROOT / "playbooks", paths.inventory(site) / "playbooks"):
         for path in sorted(folder.glob("*.yml")):
             try:
-                plays = reader.load(path)
-            except (YAMLError, OSError):
+                plays = yamltext.load(path, lenient=True)  # `!vault` and the like
+            except (yamltext.NotYamlError, UnicodeDecodeError, OSError):
                 continue  # Ansible says what is wrong with it
             for play in plays if isinstance(plays, list) else ():
                 yield from _roles_of(play)

@@ -20,7 +20,7 @@ Declared = tuple[tuple[str, tuple[str, ...]], ...]
 
 
 class Subject(NamedTuple):
-    """What decides about a machine.
+    """Properties of a machine that select its roles.
 
     Attributes:
         role: what the machine is for.

@@ -1,13 +1,12 @@
-"""What each machine of a site was given last by a rollout: that nothing is to do is known without asking."""
+"""Last rollout of each machine of a site: machines that are up to date are found without asking."""
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 from typing import TYPE_CHECKING
 
 from infra import paths
+from infra.files import hold_lock, write_whole
 from infra.state_files import read_words
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ def _file(fleet: str) -> Path:
     return paths.ROOT / ".gigasite" / fleet / "applied.json"
 
 
-def given(fleet: str) -> dict[str, str]:
+def read_given(fleet: str) -> dict[str, str]:
     """Machine → playbook and hash of what it was given last by a rollout that went well on it."""
     return read_words(_file(fleet), "remove it: every machine is then asked what it has")
 
@@ -29,12 +28,9 @@ def note(fleet: str, hosts: Iterable[str], what: str) -> None:
     paths.state(fleet.partition("/")[0])
     paths.state(fleet)
     file = _file(fleet)
-    with file.with_suffix(".lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        known = {**given(fleet), **dict.fromkeys(hosts, what)}
-        draft = file.with_suffix(f".{os.getpid()}")
-        draft.write_text(json.dumps(known, sort_keys=True))
-        draft.replace(file)
+    with hold_lock(file.with_suffix(".lock")):
+        known = {**read_given(fleet), **dict.fromkeys(hosts, what)}
+        write_whole(file, json.dumps(known, sort_keys=True))
 
 
 def what(playbook: str, content: str) -> str:

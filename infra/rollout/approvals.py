@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from infra import paths
-from infra.state_files import damaged, read_text
+from infra.state_files import damage_error, read_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,16 +57,18 @@ def approve(site: str, rollout: str, what: str, note: str = "") -> Approval:
     return made
 
 
-def given(site: str, rollout: str) -> list[Approval]:
+def read_approvals(site: str, rollout: str) -> list[Approval]:
     """All approvals of a rollout."""
     path = folder(site, rollout) / "approvals.jsonl"
     text = read_text(path, AGAIN) or ""
     try:
         return [Approval.model_validate_json(line) for line in text.splitlines() if line.strip()]
     except ValidationError as error:
-        raise damaged(path, "a line is no approval", AGAIN) from error
+        raise damage_error(path, "a line is no approval", AGAIN) from error
 
 
 def find(site: str, rollout: str, wave: int) -> Approval | None:
     """The approval of a wave."""
-    return next((one for one in given(site, rollout) if one.what in {f"wave {wave}", "all waves"}), None)
+    return next(
+        (one for one in read_approvals(site, rollout) if one.what in {f"wave {wave}", "all waves"}), None
+    )

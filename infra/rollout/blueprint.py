@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-from ruamel.yaml import YAML
 
-from infra import paths
+from infra import paths, yamltext
 from infra.errors import UserError
+from infra.files import write_whole
 from infra.rollout.policy import Policy
 from infra.rollout.schedule import Budgets, waves_of
 
@@ -166,15 +165,9 @@ def draw(
 
 def save(blueprint: Blueprint, path: Path) -> None:
     """Write a rollout's file for a person."""
-    yaml = YAML()
-    yaml.default_flow_style = False
-    yaml.width = 100
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".draft")
-    with draft.open("w", encoding="utf-8") as file:
-        file.write(HEAD)
-        yaml.dump(json.loads(blueprint.model_dump_json(exclude_defaults=False)), file)
-    draft.replace(path)
+    text = yamltext.dumps(blueprint.model_dump(mode="json"))
+    write_whole(path, f"{HEAD}{text}", mode=0o644)
 
 
 def read(path: Path) -> Blueprint:
@@ -184,7 +177,7 @@ def read(path: Path) -> Blueprint:
         UserError: it is not there, or is no rollout.
     """
     try:
-        value: Any = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+        value = yamltext.load(path)
         blueprint = Blueprint.model_validate(value)
     except FileNotFoundError as error:
         raise UserError(f"there is no file {path}", hint="make one with `gigasite apply … --plan`") from error

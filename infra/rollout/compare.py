@@ -1,4 +1,4 @@
-"""What a rollout would change: each machine's files, rendered here, beside what lies on the machine.
+"""Comparison: each machine's files, rendered here, beside those on the machine.
 
 All files of a machine are rendered on the controller from the roles' own rules, and their hashes are compared
 on the machine over one connection; it answers with what differs. Machines with the same differences are one
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from infra import paths
 from infra.errors import UserError
 from infra.process import run
-from infra.render.deployment import deployed_files
+from infra.render.deployment import render_files
 from infra.render.facts import machine_facts
 from infra.rollout import ssh
 from infra.rollout.inventory.facts import site_at
@@ -100,7 +100,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What was found.
+    """Result of a comparison.
 
     Attributes:
         groups: the most machines first.
@@ -120,9 +120,24 @@ def compare(site: str, hosts: Sequence[str]) -> Comparison:
         UserError: a rule, a template or the declaration is wrong.
     """
     source = site_at(paths.inventory(site) / "site.yaml")
+    source.values.check()
     found: dict[str, tuple[Change, ...]] = {}
     silent: dict[str, str] = {}
-    wanted = {host: _files(source, host) for host in hosts}
+    wanted, wrong = {}, {}
+    for host in hosts:
+        try:
+            wanted[host] = _files(source, host)
+        except UserError as error:
+            wrong[host] = error
+    if wrong:
+        first = next(iter(wrong.values()))
+        alike = [host for host, error in wrong.items() if str(error) == str(first)]
+        more = f" and {len(alike) - 3:,} more" if len(alike) > 3 else ""
+        others = len(wrong) - len(alike)
+        raise UserError(
+            f"{first.message} (for {', '.join(alike[:3])}{more})", where=first.where, hint=first.hint,
+            done=f"{others:,} machines have another such mistake." if others else None,
+        )  # fmt: skip
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for host, answer in pool.map(lambda host: (host, _ask(site, host, wanted[host])), hosts):
             if isinstance(answer, str):
@@ -138,14 +153,14 @@ def _files(source: SiteOfMachines, host: str) -> dict[str, tuple[Deployed, bytes
     """Files of a machine by path, with their content."""
     facts = machine_facts(source.machine(host), source.peers, source.common)
     files = {}
-    for file in deployed_files(facts, source.whole):
+    for file in render_files(facts, source.whole, source.role_variables(facts)):
         content = secret(facts.site, file.secret) if file.secret else (file.text or "").encode()
         files[file.path] = (file, content)
     return files
 
 
 def _ask(site: str, host: str, files: Mapping[str, tuple[Deployed, bytes]]) -> list[Any] | str:
-    """What differs on a machine, or why it could not be asked."""
+    """Ask one machine for its differences, or say why it could not be asked."""
     request = [
         [
             path,
@@ -167,7 +182,8 @@ def _ask(site: str, host: str, files: Mapping[str, tuple[Deployed, bytes]]) -> l
             return answer
     except (UserError, ValueError) as error:
         return str(error)
-    return (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1]
+    said = (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1]
+    return ssh.explain_refusal(site, host, done.stderr) or said
 
 
 def _digest(content: bytes) -> str:

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from infra import paths
 from infra.errors import UserError
-from infra.hostkeys import explain
 from infra.paths import ROOT
-from infra.rollout import work
+from infra.rollout import ssh, work
+from infra.rollout.inventory.variables import check_variables
 from infra.rollout.playbooks import find_playbook
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class PlayEvent:
 
 @dataclass(frozen=True, slots=True)
 class HostResult:
-    """What was done on one machine: task counts."""
+    """Result of one machine: task counts."""
 
     ok: int = 0
     changed: int = 0
@@ -101,6 +101,7 @@ class PlayResult:
 class _Watch:
     """Turns ansible-runner's events into ours and keeps what the result needs."""
 
+    site: str
     on_event: Callable[[PlayEvent], object]
     failures: list[PlayEvent] = field(default_factory=list)
     stats: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -144,6 +145,7 @@ class _Watch:
             message = str(
                 result.get("msg") or result.get("stderr") or result.get("stdout") or "no message"
             ).strip()
+            message = ssh.explain_refusal(self.site, names["host"], message) or message
         elif kind == "changed":
             message = ", ".join(map(str, result.get("changes") or ()))
         event = PlayEvent(kind, message=message, seconds=round(float(data.get("duration") or 0), 2), **names)
@@ -221,13 +223,16 @@ def attempt(
         what was done, and the error of a failed task, a machine out of reach or a wrong playbook.
 
     Raises:
+        UserError: group_vars or host_vars of the site are wrong.
         KeyboardInterrupt: after Ansible was told to stop and has ended.
     """
+    if inventory is None:
+        check_variables(site)
     from ansible_runner.interface import init_runner  # noqa: PLC0415 (slow to import)
 
     folder = _runner_folder(site)
     events: Queue[PlayEvent] = Queue()
-    watch = _Watch(events.put)
+    watch = _Watch(site, events.put)
     stop = _Stop()
     began = time.monotonic()
     runner = init_runner(  # type: ignore[no-untyped-call]
@@ -277,7 +282,7 @@ def attempt(
 
 @dataclass
 class _Stop:
-    """What ansible-runner asks again and again while the playbook runs."""
+    """Stop signal that ansible-runner polls while the playbook runs."""
 
     wanted: bool = False
 
@@ -317,21 +322,16 @@ def _error(site: str, result: PlayResult, watch: _Watch, artifacts: Path, limit:
             done=f"Go on with: {resume}" + (f" --limit {limit}" if limit else ""),
         )
     first = result.failures[0]
-    known_hosts = paths.state(site) / "ssh" / "known_hosts"
-
-    def why(event: PlayEvent) -> str:
-        return explain(event.message, known_hosts, event.host) or event.message
-
     machines = sorted({event.host for event in result.failures})
     done = [name for name in result.hosts if name not in machines]
-    lines = [f"{event.host}: {event.task}: {why(event)}" for event in result.failures[1:4]]
+    lines = [f"{event.host}: {event.task}: {event.message}" for event in result.failures[1:4]]
     if len(result.failures) > 4:
         lines.append(f"and {len(result.failures) - 4} more")
     lines.append(f"Configured without a failure: {', '.join(done) or 'none'}.")
     lines.append(f"Go on with: {resume} --limit {','.join(machines)}")
     reason = "cannot be reached" if first.kind == "unreachable" else "failed"
     return UserError(
-        f"task {first.task!r} {reason}: {why(first)}",
+        f"task {first.task!r} {reason}: {first.message}",
         where=first.host,
         hint=f"Ansible's output is in {_short(artifacts / 'stdout')}",
         done="\n".join(lines),

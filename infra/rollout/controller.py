@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from infra.errors import UserError
 from infra.rollout import applied, cordon, failures
-from infra.rollout.crews.local import DONE, finished
-from infra.rollout.ledger import Ledger, State, Step
+from infra.rollout.crews.local import DONE, is_finished
+from infra.rollout.ledger import Fenced, Ledger, State, Step
 from infra.rollout.policy import amount_of
 from infra.rollout.schedule import Budgets
 
@@ -67,8 +67,8 @@ class Controller:
     roster: Roster
     tell: Callable[[Progress], object] = lambda _: None
 
-    def run(self) -> None:
-        """Do what is not done yet.
+    def run(self) -> Mapping[str, str]:
+        """Do what is not done yet; the machines that failed within the budget, with the reason.
 
         Raises:
             Stopped: a gate held or too many machines failed; the rest is untouched.
@@ -83,6 +83,13 @@ class Controller:
             self.ledger.set(state="stopped", reason=stop.message)
             self.tell(Progress("stopped", int(self.ledger.fact("wave") or 0), stop.message))
             raise
+        except Fenced:
+            raise
+        except (
+            UserError
+        ) as error:  # the scheduler stays away, a file cannot be written: not the machines' fault
+            self.ledger.set(state="stopped", reason=str(error))
+            raise
         except KeyboardInterrupt:
             self.ledger.set(state="interrupted", reason="interrupted by a person")
             raise
@@ -91,10 +98,11 @@ class Controller:
         self.tell(
             Progress("done", len(self.blueprint.waves), self._summary(failed), len(self.blueprint.hosts))
         )
+        return failed
 
     def _wave(self, wave: PlannedWave) -> None:
         states = self.ledger.states(wave.hosts)
-        left = [host for host in wave.hosts if not finished(states.get(host, {}))]
+        left = [host for host in wave.hosts if not is_finished(states.get(host, {}))]
         passed = {gate for _, gate, held, _, _ in self.ledger.gates(wave.number) if held}
         after = [gate for gate in self.gates.after(wave) if f"after {gate.title}" not in passed]
         if not left and not after:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 from typing import TYPE_CHECKING
 
 from infra import paths
+from infra.files import hold_lock, write_whole
 from infra.state_files import read_words
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ def _file(site: str) -> Path:
     return paths.ROOT / ".gigasite" / site / "cordoned.json"
 
 
-def cordoned(site: str) -> dict[str, str]:
+def read_cordoned(site: str) -> dict[str, str]:
     """Reason by name of each machine that is out of service.
 
     Raises:
@@ -29,20 +28,17 @@ def cordoned(site: str) -> dict[str, str]:
     return read_words(_file(site), "write who is out again, or remove it if nobody is")
 
 
-def cordoned_names(site: str) -> tuple[str, ...]:
+def read_cordoned_names(site: str) -> tuple[str, ...]:
     """Names of the machines that are out of service."""
-    return tuple(cordoned(site))
+    return tuple(read_cordoned(site))
 
 
 def update(site: str, taken: Mapping[str, str], given_back: Iterable[str] = ()) -> None:
     """Note machines that were taken out of service, and those that are in service again."""
     paths.state(site.partition("/")[0])
     file = paths.state(site) / "cordoned.json"
-    with (file.parent / "cordoned.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        known = {**cordoned(site), **taken}
+    with hold_lock(file.parent / "cordoned.lock"):
+        known = {**read_cordoned(site), **taken}
         for name in given_back:
             known.pop(name, None)
-        draft = file.with_suffix(f".{os.getpid()}")
-        draft.write_text(json.dumps(known, indent=1, sort_keys=True))
-        draft.replace(file)
+        write_whole(file, json.dumps(known, indent=1, sort_keys=True))

@@ -61,7 +61,8 @@ def _run(found: Targets, machine: Machine, script: str) -> None:
     command: list[str | Path] = ["ssh", "-F", config, machine.name, "sudo", "sh", "-e"]
     done = run(command, stdin=script, timeout=_LIMIT_S, check=False)
     if done.returncode:
+        why = ssh.explain_refusal(found.site, machine.name, done.stderr) or done.stderr.strip()
         raise UserError(
-            f"{machine.name} did not take the fault: {done.stderr.strip() or f'exit {done.returncode}'}",
+            f"{machine.name} did not take the fault: {why or f'exit {done.returncode}'}",
             hint="does it run? `gigasite refresh` says",
         )

@@ -6,7 +6,7 @@ import difflib
 from typing import TYPE_CHECKING
 
 from infra.plan import summary
-from infra.render.deployment import deployed_files
+from infra.render.deployment import render_files
 from infra.render.facts import machine_facts
 from infra.rollout.compare import Change, Group, group_alike
 from infra.rollout.inventory.facts import site_of_plan
@@ -41,7 +41,7 @@ def _files(source: SiteOfMachines, name: str) -> dict[str, tuple[str | None, str
     facts = machine_facts(source.machine(name), source.peers, source.common)
     return {
         file.path: (file.text, f"{file.mode} {file.owner} {file.group}")
-        for file in deployed_files(facts, source.whole)
+        for file in render_files(facts, source.whole, source.role_variables(facts))
     }
 
 

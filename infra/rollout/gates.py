@@ -32,7 +32,7 @@ SPREAD_FLOOR = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a gate says: its name, whether it holds, and what it saw."""
+    """Result of a gate: its name, whether it holds, and what it saw."""
 
     gate: str
     holds: bool
@@ -163,7 +163,8 @@ def _grid(world: Gates, gate: Gate, wave: PlannedWave) -> tuple[bool, str]:
     if world.ramp is None:
         return True, seen
     needed, last = wave.megawatts / world.ramp * 60, world.moved()
-    left = 0.0 if last is None else last + needed - world.now().timestamp()
+    # No more than is needed, also where the clock was set back after the last step.
+    left = 0.0 if last is None else min(last + needed - world.now().timestamp(), needed)
     if left > 0:
         world.sleep(left)
     return True, f"{seen}, which takes {needed:.0f} s at {world.ramp:g} MW/min; waited {max(left, 0):.0f} s"
@@ -201,7 +202,7 @@ def _changes(world: Gates, gate: Gate, wave: PlannedWave) -> tuple[bool, str]:
     if not rollout.compared:
         return False, "no changes were compared: lay it out with `gigasite apply … --verify`"
     mine = [change for change in rollout.changes if hosts & set(change.hosts)]
-    approved = {one.what: one for one in approvals.given(rollout.site, rollout.id)}
+    approved = {one.what: one for one in approvals.read_approvals(rollout.site, rollout.id)}
     left = [change.key for change in mine if f"change {change.key}" not in approved]
     if left:
         how = f"`gigasite approve {rollout.site} --change {left[0]}`"

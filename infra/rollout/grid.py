@@ -17,8 +17,8 @@ def gates(site: Site) -> tuple[Gate, ...]:
     """The gates of a site as they stand now, by the newest grid data in its state; none without a guard."""
     if site.energy is None or site.energy.guard is None:
         return ()
-    from infra.energy.bind import guard_of  # noqa: PLC0415 (polars is slow to import)
-    from infra.energy.feed import gates_now  # noqa: PLC0415
+    from infra.energy.grid_data import gates_now  # noqa: PLC0415
+    from infra.energy.site_model import guard_of  # noqa: PLC0415 (polars is slow to import)
 
     return gates_now(guard_of(site), paths.ROOT / ".gigasite" / site.name / "grid", datetime.now(UTC))
 

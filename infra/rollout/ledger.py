@@ -1,4 +1,4 @@
-"""What was done to which machine: SQLite in WAL mode, a row for each machine and step.
+"""Ledger of what was done to which machine: SQLite in WAL mode, a row for each machine and step.
 
 A step is written as running before it begins and as ended after it: a controller that is killed in between
 leaves a step in doubt, which is settled by asking the machine (see `controller`). Each controller that takes
@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from infra.errors import UserError
-from infra.state_files import damaged
+from infra.state_files import damage_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -40,7 +40,7 @@ create index if not exists waves on hosts (wave, place);
 
 
 class Step(StrEnum):
-    """What is done to a machine, in order."""
+    """Steps of a machine, in order."""
 
     DRAIN = "drain"
     APPLY = "apply"
@@ -91,7 +91,7 @@ class Ledger:
             self._base.execute("pragma journal_mode = wal")
             self._base.execute("pragma synchronous = full")
         except sqlite3.DatabaseError as error:
-            raise damaged(path, str(error), "remove the rollout's folder, and begin it again") from error
+            raise damage_error(path, str(error), "remove the rollout's folder, and begin it again") from error
 
     def close(self) -> None:
         """Close the database."""
@@ -125,7 +125,7 @@ class Ledger:
         return ledger
 
     def damage(self) -> str | None:
-        """What is wrong with the file; None if it is whole."""
+        """Describe the damage of the file; None if it is whole."""
         try:
             (answer,) = self._base.execute("pragma quick_check(1)").fetchone()
             for table in ("facts", "hosts", "steps", "gates", "events"):
@@ -285,7 +285,7 @@ class Ledger:
         }
 
     def gates(self, wave: int | None = None) -> list[tuple[int, str, bool, str, float]]:
-        """What gates saw: wave, gate, whether it held, what it saw, when."""
+        """Return the results of gates: wave, gate, whether it held, what it saw, when."""
         text = "" if wave is None else " where wave = ?"
         rows = self._base.execute(
             f"select wave, gate, held, saw, at from gates{text} order by at",  # noqa: S608 (from here)

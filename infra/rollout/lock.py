@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import getpass
 import json
 import os
@@ -13,13 +12,14 @@ from typing import TYPE_CHECKING
 
 from infra import paths
 from infra.errors import UserError
+from infra.files import try_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
 @contextmanager
-def held(site: str, what: str) -> Iterator[None]:
+def hold_lock(site: str, what: str) -> Iterator[None]:
     """Hold the lock of a site's rollouts.
 
     Args:
@@ -30,24 +30,17 @@ def held(site: str, what: str) -> Iterator[None]:
         UserError: another process holds it; says who, since when, for what.
     """
     file = paths.state(site) / "rollout.lock"
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+    note = {
+        "user": getpass.getuser(), "machine": socket.gethostname(), "process": os.getpid(),
+        "since": datetime.now(UTC).isoformat(timespec="seconds"), "what": what,
+    }  # fmt: skip
+    with try_lock(file, json.dumps(note)) as held:
+        if not held:
             raise UserError(
-                f"the rollouts of {site} are held by {_owner(os.read(descriptor, 4096))}",
+                f"the rollouts of {site} are held by {_owner(file.read_bytes())}",
                 hint="wait for its end, or `gigasite rollout abort`",
-            ) from error
-        os.ftruncate(descriptor, 0)
-        note = {
-            "user": getpass.getuser(), "machine": socket.gethostname(), "process": os.getpid(),
-            "since": datetime.now(UTC).isoformat(timespec="seconds"), "what": what,
-        }  # fmt: skip
-        os.pwrite(descriptor, json.dumps(note).encode(), 0)
+            )
         yield
-    finally:
-        os.close(descriptor)
 
 
 def _owner(text: bytes) -> str:

@@ -1,4 +1,4 @@
-"""The real machines of a rollout: Ansible gives them their configuration, ssh asks them what they know."""
+"""The real machines of a rollout: a push or Ansible configures them, ssh asks what they know."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from infra.errors import UserError
 from infra.process import run
 from infra.rollout import ssh
 from infra.rollout.nodes import Known
+from infra.rollout.push.push import push
+from infra.rollout.push.steps import plain_steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -60,7 +62,24 @@ class Machines:
         return found
 
     def apply(self, content: Mapping[str, str]) -> Iterator[Outcome]:
-        """See `Nodes`."""
+        """See `Nodes`; a playbook that only deploys is pushed, Ansible does others."""
+        steps = plain_steps(self.site, self.playbook)
+        outcomes = self._play(content) if steps is None else push(self.site, steps, content)
+        good = []
+        for host, reason in outcomes:
+            if reason is None:
+                good.append(host)
+            else:
+                yield host, reason
+        marks = {
+            host: f"sudo mkdir -p /var/lib/gigasite && echo {content[host]} | sudo tee {APPLIED}"
+            for host in good
+        }
+        for host, reason, _ in self._all(marks, ANSWER_S):
+            yield host, reason
+
+    def _play(self, content: Mapping[str, str]) -> Iterator[Outcome]:
+        """Let Ansible run the playbook."""
         from infra.rollout.configure import attempt  # noqa: PLC0415 (ansible-runner is slow to import)
 
         with TemporaryDirectory() as folder:
@@ -74,14 +93,7 @@ class Machines:
         }
         if error and not failed:  # no task ran: nothing is known of any machine
             failed = dict.fromkeys(content, error.message)
-        good = [host for host in content if host not in failed and host in result.hosts]
-        yield from ((host, why) for host, why in failed.items() if host in content)
-        marks = {
-            host: f"sudo mkdir -p /var/lib/gigasite && echo {content[host]} | sudo tee {APPLIED}"
-            for host in good
-        }
-        for host, reason, _ in self._all(marks, ANSWER_S):
-            yield host, reason
+        yield from ((host, failed.get(host)) for host in content if host in failed or host in result.hosts)
 
     def reboot(self, hosts: Sequence[str]) -> Iterator[Outcome]:
         """See `Nodes`."""
@@ -124,5 +136,6 @@ class Machines:
         if done.returncode == 0:
             return host, None, done.stdout
         said = (done.stdout.strip() or done.stderr.strip() or "nothing").splitlines()[-1]
+        said = ssh.explain_refusal(self.site, host, done.stderr) or said
         unreachable = "cannot be reached" if done.returncode == 255 else f"exit code {done.returncode}"
         return host, f"{unreachable}: {said}", done.stdout

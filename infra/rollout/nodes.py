@@ -1,4 +1,4 @@
-"""What a rollout asks of machines and of their scheduler, and nothing more.
+"""Interface of machines and of their scheduler for a rollout.
 
 Outcomes are given one by one as they come: a machine's name, and None where it went well or the reason where
 it did not. A machine without an outcome is taken as failed.
@@ -17,7 +17,7 @@ Outcome = tuple[str, str | None]
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a machine knows of itself.
+    """Facts that a machine knows of itself.
 
     Attributes:
         applied: hash of what it was given last; empty if it does not know.
@@ -34,7 +34,7 @@ class Nodes(Protocol):
     """The machines."""
 
     def known(self, hosts: Sequence[str]) -> Mapping[str, Known]:
-        """What machines know of themselves; one that does not answer is not in it."""
+        """Read the facts that machines know of themselves; one that does not answer is left out."""
         ...
 
     def apply(self, content: Mapping[str, str]) -> Iterator[Outcome]:

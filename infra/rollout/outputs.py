@@ -1,4 +1,4 @@
-"""What the stacks' state knows of machines since they were made: serial numbers, addresses, power state."""
+"""Facts of machines in the stacks' state: serial numbers, addresses, power state."""
 
 from __future__ import annotations
 

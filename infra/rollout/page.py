@@ -32,12 +32,12 @@ FILES = ROOT / "templates" / "controller"
 
 
 def snapshot(site: str) -> dict[str, Any]:
-    """What the page shows, now."""
+    """Return the content of the page now."""
     history = []
     for name in rollouts.ids(site)[-20:]:
         plan = rollouts.read(site, name)
         history.append({"id": name, "machines": len(plan.hosts), "state": rollouts.state_of(site, name)[0]})
-    found: dict[str, Any] = {"site": site, "history": history[::-1], "out": cordon.cordoned(site)}
+    found: dict[str, Any] = {"site": site, "history": history[::-1], "out": cordon.read_cordoned(site)}
     try:
         return {**found, "rollout": standing.of(site).to_json(), "text": ""}
     except UserError as error:

@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from infra import paths
 from infra.errors import Problems
 from infra.rollout.inventory.roster import DOMAINS
-from infra.spec import document, units, wording
+from infra.spec import document, units, validation_messages
 from infra.spec.base import Count, Part, Whole
 
 DEFAULTS = Path(__file__).with_name("rollout.yaml")
@@ -84,7 +84,7 @@ class Service(Part):
 
 
 class Gate(Part):
-    """What must hold between one wave and the next."""
+    """Gate between one wave and the next."""
 
     kind: Literal["health", "verify", "statistics", "grid", "window", "approval", "changes", "command"]
     name: str = ""
@@ -126,7 +126,7 @@ class Gate(Part):
 
 
 class Times(Part):
-    """What a preview reckons with."""
+    """Durations that a preview assumes."""
 
     node: Seconds = 90.0
     reboot: Seconds = 300.0
@@ -178,7 +178,7 @@ def load_policy(site: str) -> Policy:
         merged = {**value, **own} if isinstance(own, dict) else own
         policy = Policy.model_validate(merged)
     except ValidationError as error:
-        problems += wording.problems(error, source, Policy)
+        problems += validation_messages.problems(error, source, Policy)
     if problems:
         raise Problems(list(dict.fromkeys(problems)))
     return policy

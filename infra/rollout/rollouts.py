@@ -13,15 +13,17 @@ from infra.rollout.crews.choice import crew_for
 from infra.rollout.crews.local import LocalCrew, settle
 from infra.rollout.crews.world import content_for, world_of
 from infra.rollout.gates import Gates
+from infra.rollout.inventory.observed import Observed
 from infra.rollout.inventory.patterns import select
 from infra.rollout.inventory.roster import group_name
 from infra.rollout.inventory.roster_cache import roster_at
+from infra.rollout.inventory.variables import check_variables
 from infra.rollout.ledger import Ledger, State, set_aside
 from infra.rollout.playbooks import check_folders, find_playbook
 from infra.rollout.policy import load_policy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from infra.rollout.blueprint import Blueprint
     from infra.rollout.inventory.roster import Roster
@@ -51,11 +53,13 @@ def lay_out(
         UserError: the pattern, the playbook or the site is wrong, or nothing matches.
     """
     find_playbook(site, playbook)
+    if not simulated:
+        check_variables(site)
     policy = load_policy(site)
     roster = _roster(site)
     fleet = f"{site}/simulated" if simulated else site
-    out = {roster.rows[name]: why for name, why in cordon.cordoned(fleet).items() if name in roster.rows}
-    rows = select(roster, pattern, {"cordoned": sorted(out)})
+    seen = Observed(roster, fleet if simulated else "")
+    rows = select(roster, pattern, seen)
     if not rows:
         raise UserError(f"no machine matches {pattern!r}", where=f"site {site}", hint="take a part of it out")
     content = blueprint.content_of(site, playbook)
@@ -65,24 +69,24 @@ def lay_out(
     return blueprint.draw(
         roster, rows, policy, pattern=pattern, playbook=playbook, content=content,
         watts=_watts(site) if rows else {},
-        out=[row for row in out if row not in set(rows)], simulated=simulated,
+        out=sorted(set(seen["cordoned"]) - set(rows)), simulated=simulated,
     )  # fmt: skip
 
 
 def ungiven(fleet: str, names: Sequence[str], playbook: str, content: str) -> list[str]:
     """Machines that were not given this by their last rollout, or are out of service."""
-    what, known, out = applied.what(playbook, content), applied.given(fleet), cordon.cordoned(fleet)
+    what, known, out = applied.what(playbook, content), applied.read_given(fleet), cordon.read_cordoned(fleet)
     return [name for name in names if known.get(name) != what or name in out]
 
 
-def begin(plan: Blueprint, tell: Callable[[Progress], object]) -> None:
-    """Begin a rollout and carry it out.
+def begin(plan: Blueprint, tell: Callable[[Progress], object]) -> Mapping[str, str]:
+    """Begin a rollout and carry it out; the machines that failed within its budget, with the reason.
 
     Raises:
         UserError: what it applies has changed since it was laid out, or another one is not finished.
         Stopped: a gate or the failure budget stopped it.
     """
-    with lock.held(plan.site, f"rollout {plan.id}"):
+    with lock.hold_lock(plan.site, f"rollout {plan.id}"):
         _check_content(plan)
         unfinished = [
             name for name in ids(plan.site) if state_of(plan.site, name)[0] not in {"done", "aborted"}
@@ -102,11 +106,13 @@ def begin(plan: Blueprint, tell: Callable[[Progress], object]) -> None:
         blueprint.save(plan, draft / PLAN)
         Ledger.create(draft / LEDGER, plan).close()
         draft.rename(folder)
-        _carry_out(plan, Ledger(folder / LEDGER), tell)
+        return _carry_out(plan, Ledger(folder / LEDGER), tell)
 
 
-def go_on(site: str, tell: Callable[[Progress], object], rollout: str = "", *, retry: bool = False) -> None:
-    """Go on with a rollout where it ended.
+def go_on(
+    site: str, tell: Callable[[Progress], object], rollout: str = "", *, retry: bool = False
+) -> Mapping[str, str]:
+    """Go on with a rollout where it ended; the machines that failed within its budget, with the reason.
 
     Args:
         site: name of the site.
@@ -114,7 +120,7 @@ def go_on(site: str, tell: Callable[[Progress], object], rollout: str = "", *, r
         rollout: its name; the latest one without.
         retry: let the failed machines begin anew.
     """
-    with lock.held(site, f"rollout {rollout or 'resume'}"):
+    with lock.hold_lock(site, f"rollout {rollout or 'resume'}"):
         plan = read(site, rollout)
         if state_of(site, plan.id)[0] == "aborted":
             raise UserError(f"rollout {plan.id} was aborted", hint="begin a new one with `gigasite apply`")
@@ -124,10 +130,10 @@ def go_on(site: str, tell: Callable[[Progress], object], rollout: str = "", *, r
             ledger.take()
             ledger.forget({row.host for row in ledger.rows(state=State.FAILED)})
             ledger.set(attempt=str(int(ledger.fact("attempt") or 0) + 1))
-        _carry_out(plan, ledger, tell)
+        return _carry_out(plan, ledger, tell)
 
 
-def _carry_out(plan: Blueprint, ledger: Ledger, tell: Callable[[Progress], object]) -> None:
+def _carry_out(plan: Blueprint, ledger: Ledger, tell: Callable[[Progress], object]) -> Mapping[str, str]:
     ledger.take()
     nodes, service = world_of(plan)
 
@@ -143,7 +149,7 @@ def _carry_out(plan: Blueprint, ledger: Ledger, tell: Callable[[Progress], objec
     try:
         here = LocalCrew(plan.id, ledger, nodes, service, plan.policy, content_for(plan))
         with crew_for(plan, here, roster, world=world_of, tell=noted) as crew:
-            Controller(plan, ledger, crew, service, gates, roster, noted).run()
+            return Controller(plan, ledger, crew, service, gates, roster, noted).run()
     finally:
         ledger.close()
 

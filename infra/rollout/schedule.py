@@ -57,7 +57,7 @@ def _canaries(roster: Roster, rows: Sequence[int], most: int) -> list[int]:
     A domain that all of the chosen machines share (their pod, when one pod changes) is touched by the first
     canary, so a second one may be in it: what is kept apart is what can be.
     """
-    shared = _shared(roster, rows)
+    shared = _shared_domains(roster, rows)
     taken: set[str] = set()
     kinds: set[str | None] = set()
     found: list[int] = []
@@ -77,7 +77,7 @@ def _canaries(roster: Roster, rows: Sequence[int], most: int) -> list[int]:
     return found
 
 
-def _shared(roster: Roster, rows: Sequence[int]) -> set[str]:
+def _shared_domains(roster: Roster, rows: Sequence[int]) -> set[str]:
     """Failure domains that every one of these machines is in."""
     found = set(roster.domains_of(rows[0]))
     for row in rows:
@@ -121,19 +121,22 @@ class Budgets:
     def __init__(self, roster: Roster, policy: Policy, out: Iterable[int] = ()) -> None:
         self.roster, self.limits = roster, policy.budget
         self.base: Counter[str] = Counter()
+        self._most: dict[str, int] = {}
         self._count(self.base, out)
 
     def batches(self, rows: Sequence[int]) -> Iterator[tuple[int, ...]]:
         """Split rows into batches, each within all budgets; a machine that never fits comes alone, last."""
         left = list(rows)
+        keys_of = {row: dict(self._keys(row)) for row in left}
         while left:
-            used = Counter(self.base)
+            used = dict(self.base)
             batch, rest = [], []
             for row in left:
-                keys = dict(self._keys(row))
-                if all(used[key] < most for key, most in keys.items()):
+                keys = keys_of[row]
+                if all(used.get(key, 0) < most for key, most in keys.items()):
                     batch.append(row)
-                    used.update(keys.keys())
+                    for key in keys:
+                        used[key] = used.get(key, 0) + 1
                 else:
                     rest.append(row)
             if not batch:  # what others took out uses up the budget: one at a time is the least there is
@@ -156,7 +159,9 @@ class Budgets:
             column = columns.get(budget.domain)
             name = column[row] if column else None
             if name is not None and budget.domain in DOMAINS:
-                yield name, amount_of(budget.most, len(self.roster.members(name)))
+                if name not in self._most:
+                    self._most[name] = amount_of(budget.most, len(self.roster.members(name)))
+                yield name, self._most[name]
         role = columns["role"][row]
         if role in REDUNDANT:
             place = next(

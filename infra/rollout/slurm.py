@@ -1,4 +1,7 @@
-"""Slurm as the service that machines leave and enter: scontrol and squeue on the site's head, by ssh."""
+"""Slurm as the service that machines leave and enter: scontrol and squeue on the site's head, by ssh.
+
+Nodes that Slurm itself took out are resumed once they are configured again.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +9,28 @@ import shlex
 import time
 from typing import TYPE_CHECKING
 
+from infra import paths
 from infra.errors import UserError
 from infra.process import run
 from infra.rollout import ssh
+from infra.rollout.cordon import read_cordoned_names
+from infra.rollout.inventory.roster import group_name
+from infra.rollout.inventory.roster_cache import roster_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from infra.rollout.nodes import Outcome
+    from infra.rollout.nodes import Outcome, Service
 
 AWAY_S = 300.0
 """How long a controller that does not answer is waited for: a head restarts in less."""
 PAUSE_S = 2.0
 SLURM_USER = "slurm"
 """SlurmUser of slurm.conf: who gives the reason where Slurm itself takes a node out."""
+
+OUT = ("drain", "down", "fail", "inval", "not_responding")
+"""In the state of a node that is out of service; `inval` (it registered with less than slurm.conf says) hides
+that it is drained too."""
 
 
 class Slurm:
@@ -93,13 +104,27 @@ class Slurm:
         yield from ((host, None) for host in names if host not in self.scheduled)
         if not ours:
             return
-        out = self.out()
-        drained = [host for host in ours if host in out]
-        if drained:
-            self._update(drained, "State=RESUME")
         still = self.out()
+        for _ in range(2):  # one that came back by itself since the look keeps no other from it
+            drained = [host for host in ours if host in still]
+            if not drained:
+                break
+            refused = self._resume(drained)
+            still = self.out()
+            if not refused:
+                break
         for host in ours:
             yield host, f"Slurm keeps it out: {still[host]}" if host in still else None
+
+    def _resume(self, hosts: Sequence[str]) -> bool:
+        """Resume nodes that were out; whether Slurm refused one, as it does where a node is in service."""
+        try:
+            self._update(hosts, "State=RESUME")
+        except UserError as error:
+            if "Invalid node state" not in str(error):
+                raise
+            return True
+        return False
 
     def out(self) -> Mapping[str, str]:
         """See `Service`: nodes that are drained, draining or down, with Slurm's reason."""
@@ -122,7 +147,7 @@ class Slurm:
         found = {}
         for line in printed.splitlines():
             name, state, who, reason = [*line.strip().split("|", 3), "", "", ""][:4]
-            if any(word in state for word in ("drain", "down", "fail", "not_responding")):
+            if any(word in state for word in OUT):
                 found[name] = (reason or state, who)
         return found
 
@@ -170,6 +195,8 @@ class Slurm:
 
     def _ssh(self, command: str) -> tuple[int, str]:
         done = run(["ssh", "-F", ssh.config_path(self.site), self.head, command], check=False, timeout=120)
+        if done.returncode and (why := ssh.explain_refusal(self.site, self.head, done.stderr)):
+            raise UserError(why, where=self.head)  # no waiting mends that
         return done.returncode, done.stdout if done.returncode == 0 else done.stdout + done.stderr
 
 
@@ -191,3 +218,54 @@ class NoService:
     def out(self) -> Mapping[str, str]:
         """See `Service`."""
         return {}
+
+
+def find_service(site: str) -> Service:
+    """Return Slurm on the site's head, or a service that holds no machine where the site has none.
+
+    Raises:
+        UserError: the declaration is wrong.
+    """
+    from infra.rollout.inventory.facts import site_at  # noqa: PLC0415 (polars is slow to import)
+
+    declaration = paths.inventory(site) / "site.yaml"
+    roster, known = roster_at(declaration), site_at(declaration)
+    ssh.write_config(site, known.machines())
+    slurm = known.planned.site.schedulers.slurm
+    heads = [
+        roster.names[row] for row in (roster.members("role_management") if slurm else ())
+        if slurm and roster.names[row].startswith(f"{site}-{slurm.controller}")
+    ]  # fmt: skip
+    if not slurm or not heads:
+        return NoService()
+    partitions = [group_name("partition", partition.name) for partition in slurm.partitions]
+    scheduled = {
+        roster.names[row] for name in partitions if name in roster.groups for row in roster.members(name)
+    }
+    return Slurm(site, heads[0], scheduled)
+
+
+def resume_repaired(site: str, say: Callable[[str], None], service: Service | None = None) -> list[str]:
+    """Resume the nodes that Slurm itself took out, now that they are configured again; their names.
+
+    A node that is still at fault is taken out again when it registers, with its reason.
+
+    Args:
+        site: its name.
+        say: told of each node, with Slurm's reason.
+        service: instead of the site's own.
+    """
+    slurm = service or find_service(site)
+    if not isinstance(slurm, Slurm):
+        return []
+    held = set(read_cordoned_names(site))
+    taken = {name: why for name, why in slurm.taken_by_itself().items() if name not in held}
+    back = []
+    for name, refused in slurm.resume(taken):
+        back += [name] * (refused is None)
+        say(
+            f"{name}: {refused}"
+            if refused
+            else f"{name}: back in Slurm, which had taken it out: {taken[name]}"
+        )
+    return back

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra import paths
+from infra.files import write_whole
+from infra.hostkeys import explain
 from infra.render.templates import render
 
 if TYPE_CHECKING:
@@ -16,8 +18,12 @@ if TYPE_CHECKING:
 
     from infra.plan.tables.machines import Machine
 
-USER = "gigasite"
-"""The account in every image; it may use sudo without a password."""
+USER = os.environ.get("GIGASITE_SSH_USER", "gigasite")
+"""The account to log in to, which may use sudo without a password; every image of ours has `gigasite`."""
+
+NAMED = 5000
+"""Machines that the site's ssh_config names one by one: ssh reads it all for each connection. On larger sites
+Ansible's variables of a host say how it is reached."""
 
 PERSIST = 300
 """Seconds that a shared connection waits for its next use: a new one takes seconds on an emulated machine."""
@@ -26,6 +32,17 @@ PERSIST = 300
 def config_path(site: str) -> Path:
     """Where the site's ssh_config lies."""
     return paths.state(site) / "ssh_config"
+
+
+def explain_refusal(site: str, name: str, said: str) -> str | None:
+    """Say whose host key answered instead of a machine's own; None if ssh complains of something else.
+
+    Args:
+        site: whose the machine is.
+        name: the machine's.
+        said: what ssh, or Ansible for it, wrote.
+    """
+    return explain(said, paths.state(site) / "ssh" / "known_hosts", name)
 
 
 def control_folder(site: str) -> Path:
@@ -67,8 +84,5 @@ def write_config(site: str, machines: Iterable[Machine]) -> Path:
     )
     path = config_path(site)
     if not path.exists() or path.read_text() != text:
-        draft = path.with_name(f".ssh_config.{os.getpid()}")
-        draft.touch(mode=0o600)
-        draft.write_text(text)
-        draft.replace(path)
+        write_whole(path, text)
     return path

@@ -74,7 +74,7 @@ def of(site: str, rollout: str = "") -> Standing:
     """How a rollout stands.
 
     Raises:
-        UserError: there is none, or its ledger is damaged.
+        UserError: not found, or its ledger is damaged.
     """
     plan = rollouts.read(site, rollout)
     ledger = rollouts.ledger_of(plan)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from infra import yamltext
 from infra.errors import UserError
 from infra.paths import ROOT
+from infra.roles.plays import other_roles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,7 +30,8 @@ def check_tags(tags: Iterable[str], playbooks: Iterable[Path], inventory: Path) 
     wanted = {word.strip() for text in tags for word in text.split(",") if word.strip()} - ANSIBLES_OWN
     if not wanted:
         return
-    known = set(_known(playbooks, inventory))
+    written = {tag for tag in _known(playbooks, inventory) if "{{" not in tag}
+    known = written | set(other_roles(inventory.name))  # whose tags are their names, by a template
     if strange := sorted(wanted - known):
         raise UserError(
             f"no task has the tag {', '.join(map(repr, strange))}",
@@ -62,18 +65,14 @@ def check_skipped(tags: Iterable[str], site: str) -> None:
 
 
 def _known(playbooks: Iterable[Path], inventory: Path) -> Iterator[str]:
-    from ruamel.yaml import YAML  # noqa: PLC0415 (only where tags are given)
-    from ruamel.yaml.error import YAMLError  # noqa: PLC0415
-
     # More files than one run reads: a tag of another play of ours is no mistake that this has to find.
     folders = {ROOT / "playbooks", inventory / "playbooks", inventory / "roles"}
     files = {path for folder in folders for path in folder.rglob("*.y*ml")}
     files |= {path for playbook in playbooks for path in playbook.parent.glob("*.y*ml")}
-    reader = YAML(typ="rt")  # keeps `!vault` and the like as they are
     for path in sorted(files):
         try:
-            yield from _tags(reader.load(path))
-        except (YAMLError, OSError):
+            yield from _tags(yamltext.load(path, lenient=True))  # `!vault` and the like
+        except (yamltext.NotYamlError, UnicodeDecodeError, OSError):
             continue  # Ansible says what is wrong with it
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from infra import paths
 from infra.errors import UserError
-from infra.rollout.cordon import cordoned_names
+from infra.rollout.inventory.observed import Observed
 from infra.rollout.inventory.patterns import select
 from infra.rollout.inventory.roster_cache import roster_at
 from infra.rollout.outputs import machine_outputs
@@ -33,8 +33,7 @@ def require(site: str, limit: str | None, tags: Sequence[str], playbook: Path) -
     check_tags(tags, [playbook], paths.inventory(site))
     if limit:
         roster = roster_at(paths.inventory(site) / "site.yaml")
-        out_of_service = [roster.rows[name] for name in cordoned_names(site) if name in roster.rows]
-        if not select(roster, limit, {"cordoned": out_of_service}):
+        if not select(roster, limit, Observed(roster)):
             raise UserError(
                 f"the pattern {limit!r} picks no machine", where=f"site {site}", done="Nothing was changed."
             )

@@ -1,17 +1,20 @@
-"""Skeletons of what people add: a role, a check, a platform, a switch model, a site."""
+"""Skeletons of what people add: a role, a check, a platform, a switch model, a site, a resource type."""
 
 from __future__ import annotations
 
+import keyword
 import re
+import sys
 from pathlib import Path
 
 from infra import paths
 from infra.errors import UserError
+from infra.process import run
 from infra.spec.document import display
 
 FOLDER = Path(__file__).parent
 MARK = "@NAME@"
-"""Stands for the name in the skeletons' files and file names."""
+"""Stands for the name in the skeletons' files and file names; `@CLASS@` for the name of a class."""
 
 HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 WORD = re.compile(r"[a-z][a-z0-9_]*")
@@ -65,6 +68,34 @@ def make_site(name: str) -> list[Path]:
     return _write(_planned({"site": paths.inventory(name)}, name), name)
 
 
+def make_resource(name: str) -> list[Path]:
+    """Make a resource type: its module, its line in the registry, a component, and their test.
+
+    The classes that programs use and the reference page are made anew from it.
+    """
+    _check_name(name, WORD, "a-z, 0-9 and _")
+    provider, components = (paths.ROOT / "infra" / folder for folder in ("provider/resources", "components"))
+    made = components / "resources" / f"{name}.py"
+    if keyword.iskeyword(name) or made.exists() or (components / name).exists():
+        raise UserError(f"a resource type cannot be called {name}", hint="choose another name")
+    folders = {
+        "resource/provider": provider,
+        "resource/component": components,
+        "resource/test": paths.ROOT / "tests" / "unit" / "components",
+    }
+    files = _write(_planned(folders, name), name)
+    registry = provider / "__init__.py"
+    text = registry.read_text(encoding="utf-8")
+    end = text.index("\n)", text.index("RESOURCE_TYPES = ("))
+    registry.write_text(f'{text[:end]}\n    "{name}.{_class_name(name)}",{text[end:]}', encoding="utf-8")
+    run([sys.executable, "-m", "infra.provider.generate"], cwd=paths.ROOT)
+    return [*files, registry, made, paths.ROOT / "docs" / "resources.md"]
+
+
+def _class_name(name: str) -> str:
+    return "".join(word.capitalize() for word in name.split("_"))
+
+
 def _check_name(name: str, form: re.Pattern[str], words: str) -> None:
     if not form.fullmatch(name):
         raise UserError(f"{name!r} is no name for it", hint=f"use {words}")
@@ -109,5 +140,6 @@ def _write(files: dict[Path, Path], name: str) -> list[Path]:
         )
     for target, source in files.items():
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(source.read_text(encoding="utf-8").replace(MARK, name), encoding="utf-8")
+        text = source.read_text(encoding="utf-8").replace(MARK, name).replace("@CLASS@", _class_name(name))
+        target.write_text(text, encoding="utf-8")
     return list(files)

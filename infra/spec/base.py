@@ -1,4 +1,4 @@
-"""What all parts of a declaration share: frozen, no unknown keys, names that are host names."""
+"""Base of all parts of a declaration: frozen, no unknown keys, names that are host names."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from infra.spec.docstrings import describe_properties
+
 
 class Part(BaseModel):
     """A part of a declaration; unknown keys are mistakes, and nothing changes after loading."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, json_schema_extra=describe_properties
+    )
 
 
 Name = Annotated[

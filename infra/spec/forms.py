@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from infra.spec import catalog
 
 if TYPE_CHECKING:
-    from infra.spec.catalog import Companion, Platform
+    from infra.spec.hardware import Companion, Platform
     from infra.spec.layout import Layout, Rack
 
 
@@ -23,7 +23,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What one kind of rack holds.
+    """Contents of one kind of rack.
 
     Attributes:
         platform: the platform that gives rack-level figures (shelves, liquid share, flow).

@@ -52,8 +52,6 @@ class Grid(Part):
     power: units.Load
     """The most that the site may draw at the connection point."""
     power_factor: Factor = 0.95
-    frequency: Literal[50, 60] = 50
-    """Hertz."""
     circuits: tuple[Circuit, ...] = Field(min_length=1, examples=[[]])
     spare_circuits: Whole = 0
     """How many circuits may fail with the site at full power (1 is N-1)."""
@@ -147,7 +145,7 @@ class HeatCommitment(Part):
 
 
 class Announcement(Part):
-    """What was announced; the plan compares it with what follows from the declaration."""
+    """Announced figures; the plan compares them with those that follow from the declaration."""
 
     accelerators: Annotated[int, Field(ge=1, le=10**9, strict=True, examples=[1])]
     power: units.Load

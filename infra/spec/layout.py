@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from infra.spec import units
 from infra.spec.base import Count, Name, Part, Whole
+from infra.spec.grid import Cooling, Feeds
 
 MOST_SLOTS = 200
 """More nodes than any rack holds (four half-width nodes in each of 48 units)."""
@@ -62,7 +63,7 @@ class Trays(Part):
 
 
 class Rack(Part):
-    """What is in a rack. With `platform` alone: that platform's full rack form."""
+    """Contents of a rack. With `platform` alone: that platform's full rack form."""
 
     platform: Name | None = None
     """A full rack of this platform."""
@@ -130,14 +131,29 @@ class Layout(Part):
 
 
 class Exception_(Part):  # noqa: N801 (the field's word; `Exception` is Python's)
-    """What differs from the rule at one place."""
+    """Difference from the rule at one place."""
 
-    at: Annotated[str, Field(pattern=r"^pod-[0-9]+(-su-[0-9]+(-rack-[0-9]+)?)?$", examples=["pod-01-su-01"])]
-    """A pod, scalable unit (row) or rack by name."""
+    at: Annotated[
+        str,
+        Field(
+            pattern=r"^((building|hall)-[0-9]{1,9}|pod-[0-9]{1,9}(-su-[0-9]{1,9}(-rack-[0-9]{1,9})?)?)$",
+            examples=["pod-01-su-01"],
+        ),
+    ]
+    """A building, hall, pod, scalable unit (row) or rack by name; of two that speak of a place the later one
+    counts."""
+    scalable_units: Count | None = None
+    """Scalable units in each pod here, instead of the layout's."""
+    racks: Count | None = None
+    """Racks in each scalable unit here, instead of the layout's; in one row alone, no more than its pod's."""
     missing: tuple[Slot, ...] = ()
-    """Slots that stay empty (a rack only)."""
+    """Slots that stay empty (a rack only). Servers may have their ports, in this order: append later ones."""
     rack: Rack | None = None
     """Racks of another form here."""
+    feeds: Feeds | None = None
+    """Power distribution of its own (a pod or more), instead of the site's; a hall goes by its first pod."""
+    cooling: Cooling | None = None
+    """A coolant loop and CDUs of its own (a pod or more), instead of the site's."""
     pool: Name | None = None
     """What the nodes are set aside for, for example `spare`; they are built but not scheduled."""
     reason: str
@@ -145,12 +161,16 @@ class Exception_(Part):  # noqa: N801 (the field's word; `Exception` is Python's
 
 
 class Phase(Part):
-    """What is in service by a date."""
+    """Part of the site that is in service by a date."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9-]+$", examples=["2026"])]
     date: str = Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", examples=["2026-12-31"])
     pods: Whole
-    """Pods in service, counted from the first."""
+    """Whole pods in service, counted from the first."""
+    scalable_units: Whole = 0
+    """Further scalable units in service: the first ones of the next pod."""
+    racks: Whole = 0
+    """Further racks in service: the first ones of the next scalable unit."""
 
     @field_validator("name", mode="before")
     @classmethod

@@ -10,9 +10,9 @@ from pydantic import BaseModel, ValidationError
 
 from infra import paths
 from infra.errors import Problem, Problems, UserError
-from infra.spec import catalog, checks, document, parts, wording
+from infra.spec import catalog, checks, document, parts, validation_messages
+from infra.spec.error_recovery import recover
 from infra.spec.fabric import Fabrics
-from infra.spec.mending import mended
 from infra.spec.site import Site
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from infra.spec.document import Document, Loc
     from infra.spec.fabric import Fabric
+    from infra.spec.grid import Cooling
     from infra.spec.layout import Rack
 
     Known = Mapping[tuple[str, str], str]
@@ -59,7 +60,7 @@ def load(path: Path) -> Site:
     folder = path.parent / "catalog"
     own, problems = parts.load_folder(folder, catalog.OWN) if folder.is_dir() else ({}, [])
     for kind, name in own:
-        if name in catalog.shipped(kind):
+        if name in catalog.list_shipped(kind):
             place = document.display(folder / kind / f"{name}.yaml")
             message = f"`{name}` is in the shipped catalog already"
             problems.append(Problem(place, 1, "$.name", message, "give yours another name"))
@@ -101,8 +102,8 @@ def _checked(source: Document, known: Known, found: Sequence[Problem]) -> Site:
         site = Site.model_validate(source.value if source.value is not None else {})
         distrusted: set[Loc] = set()
     except ValidationError as error:
-        problems += wording.problems(error, source, Site)
-        site, distrusted = mended(source.value, Site, error)
+        problems += validation_messages.problems(error, source, Site)
+        site, distrusted = recover(source.value, Site, error)
     if site is not None:
         site = naming_entries(site, {key: name for key, name in known.items() if key[1] != name})
         problems += [
@@ -137,21 +138,23 @@ def naming_entries(site: Site, names: Mapping[tuple[str, str], str]) -> Site:
         tiers, leaves = map(switch, part.tiers), map(switch, part.leaves)
         return part.model_copy(update={"tiers": tuple(tiers), "leaves": tuple(leaves)})
 
+    def loop(part: Cooling | None) -> Cooling | None:
+        if part is None or part.cooler is None:
+            return part
+        return part.model_copy(update={"cooler": names.get(("coolers", part.cooler), part.cooler)})
+
     racks = tuple(
-        entry.model_copy(update={"rack": rack(entry.rack)}) if entry.rack else entry
+        entry.model_copy(update={"rack": entry.rack and rack(entry.rack), "cooling": loop(entry.cooling)})
         for entry in site.exceptions
     )
     fabrics = {name.replace("-", "_"): fabric(part) for name, part in site.fabrics.named().items()}
-    loop = site.cooling
-    if loop and loop.cooler:
-        loop = loop.model_copy(update={"cooler": names.get(("coolers", loop.cooler), loop.cooler)})
     return site.model_copy(
         update={
             "layout": site.layout.model_copy(update={"rack": rack(site.layout.rack)}),
             "exceptions": racks,
             "servers": tuple(platform(server) for server in site.servers),
             "fabrics": Fabrics.model_validate(fabrics),
-            "cooling": loop,
+            "cooling": loop(site.cooling),
         }
     )
 

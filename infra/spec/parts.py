@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from infra.errors import Problem, Problems
-from infra.spec import document, wording
+from infra.spec import document, validation_messages
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +32,7 @@ def check_part(source: Document, model: type[Model]) -> Model:
     try:
         part = model.model_validate(source.value)
     except ValidationError as error:
-        raise Problems(source.problems + wording.problems(error, source, model)) from error
+        raise Problems(source.problems + validation_messages.problems(error, source, model)) from error
     if source.problems:
         raise Problems(source.problems)
     return part

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from infra import paths
 from infra.spec import units
 from infra.spec.catalog import KINDS
+from infra.spec.docstrings import read_docstrings
 from infra.spec.site import Site
 
 if TYPE_CHECKING:
@@ -55,8 +56,8 @@ complete and check it.
 - **Levels**: site, building, hall, pod, scalable unit (a row), rack, tray. Pods are numbered over the
   whole site; every name, port and address is arithmetic on a pod's own index, so another pod renames and
   renumbers nothing.
-- **Exceptions** say what differs at one place (an empty slot, other racks in a row, a pool set aside);
-  they change that place only.
+- **Exceptions** say what differs at one place (an empty slot, other racks in a row, a pool set aside, or
+  scalable units, racks, feeds and a coolant loop of a hall's own); they change that place only.
 - **Fabrics** are tiers of switches over blocks. The hosts' NICs go to the first tier of their block: NIC
   *i* to rail *i* modulo `rails`. The uplinks of all lower switches that reach one set of upper ones are
   dealt to its switches in turn, so each pair has an equal number of links. `groups` splits a tier into
@@ -93,7 +94,8 @@ def _sections(queue: list[tuple[str, type[BaseModel]]]) -> str:
     seen = {model for _, model in queue}
     while queue:
         title, model = queue.pop(0)
-        rows = [_row(name, field) for name, field in model.model_fields.items()]
+        docstrings = read_docstrings(model)
+        rows = [_row(name, field, docstrings.get(name, "")) for name, field in model.model_fields.items()]
         meaning = " ".join((model.__doc__ or "").split())
         table = "\n".join(["| key | value | default | meaning |", "|---|---|---|---|", *rows])
         parts.append(f"## {title}\n\n{meaning}\n\n{table}\n\n")
@@ -105,9 +107,9 @@ def _sections(queue: list[tuple[str, type[BaseModel]]]) -> str:
     return "".join(parts).rstrip() + "\n"
 
 
-def _row(name: str, field: FieldInfo) -> str:
+def _row(name: str, field: FieldInfo, docstring: str) -> str:
     inner = _models(field.annotation)
-    described = field.description or (inner[0].__doc__ or "" if inner else "")
+    described = docstring or field.description or (inner[0].__doc__ or "" if inner else "")
     meaning = " ".join(described.split()).replace("|", "\\|")
     default = "required" if field.is_required() else _default(field)
     return f"| `{name}` | {_kind(field)} | {default} | {meaning} |"
@@ -125,7 +127,7 @@ def _kind(field: FieldInfo) -> str:
 
 
 def _quantity(metadata: tuple[Any, ...]) -> str:
-    """What the schema of a quantity says of itself; nothing for other types."""
+    """Return what the schema of a quantity says of itself; nothing for other types."""
     schemas = (getattr(extra, "json_schema", None) for extra in metadata)
     return next((str(s["description"]) for s in schemas if isinstance(s, dict) and "description" in s), "")
 

@@ -1,4 +1,4 @@
-"""What runs on the site: servers, storage, schedulers, people, zones, addresses and stand-ins."""
+"""Services of the site: servers, storage, schedulers, people, zones, addresses and stand-ins."""
 
 from __future__ import annotations
 

@@ -6,11 +6,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from infra.spec.base import Name, Part
+from infra.spec.base import Factor, Name, Part
 from infra.spec.energy import Reporting
 from infra.spec.fabric import Fabrics
 from infra.spec.grid import Announcement, Cooling, EnergyUse, Feeds, Grid, HeatCommitment
 from infra.spec.layout import Exception_, Layout, Phase
+from infra.spec.names import Names
 from infra.spec.services import (
     Addresses,
     Schedulers,
@@ -21,6 +22,9 @@ from infra.spec.services import (
     User,
     Zones,
 )
+
+Material = Literal["system", "server", "switch", "rack", "pdu", "busway", "cdu", "cable", "harness", "optic"]
+"""Kinds of the bill of materials."""
 
 Severity = Literal["info", "warning", "error"]
 
@@ -45,6 +49,10 @@ class Site(Part):
     storage: Storage = Storage()
     services: Services
     schedulers: Schedulers = Schedulers()
+    names: Names | None = None
+    """What racks, machines and ports are called on labels and lists, where it is not their place's name."""
+    spares: dict[Material, Factor] = Field(default_factory=dict, examples=[{"optic": 0.02, "cable": 0.01}])
+    """Kind of the bill of materials → pieces in store for each in use."""
     users: tuple[User, ...] = ()
     security: Zones = Zones()
     addresses: Addresses

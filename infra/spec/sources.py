@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from infra.spec.site import Site
 
 
-def named(text: str) -> Site:
+def load_named(text: str) -> Site:
     """Load `SITE`, `path/to/site.yaml` or `REVISION:SITE`.
 
     Raises:

@@ -10,14 +10,14 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from infra.spec import catalog, forms, rooms
+from infra.spec import catalog, forms, hosts, rooms, sizes
 from infra.spec.fabric import BLOCKS
 
 if TYPE_CHECKING:
-    from infra.spec.catalog import Switch
     from infra.spec.fabric import Fabric, Tier
-    from infra.spec.layout import Layout, Rack
+    from infra.spec.layout import Layout
     from infra.spec.site import Site
+    from infra.spec.switch import Switch
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +71,56 @@ class ResolvedTier:
         """Gbit/s of one logical port."""
         return float(self.model.speed / self.breakout)
 
+    @property
+    def up_speed(self) -> float:
+        """Gbit/s of one port that faces up."""
+        return float(self.model.uplinks.speed) if self.model.uplinks else self.speed
+
+    @property
+    def up_first(self) -> int:
+        """Index of the first port that faces up."""
+        return self.ports if self.model.uplinks else self.down
+
+    @property
+    def all_ports(self) -> int:
+        """Ports of both kinds."""
+        return self.ports + (self.model.uplinks.count if self.model.uplinks else 0)
+
+    @property
+    def up_most(self) -> int:
+        """Ports that can face up."""
+        return self.model.uplinks.count if self.model.uplinks else self.ports - self.down
+
 
 def port_names(model: Switch, breakout: int) -> list[str]:
-    """Names of a switch's logical ports by index."""
+    """Names of a switch's logical ports by index; uplink ports of their own are last and never split."""
     interfaces = [model.interface(port) for port in range(model.ports)]
+    own = model.uplinks.count if model.uplinks else 0
+    uplinks = [model.interface(model.ports + port)[0] for port in range(own)]
     if breakout == 1:
-        return [name for name, _ in interfaces]
+        return [*(name for name, _ in interfaces), *uplinks]
     split = catalog.system(model.system).split if model.system else "{name}s{part}"
     lanes = max(model.port_step // breakout, 1)
-    return [
+    parts = [
         split.format(name=name, part=part, number=number + part * lanes)
         for name, number in interfaces
         for part in range(breakout)
     ]
+    return parts + uplinks
+
+
+def facing_down(model: Switch, ports: int, declared: int | None, up: int) -> int:
+    """Logical ports that face down: as declared, else those that the uplinks leave."""
+    if declared is not None:
+        return declared
+    return ports if model.uplinks else max(ports - up, 1)
+
+
+def split_below(lower: ResolvedTier | None, upper: ResolvedTier) -> int:
+    """Into how many parts the port at the lower end of a cable is split: a NIC (None) into planes."""
+    if lower is None:
+        return upper.planes
+    return 1 if lower.model.uplinks else lower.breakout
 
 
 def routing(fabric: Fabric) -> str:
@@ -116,110 +153,28 @@ def blocks_within(layout: Layout, small: str, large: str) -> int:
 
 
 def layout_of(site: Site, fabric: Fabric) -> Layout:
-    """The layout with only the pods that a fabric is in."""
-    if fabric.pods is None:
-        return site.layout
-    return site.layout.model_copy(update={"pods": len(fabric.scope(site.layout.pods))})
+    """The layout with only the pods that a fabric is in, each as large as the largest of them."""
+    layout, scope = site.layout, fabric.scope(site.layout.pods)
+    update: dict[str, int | None] = {} if fabric.pods is None else {"pods": len(scope)}
+    units, racks = most = sizes.most(site, scope)
+    if most != sizes.rule(layout):
+        update |= {"scalable_units_per_pod": units}
+        if racks != sizes.rule(layout).racks:
+            update |= {"racks_per_scalable_unit": racks, "nodes_per_scalable_unit": None}
+    return layout.model_copy(update=update) if update else layout
 
 
-def rack_of(site: Site, fabric: Fabric) -> Rack:
-    """The rack that a fabric's host ports are counted by: the layout's, or another that all its pods have.
-
-    Exceptions else do not count: one row of other racks must not change how many switches every row has.
-    """
-    if fabric.pods is None:
-        return site.layout.rack
-    other = {entry.at: entry.rack for entry in site.exceptions if entry.rack}
-    racks = [other.get(f"pod-{index + 1:02d}") for index in fabric.scope(site.layout.pods)]
-    first = racks[0]
-    return first if first is not None and all(racks) else site.layout.rack
-
-
-def nics_on(site: Site, name: str, fabric: Fabric) -> int:
-    """NICs that a node of the rule's rack has on a fabric; management ports of a rack for out-of-band."""
-    form, kind = forms.form_of(rack_of(site, fabric)), fabric.kind or name
-    if kind == "out-of-band":
-        return management_room(form)
-    return max(
-        (
-            sum(group.count for group in catalog.platform(slot.platform).node.nics if group.fabric == kind)
-            for slot in form.slots
-        ),
-        default=0,
-    )
-
-
-def management_ports(form: forms.Form) -> int:
-    """Cables of one rack to the out-of-band network."""
-    nodes = sum(catalog.platform(slot.platform).node.management_ports for slot in form.slots)
-    return nodes + sum(companion.count * companion.management_ports for companion, _ in form.companions)
-
-
-def management_width(form: forms.Form) -> int:
-    """Management ports that each slot of a rack has room for."""
-    return max((catalog.platform(slot.platform).node.management_ports for slot in form.slots), default=0)
-
-
-def management_room(form: forms.Form) -> int:
-    """Ports of the out-of-band network that one rack has room for, its empty slots included."""
-    nodes = form.capacity * management_width(form)
-    return nodes + sum(companion.count * companion.management_ports for companion, _ in form.companions)
-
-
-def endpoints(site: Site, name: str, fabric: Fabric) -> int:
-    """Host ports that a first-tier block must take on each rail and plane, by the layout's rule."""
-    per, kind = fabric.tiers[0].per, fabric.kind or name
-    lanes = math.ceil(nics_on(site, name, fabric) / fabric.rails)
-    racks = blocks_within(site.layout, "rack", per) if per != "rack" else 1
-    if kind == "out-of-band":
-        return lanes * racks
-    each = forms.form_of(rack_of(site, fabric)).capacity
-    pods = fabric.scope(site.layout.pods)
-    attached = {server.attach for server in site.servers if server.attach} - {None}
-    names = [name for name in sorted(attached) if int(name[4:]) - 1 in pods]
-    servers = max(
-        (
-            rooms.end(groups)
-            for pod in ("", *names)
-            if (groups := groups_in(site, fabric, kind, pod))
-            and sum(count * own for count, own in groups) > lanes * _missing(site, pod, per)
-        ),
-        default=0,
-    )
-    return lanes * racks * each + servers
-
-
-def groups_in(site: Site, fabric: Fabric, kind: str, pod: str) -> list[tuple[int, int]]:
-    """Servers of each group on a pod's first tier, and ports of a rail that each takes.
-
-    Args:
-        site: the declaration.
-        fabric: one of it.
-        kind: of the fabric.
-        pod: name of the pod; an empty one has no servers attached.
-    """
-    elsewhere = {name for leaf in fabric.leaves for name in leaf.servers}
-    return [
-        (server.count, ports_of(server.platform, kind, fabric.rails))
-        for server in site.servers
-        if (server.per == "pod" or server.attach == (pod or "no pod")) and server.name not in elsewhere
-    ]
-
-
-def ports_of(platform: str, kind: str, rails: int) -> int:
-    """Ports of a rail that a server's NICs of a kind take."""
-    own = sum(group.count for group in catalog.platform(platform).node.nics if group.fabric == kind)
-    return math.ceil(own / rails)
-
-
-def _missing(site: Site, pod: str, per: str) -> int:
-    """Slots of a pod's first block that exceptions leave empty: servers may have their ports."""
-    if not pod:
-        return 0
-    first = {"rack": f"{pod}-su-01-rack-01-", "scalable-unit": f"{pod}-su-01-"}.get(per, f"{pod}-")
-    return sum(
-        len(set(exception.missing)) for exception in site.exceptions if f"{exception.at}-".startswith(first)
-    )
+def blocks_in(site: Site, fabric: Fabric, small: str, large: str) -> int:
+    """How many blocks of one level any block of a larger level holds of a fabric's pods, at the most."""
+    own = sizes.sizes(site)
+    if not own or small not in {"rack", "scalable-unit"} or large in {"rack", "scalable-unit", "pod"}:
+        return blocks_within(layout_of(site, fabric), small, large)
+    layout, usual, scope = site.layout, sizes.rule(site.layout), fabric.scope(site.layout.pods)
+    every = [own.get(pod, usual) for pod in scope]
+    counts = [size.units * (size.racks if small == "rack" else 1) for size in every]
+    each = {"hall": layout.pods_per_hall, "building": layout.pods_per_hall * layout.halls_per_building}
+    step = each.get(large, len(counts))
+    return max(sum(counts[start : start + step]) for start in range(0, len(counts), step))
 
 
 def even(least: int, uplinks: int) -> int:
@@ -236,13 +191,13 @@ def resolve(site: Site, name: str, fabric: Fabric) -> tuple[ResolvedTier, ...]:
         model = catalog.switch(tier.switch)
         breakout = tier.breakout or fabric.breakout
         ports = model.ports * breakout
-        down = tier.down if tier.down is not None else max(ports - tier.up, 1)
+        down = facing_down(model, ports, tier.down, tier.up)
         if not result:
-            sets, needed = fabric.rails, endpoints(site, name, fabric)
+            sets, needed = fabric.rails, hosts.endpoints(site, name, fabric)
         else:
             lower = result[-1]
             sets = tier.groups
-            blocks = blocks_within(layout, lower.per, tier.per)
+            blocks = blocks_in(site, fabric, lower.per, tier.per)
             into_one_set = (
                 lower.sets * lower.count
                 if sets == 1
@@ -270,11 +225,13 @@ def server_leaves(site: Site, name: str, fabric: Fabric) -> tuple[ResolvedTier, 
     for leaf in fabric.leaves:
         model = catalog.switch(leaf.switch)
         ports = model.ports * fabric.breakout
-        down = leaf.down if leaf.down is not None else max(ports - leaf.up, 1)
+        down = facing_down(model, ports, leaf.down, leaf.up)
         mine = [server for server in site.servers if server.name in leaf.servers]
-        needed = rooms.end([(one.count, ports_of(one.platform, kind, fabric.rails)) for one in mine])
+        needed = rooms.end([(one.count, hosts.ports_of(one.platform, kind, fabric.rails)) for one in mine])
         # Of a fabric with more rails than their servers have NICs, only those rails have such leaves.
-        rails = min(fabric.rails, max((ports_of(one.platform, kind, 1) for one in mine), default=1) or 1)
+        rails = min(
+            fabric.rails, max((hosts.ports_of(one.platform, kind, 1) for one in mine), default=1) or 1
+        )
         count = leaf.count or max(math.ceil(needed / down), 1)
         result.append(
             ResolvedTier(
@@ -305,62 +262,3 @@ def _from_servers(site: Site, fabric: Fabric, kind: str, above: Tier) -> int:
 def resolve_all(site: Site) -> dict[str, tuple[ResolvedTier, ...]]:
     """All fabrics of a site, resolved."""
     return {name: resolve(site, name, fabric) for name, fabric in site.fabrics.named().items()}
-
-
-def switches_per_pod(site: Site) -> int:
-    """Switches whose block lies in one pod; fabrics with unknown models count none."""
-    return sum(
-        tier.per_block * blocks_within(site.layout, tier.per, "pod")
-        for name, fabric in site.fabrics.named().items()
-        if all(catalog.has("switches", model) for model in fabric.models())
-        for tier in (*resolve(site, name, fabric), *server_leaves(site, name, fabric))
-        if tier.per in {"rack", "scalable-unit", "pod"}
-    )
-
-
-def switch_room(site: Site) -> int:
-    """Loopbacks of a pod's block that are kept for its switches and servers: a power of two.
-
-    Switches have the first, servers the last, counted backwards; nodes follow them.
-    """
-    return _room(switches_per_pod(site) + rooms.in_pod(site.servers))
-
-
-@dataclass(frozen=True, slots=True)
-class Seat:
-    """Where a tier's switches have their offsets in an address block: `first + block * stride + ordinal`."""
-
-    first: int
-    stride: int
-
-
-def _room(number: int) -> int:
-    """The power of two that holds this many, at least 16: room to grow without renumbering."""
-    return int(1 << max(4, number.bit_length()))
-
-
-def site_seats(site: Site) -> tuple[dict[tuple[str, int], Seat], int]:
-    """Seats of the tiers above pods in block 0, after the servers, and how many offsets it must have.
-
-    Tiers of the whole site come first, then those of buildings; those of halls begin in the middle of the
-    block, so that either can grow.
-    """
-    layout, servers = site.layout, _room(rooms.of_site(site.servers) + 2)
-    halls = math.ceil(layout.pods / layout.pods_per_hall)
-    blocks = {"site": 1, "building": math.ceil(halls / layout.halls_per_building), "hall": halls}
-    tiers = [
-        tier
-        for name, fabric in site.fabrics.named().items()
-        if all(catalog.has("switches", model) for model in fabric.models())
-        for tier in resolve(site, name, fabric)
-    ]
-    strides = {per: sum(tier.per_block for tier in tiers if tier.per == per) for per in blocks}
-    lower = servers + strides["site"] + strides["building"] * blocks["building"]
-    half = _room(max(lower, strides["hall"] * blocks["hall"]))
-    firsts = {"site": servers, "building": servers + strides["site"], "hall": half}
-    seats = {}
-    for tier in tiers:
-        if tier.per in firsts:
-            seats[tier.fabric, tier.level] = Seat(firsts[tier.per], strides[tier.per])
-            firsts[tier.per] += tier.per_block
-    return seats, 2 * half if strides["hall"] else lower

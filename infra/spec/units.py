@@ -220,7 +220,7 @@ def _quantity(
 
 
 def _description(dimension: str, limits: tuple[float, float], *, above: bool) -> str:
-    """What the reference says of a quantity: its range too, where that is narrower than the dimension's."""
+    """Return the reference's words on a quantity: its range too, where narrower than the dimension's."""
     base = next(iter(UNITS[dimension]))
     if above and limits[0] == 0:
         return f"a {dimension} with its unit, above zero"

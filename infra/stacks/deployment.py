@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from infra.engine.backend.checkpoint import VERSIONS, versioned
+from infra.engine.backend.checkpoint import VERSIONS, format_of
 from infra.engine.backend.secrets import crypter_for
 from infra.engine.resource import integrity, json_text, values
 from infra.errors import UserError
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from infra.engine.resource.stack_ref import StackRef
 
 
-def exported(ref: StackRef, *, show_secrets: bool = False) -> dict[str, Any]:
+def export_deployment(ref: StackRef, *, show_secrets: bool = False) -> dict[str, Any]:
     """The deployment of a stack; secrets as they are stored, or in the clear.
 
     Raises:
@@ -26,16 +26,16 @@ def exported(ref: StackRef, *, show_secrets: bool = False) -> dict[str, Any]:
     if show_secrets:
         with operations.environment(operations.site_of(ref.stack)):
             crypter = crypter_for(deployment.get("secrets_providers"), operations.settings_salt(ref))
-            deployment = _opened(deployment, crypter)
-    return versioned(deployment) | {"deployment": deployment}
+            deployment = _open_secrets(deployment, crypter)
+    return format_of(deployment) | {"deployment": deployment}
 
 
-def _opened(value: Any, crypter: values.Crypter) -> Any:
+def _open_secrets(value: Any, crypter: values.Crypter) -> Any:
     """The same with each secret's ciphertext replaced by its plaintext."""
     return _each_secret(value, "ciphertext", "plaintext", crypter.decrypt)
 
 
-def _sealed(value: Any, crypter: values.Crypter) -> Any:
+def _seal_secrets(value: Any, crypter: values.Crypter) -> Any:
     """The reverse."""
     return _each_secret(value, "plaintext", "ciphertext", crypter.encrypt)
 
@@ -48,7 +48,7 @@ def _each_secret(value: Any, held: str, wanted: str, change: Callable[[str], str
     return [_each_secret(item, held, wanted, change) for item in value] if isinstance(value, list) else value
 
 
-def imported(ref: StackRef, text: str, *, force: bool = False) -> int:
+def import_deployment(ref: StackRef, text: str, *, force: bool = False) -> int:
     """Put a deployment into a stack.
 
     Args:
@@ -80,7 +80,7 @@ def imported(ref: StackRef, text: str, *, force: bool = False) -> int:
     state = operations.backend()
     with state.locked(ref), operations.environment(operations.site_of(ref.stack)):
         crypter = crypter_for(deployment.get("secrets_providers"), operations.settings_salt(ref))
-        deployment = _sealed(deployment, crypter)
+        deployment = _seal_secrets(deployment, crypter)
         if not crypter.is_new:
             deployment |= {"secrets_providers": crypter.state}
         state.write(ref, deployment)

@@ -101,7 +101,7 @@ def run(
         engine=WORDS,
         exit_code=result.exit_code,
         changes={str(op): count for op, count in result.changes.items()},
-        outputs={name: event_json.masked(value) for name, value in result.outputs.items()},
+        outputs={name: event_json.mask_secrets(value) for name, value in result.outputs.items()},
         messages=(*errors.found, result.error) if result.error else tuple(errors.found),
         document=digest.document() if digest else None,
     )

@@ -1,4 +1,4 @@
-"""What a run would destroy for good, read from the engine's events: said in words before anything happens."""
+"""Losses: what a run would destroy for good, read from the engine's events before anything happens."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Watch:
         self._log, self._from = log, log.stat().st_size if log.exists() else 0
 
     def losses(self) -> tuple[Loss, ...]:
-        """What the run destroys, in the order in which it comes to it."""
+        """List what the run destroys, in order."""
         found: dict[str, Loss] = {}
         for metadata in self._steps():
             what, step = HOLDS.get(str(metadata.get("type"))), metadata.get("op")
@@ -81,14 +81,14 @@ class Watch:
 
 
 @contextmanager
-def watched(shown: Shown) -> Iterator[tuple[Shown, Watch]]:
+def watch_run(shown: Shown) -> Iterator[tuple[Shown, Watch]]:
     """Have a run write its event log, for now if none is named: how it is shown then, and what reads it."""
     with tempfile.TemporaryDirectory(prefix="gigasite-") as folder:
         log = shown.event_log or Path(folder) / "events"
         yield dataclasses.replace(shown, event_log=log), Watch(log)
 
 
-def told(losses: tuple[Loss, ...]) -> list[str]:
+def describe_losses(losses: tuple[Loss, ...]) -> list[str]:
     """Lines for a person: each loss, and what they come to."""
     if not losses:
         return []

@@ -208,7 +208,7 @@ def run_stack(
     """
     shown, options = shown or Shown(), options or Options()
     ref = reference(stack)
-    with environment(site_of(stack)) as variables, _made(stack, engine, for_now=operation == "preview"):
+    with environment(site_of(stack)) as variables, _make_stack(stack, engine, for_now=operation == "preview"):
         if engine is EngineName.PULUMI:
             done: StackRun = pulumi_cli().run(operation, ref, options, shown, variables=variables, say=say)
             return done
@@ -218,7 +218,7 @@ def run_stack(
 
 
 @contextlib.contextmanager
-def _made(stack: str, engine: EngineName, *, for_now: bool) -> Iterator[None]:
+def _make_stack(stack: str, engine: EngineName, *, for_now: bool) -> Iterator[None]:
     """Have an empty stack of a name if there is none; for a preview, which changes nothing, only for now."""
     with contextlib.ExitStack() as afterwards:
         # A pod refers to its site's stack.
@@ -251,7 +251,7 @@ def stack_outputs(ref: StackRef, *, show_secrets: bool = False) -> dict[str, Any
         EngineError: no such stack; or secrets are asked for and the passphrase is wrong.
     """
     from infra.engine.backend.secrets import NoSecrets, crypter_for  # noqa: PLC0415
-    from infra.engine.display.event_json import masked  # noqa: PLC0415
+    from infra.engine.display.event_json import mask_secrets  # noqa: PLC0415
     from infra.engine.resource import value_json, values  # noqa: PLC0415
     from infra.engine.resource.urn import STACK_TYPE  # noqa: PLC0415
 
@@ -260,7 +260,9 @@ def stack_outputs(ref: StackRef, *, show_secrets: bool = False) -> dict[str, Any
     root = next((one for one in deployment.get("resources") or () if one["type"] == STACK_TYPE), none)
     outputs = root.get("outputs") or {}
     if not show_secrets:
-        shown = {key: masked(value) for key, value in value_json.from_json(outputs, NoSecrets()).items()}
+        shown = {
+            key: mask_secrets(value) for key, value in value_json.from_json(outputs, NoSecrets()).items()
+        }
         return {key: value_json.value_to_json(value, None) for key, value in shown.items()}
     with environment(site_of(ref.stack)):
         crypter = crypter_for(deployment.get("secrets_providers"), settings_salt(ref))

@@ -86,7 +86,7 @@ def cli_arguments(operation: Operation, ref: StackRef, options: Options, folder:
 
 
 def _import_arguments(options: Options, ref: StackRef, folder: Path) -> list[str]:
-    """What to import, as the file that the CLI takes for many resources."""
+    """Write the resources to import as the file that the CLI takes."""
     specs = options.imports
     own = [urns.make(ref.stack, ref.project, one.parent, one.type, one.name) for one in specs]
     # One that is imported too is named by its entry: the name table is for what is there already.
@@ -181,28 +181,28 @@ def _interrupts_left_to_it() -> Iterator[list[int]]:
 
 def names(project: str) -> list[str]:
     """The stacks of a project, in whatever backend."""
-    found = json.loads(_said("stack", "ls", "--json", "--project", project) or "[]")
+    found = json.loads(_last_words("stack", "ls", "--json", "--project", project) or "[]")
     return [str(one["name"]).rpartition("/")[2] for one in found]
 
 
 def init(ref: StackRef) -> None:
     """Make an empty stack, in whatever backend."""
-    _said("stack", "init", str(ref), "--no-select")
+    _last_words("stack", "init", str(ref), "--no-select")
 
 
 def remove(ref: StackRef) -> None:
     """Remove a stack without resources; its settings file stays."""
-    _said("stack", "rm", "--stack", str(ref), "--yes", "--preserve-config")
+    _last_words("stack", "rm", "--stack", str(ref), "--yes", "--preserve-config")
 
 
 def _outputs(ref: StackRef, variables: Mapping[str, str]) -> dict[str, Any]:
     if operations.of_the_cli(EngineName.PULUMI):
-        found = _said("stack", "output", "--json", "--stack", str(ref), variables=variables)
+        found = _last_words("stack", "output", "--json", "--stack", str(ref), variables=variables)
         return dict(json.loads(found or "{}"))
     return operations.stack_outputs(ref) if operations.backend().exists(ref) else {}
 
 
-def _said(*words: str, variables: Mapping[str, str] | None = None) -> str:
+def _last_words(*words: str, variables: Mapping[str, str] | None = None) -> str:
     require_cli()
     environment = variables or os.environ | {"PULUMI_BACKEND_URL": operations.backend_url()}
     command = ["pulumi", *words, "--non-interactive"]

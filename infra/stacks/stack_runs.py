@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class EngineName(StrEnum):
-    """What runs the Pulumi program."""
+    """Engines that run the Pulumi program."""
 
     EMBEDDED = "embedded"
     PULUMI = "pulumi"
@@ -38,7 +38,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class StackRun:
-    """What one operation did to one stack.
+    """Result of one operation on one stack.
 
     Attributes:
         stack: its name.

@@ -41,7 +41,7 @@ class Workspace:
         """Read the project file.
 
         Raises:
-            EngineError: there is none, or it has mistakes.
+            EngineError: not found, or it has mistakes.
         """
         return load_project(self.folder)
 

@@ -18,6 +18,7 @@ from infra.errors import UserError
 from infra.plan.tables.machines import Role
 from infra.rollout import ssh
 from infra.rollout.inventory.targets import Targets, targets
+from infra.rollout.inventory.variables import check_variables
 from infra.verify.batch import BatchBackend
 from infra.verify.hosts import Hosts
 from infra.verify.rehearsal import ask, rehearse
@@ -63,6 +64,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if site:
         try:
             config.stash[TARGETS] = found = targets(site)
+            check_variables(site)
             limit = config.getoption("--limit")
             picked = found.only(limit)
             given = _plain_hosts(config) if _plain(config) else []
@@ -161,7 +163,7 @@ def _ask_ahead(session: pytest.Session, found: Targets) -> None:
 
 
 def _marked(items: list[pytest.Item], machine: Machine, found: Targets) -> list[str]:
-    """What the checks' `asks` marks name for a machine."""
+    """Collect the questions of the checks' `asks` marks for a machine."""
     asked: list[str] = []
     for item in items:
         if _params(item).get("machine") is not machine:
@@ -191,6 +193,12 @@ def site(found: Targets) -> SiteFacts:
 def facts(found: Targets, machine: Machine) -> MachineFacts:
     """Facts of the machine."""
     return found.facts_of(machine)
+
+
+@pytest.fixture(scope="session")
+def variables(found: Targets, machine: Machine) -> Mapping[str, Any]:
+    """Variables of the machine's roles: defaults, group_vars, host_vars."""
+    return found.variables_of(machine)
 
 
 @pytest.fixture(scope="session")

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PARTS = (
     "exit_code",
@@ -20,6 +24,9 @@ PARTS = (
 )
 REPLIES = ("reply", "error", "init_errors")  # what our own provider said: no matter of the engine
 CONFIGURING = ("CheckConfig", "Configure")
+BY_CHANCE = ("Configure", "DiffConfig", "Invoke")
+"""Calls whose order is chance where they follow one another: each Configure goes to a process of its own,
+each DiffConfig is for another resource that changes to the provider, and Invokes come from threads."""
 
 
 def compare(expected: dict[str, Any], actual: dict[str, Any], *, loose: bool = False) -> list[str]:
@@ -33,10 +40,16 @@ def compare(expected: dict[str, Any], actual: dict[str, Any], *, loose: bool = F
     """
     found: list[str] = []
     names: dict[str, str] = {}
+    ids: dict[str, str] = {}
+    absent: set[str] = set()
     for index, (before, after) in enumerate(zip(expected["steps"], actual["steps"], strict=False)):
         where = f"step {index} {before['op']}"
         same_names(before, after, names)
-        after = same_format(before, renamed(after, names))  # noqa: PLW2901 (the same step, comparable)
+        same_ids(before, after, ids)
+        after = with_ids(renamed(after, names), ids)  # noqa: PLW2901 (the same step, comparable)
+        after = same_format(before, after)  # noqa: PLW2901
+        note_absent(before, after, absent)
+        before = without(before, absent)  # noqa: PLW2901
         for part in PARTS:
             if part in before and not (loose and part == "messages"):
                 left, right = slim(part, before[part], loose=loose), slim(part, after.get(part), loose=loose)
@@ -67,6 +80,78 @@ def same_names(expected: dict[str, Any], actual: dict[str, Any], names: dict[str
         names.setdefault(right[place], left[place])
 
 
+def same_ids(expected: dict[str, Any], actual: dict[str, Any], ids: dict[str, str]) -> None:
+    """Learn which id each object has in the expected recording, where its name stands in several URNs.
+
+    Ids are NAME-n, n counting the creations of that name. Resources that do not depend on each other are
+    registered from threads of their own, so their order is chance, with the CLI too.
+    """
+
+    def places(step: dict[str, Any]) -> dict[str, dict[str, str]]:
+        found: dict[str, dict[str, str]] = {}
+        records = [one for one in step["state"]["resources"] if one.get("custom") and one.get("id")]
+        many = Counter(one["urn"] for one in records)
+        for one in records:
+            name = one["urn"].rpartition("::")[2]
+            if many[one["urn"]] == 1 and re.fullmatch(rf"{re.escape(name)}-\d+", one["id"]):
+                found.setdefault(name, {})[one["urn"]] = one["id"]
+        return found
+
+    left, right = places(expected), places(actual)
+    for name in left.keys() & right.keys():
+        before, after = left[name], right[name]
+        if before.keys() == after.keys() and sorted(before.values()) == sorted(after.values()):
+            for urn, identity in after.items():
+                ids.setdefault(identity, before[urn])
+
+
+def with_ids(value: Any, ids: dict[str, str]) -> Any:
+    """The value with ids by their expected names, also inside of texts."""
+    other = {key: name for key, name in ids.items() if key != name}
+    if not other:
+        return value
+    pattern = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, other))})(?!\w)")
+
+    return change_texts(value, lambda text: pattern.sub(lambda found: other[found[0]], text))
+
+
+def change_texts(value: Any, change: Callable[[str], str]) -> Any:
+    """The value with every text in it changed; keys stay."""
+    if isinstance(value, dict):
+        return {key: change_texts(item, change) for key, item in value.items()}
+    if isinstance(value, list):
+        return [change_texts(item, change) for item in value]
+    return change(value) if isinstance(value, str) else value
+
+
+def note_absent(expected: dict[str, Any], actual: dict[str, Any], absent: set[str]) -> None:
+    """Learn which resources are not there because the run stopped before they were asked for, as may be.
+
+    A step's `chance` names resources that the program registers from another thread than the one that fails.
+    """
+    asked = actual.get("operations", {}).keys()
+    absent.difference_update(asked)
+    for urn in expected.get("operations", {}).keys() - asked:
+        if urn.rpartition("::")[2] in expected.get("chance", ()):
+            absent.add(urn)
+
+
+def without(step: dict[str, Any], absent: set[str]) -> dict[str, Any]:
+    """What is expected of a step if some resources are not there."""
+    if not absent:
+        return step
+    out = dict(step)
+    if step.get("changes"):
+        left = Counter(step["changes"])
+        left.subtract(one["op"] for urn in absent for one in step["operations"].get(urn, ()))
+        out["changes"] = {op: count for op, count in left.items() if count}
+    for part in step.keys() & {"operations", "calls"}:
+        out[part] = {urn: many for urn, many in step[part].items() if urn not in absent}
+    kept = [one for one in step["state"]["resources"] if one["urn"] not in absent]
+    out["state"] = step["state"] | {"resources": kept}
+    return out
+
+
 def same_format(expected: dict[str, Any], actual: dict[str, Any]) -> dict[str, Any]:
     """A recording that does not know of features says version 3 for what is version 4 because of them."""
     state = actual["state"]
@@ -77,16 +162,14 @@ def same_format(expected: dict[str, Any], actual: dict[str, Any]) -> dict[str, A
 
 
 def renamed(value: Any, names: dict[str, str]) -> Any:
-    if isinstance(value, dict):
-        return {key: renamed(item, names) for key, item in value.items()}
-    if isinstance(value, list):
-        return [renamed(item, names) for item in value]
-    if isinstance(value, str) and "<id:" in value:
-        head, mark, tail = value.partition("<id:")
+    """The value with ids of providers by their expected names."""
+
+    def rename(text: str) -> str:
+        head, mark, tail = text.partition("<id:")
         identity, _, rest = tail.partition(">")
-        whole = f"{mark}{identity}>"
-        return head + names.get(whole, whole) + rest
-    return value
+        return head + names.get(whole := f"{mark}{identity}>", whole) + rest if mark else text
+
+    return change_texts(value, rename)
 
 
 def slim(part: str, value: Any, *, loose: bool) -> Any:  # noqa: PLR0911 (one for each part)
@@ -138,11 +221,11 @@ def slim_calls(calls: dict[str, list[dict[str, Any]]], *, loose: bool) -> dict[s
 
 
 def with_chance_sorted(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The calls, with those sorted whose order is chance: each Configure goes to a process of its own."""
+    """The calls, with those sorted whose order is chance."""
     out: list[dict[str, Any]] = []
-    for by_chance, group in groupby(calls, key=lambda call: call["method"] in ("Configure", "Invoke")):
+    for method, group in groupby(calls, key=lambda call: call["method"]):
         run = list(group)
-        out += sorted(run, key=lambda call: json.dumps(call, sort_keys=True)) if by_chance else run
+        out += sorted(run, key=lambda call: json.dumps(call, sort_keys=True)) if method in BY_CHANCE else run
     return out
 
 

@@ -9,6 +9,8 @@ with SIGKILL while its provider works; `cancel`; the operation again. Then state
 run without a kill, and no effect may have happened twice. What is on disk after the kill must be readable.
 The stacks are fresh (not made yet, no settings file), unsalted (made, no salt in the settings) or salted.
 With `--foreign` the provider knows no operation ids: what is uncertain must stand in the state as pending.
+Each moment is recovered both ways: by `cancel`, with the journal, and as the CLI does, from the checkpoint
+alone (crash_alone.py), where only what came after the last refresh of the checkpoint may be done again.
 """
 
 from __future__ import annotations
@@ -34,8 +36,11 @@ if TYPE_CHECKING:
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent.parent)]
 
+from crash_alone import Alone, go_on_alone, read_alone  # noqa: E402
+
 COUNT = 8  # resources; each depends on the one two before it, so that two chains run at once
-DELAY = 0.04  # seconds that the provider takes for each of them
+DELAY = 0.1  # seconds that the provider takes for each of them
+REFRESH = 0.02  # seconds between refreshes of the checkpoint, of which a run of a second gets some so
 LIMIT = 120.0  # seconds that an operation may take, on a slow machine
 
 
@@ -179,6 +184,12 @@ class World:
         while not self.changes() and child.poll() is None and time.monotonic() - began < LIMIT:
             time.sleep(0.005)
 
+    def is_recorded(self) -> bool:
+        """Whether there is a journal: an operation runs, or was cut off."""
+        from infra.engine.resource.stack_ref import StackRef
+
+        return self.backend().files(StackRef("suite", "dev")).journal.exists()
+
     def state(self) -> dict[str, Any]:
         """The state without what differs from run to run."""
         import recorder
@@ -216,9 +227,11 @@ def child(phase: str, root: Path) -> int:
     """One operation, as the process that may be killed."""
     from infra import engine
     from infra.engine import events
+    from infra.engine.backend import refresher
     from infra.engine.backend.backend import FileBackend
     from infra.engine.resource.stack_ref import StackRef
 
+    vars(refresher).update(AT_LEAST=REFRESH, SHARE=1)
     backend, ref = FileBackend(os.environ["PULUMI_BACKEND_URL"]), StackRef("suite", "dev")
     if not backend.exists(ref):
         backend.init(ref)
@@ -256,9 +269,11 @@ class Reference:
             with world.started(phase) as running:
                 world.wait_for_change(running)
                 began = time.monotonic()
+                while world.is_recorded() and running.poll() is None:
+                    time.sleep(0.005)
+                self.seconds[phase] = time.monotonic() - began  # what comes then is the process's own end
                 if running.wait(timeout=LIMIT):
                     raise AssertionError(f"{phase} failed without a kill:\n{world.said()}")
-                self.seconds[phase] = time.monotonic() - began
             self.states[phase], self.clouds[phase] = world.state(), world.objects()
 
 
@@ -270,6 +285,7 @@ class Outcome:
     at: float
     calls: int
     finished: bool
+    alone: Alone = field(default_factory=Alone)
     pending: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
@@ -296,6 +312,11 @@ def kill_once(reference: Reference, phase: str, chance: random.Random, folder: P
     backend, ref = world.backend(), StackRef("suite", "dev")
     if outcome.finished:
         return outcome
+    outcome.alone = read_alone(world)
+    outcome.problems += outcome.alone.problems
+    if not outcome.problems:
+        wanted, copy = reference.states[phase], folder.with_name(f"{folder.name}-alone")
+        outcome.problems += go_on_alone(world, phase, outcome.alone, wanted, copy)
     _, told = backend.cancel(ref)
     deployment = backend.read(ref).deployment
     integrity.check(deployment.get("resources") or (), "the recovered state")
@@ -352,7 +373,7 @@ def main(argv: list[str] | None = None) -> int:
     if arguments.child:
         return child(arguments.child, arguments.root)
     chance = random.Random(arguments.seed)
-    failed = uncertain = early = 0
+    failed = uncertain = early = refreshed = finished = lost = 0
     with tempfile.TemporaryDirectory(prefix="crash-") as folder:
         references = {
             start: Reference(Path(folder) / start, arguments.foreign, start) for start in arguments.starts
@@ -366,15 +387,23 @@ def main(argv: list[str] | None = None) -> int:
             failed += bool(outcome.problems)
             uncertain += len(outcome.pending)
             early += outcome.finished
+            refreshed += outcome.alone.refreshed
+            finished += outcome.alone.finished
+            lost += len(outcome.alone.lost)
             word = "; ".join(outcome.problems) or ("came too late" if outcome.finished else "ok")
             about = f"{outcome.at:.3f} s, {outcome.calls} lines, {len(outcome.pending)} uncertain"
+            about += f", {len(outcome.alone.lost)} of {outcome.alone.finished} not in the checkpoint"
             print(f"{number:3} {start:<8} {phase:<13} {about}: {word}", flush=True)
             if outcome.problems and arguments.keep:
                 shutil.copytree(place, arguments.keep / place.name)
             shutil.rmtree(place)
     print(f"{arguments.moments} moments ({early} came too late), {uncertain} operations were uncertain")
+    print(
+        f"checkpoint alone: {refreshed} refreshed, {lost} of {finished} changes not in it "
+        f"({REFRESH} s between refreshes)"
+    )
     print(f"{arguments.moments - failed} passed, {failed} failed")
-    return 1 if failed else 0
+    return 1 if failed or (finished and lost == finished) else 0
 
 
 if __name__ == "__main__":

@@ -140,7 +140,8 @@ def test_a_program_that_blocks_can_be_interrupted(
         while not begun.exists():
             assert running.poll() is None
             time.sleep(0.05)
-        for _ in range(most):
+        # A program in a process of its own is ended at the first; one that comes while we end would kill us.
+        for _ in range(most if engine == "in-process" else 1):
             time.sleep(0.5)
             running.send_signal(signal.SIGINT)
         try:

@@ -17,7 +17,7 @@ sys.path.insert(0, str(HERE))
 import recorder  # noqa: E402
 import steps  # noqa: E402
 
-from infra.engine.backend.checkpoint import versioned  # noqa: E402
+from infra.engine.backend.checkpoint import format_of  # noqa: E402
 from infra.engine.resource import integrity  # noqa: E402
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Checked(recorder.Recorder):
 
     def state(self, ref: StackRef) -> dict[str, Any]:
         deployment = self.backend.read(ref).deployment
-        whole = versioned(deployment) | {"deployment": as_published(deployment)}
+        whole = format_of(deployment) | {"deployment": as_published(deployment)}
         problems = [error.message[:300] for error in self.validator.iter_errors(whole)]
         assert not problems, f"{self.scenario['name']}: {problems}"
         integrity.check(deployment.get("resources") or ())

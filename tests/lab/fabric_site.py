@@ -18,8 +18,8 @@ layout:
 fabrics:
   north_south:
     tiers:
-      - {{name: leaf, switch: frr-vm, per: scalable-unit, count: 1, down: 2, up: {spines}}}
-      - {{name: spine, switch: frr-vm, per: pod, count: {spines}, down: 16}}
+      - {{name: leaf, switch: frr-namespace, per: scalable-unit, count: 1, down: 2, up: {spines}}}
+      - {{name: spine, switch: frr-namespace, per: pod, count: {spines}, down: 16}}
 servers:
   - {{name: head, role: management, platform: server-1u}}
 services: {{domain: spaces.internal, ntp: head}}
@@ -43,11 +43,11 @@ fabrics:
   east_west:
     rails: 2
     tiers:
-      - {name: leaf, switch: frr-vm, per: scalable-unit, count: 1, down: 2, up: 2}
-      - {name: spine, switch: frr-vm, per: pod, count: 2, down: 4}
+      - {name: leaf, switch: frr-namespace, per: scalable-unit, count: 1, down: 2, up: 2}
+      - {name: spine, switch: frr-namespace, per: pod, count: 2, down: 4}
   north_south:
     tiers:
-      - {name: ns-leaf, switch: frr-vm, per: pod, count: 1}
+      - {name: ns-leaf, switch: frr-namespace, per: pod, count: 1}
 servers:
   - {name: head, role: management, platform: lab-vm, attach: pod-01}
   - {name: storage, role: storage, platform: lab-vm, attach: pod-01}

@@ -15,7 +15,7 @@ from infra import paths
 from infra.cli import main
 from infra.lab import namespaces
 from infra.lab.lldp import neighbors_of, running_lldp
-from infra.render.network.cabling import compare, planned_cables
+from infra.render.network.cabling import compare, plan_cables
 from infra.render.network.lldp import read_folder
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -86,7 +86,7 @@ def folder(site, cables, tmp_path_factory):
 
 def test_right_missing_wrong_and_swapped_are_told(site, cables, folder):
     _, gone, wrong, one, other = cables
-    planned = [(a, z, VETH) for a, z, _ in planned_cables(site)]
+    planned = [(a, z, VETH) for a, z, _ in plan_cables(site)]
     found = compare(planned, read_folder(folder))
     told = {fault.kind: fault.message for fault in found.faults}
     assert set(told) == {"missing", "wrong-port", "swapped"}, found.faults
@@ -100,7 +100,7 @@ def test_right_missing_wrong_and_swapped_are_told(site, cables, folder):
 
 
 def test_a_speed_that_differs_is_told(site, folder):
-    found = compare(planned_cables(site), read_folder(folder))
+    found = compare(plan_cables(site), read_folder(folder))
     slow = [fault for fault in found.faults if fault.kind == "speed"]
     assert len(slow) == site.links.height - 4
     assert slow[0].message.endswith("runs at 10 Gbit/s, planned 1")

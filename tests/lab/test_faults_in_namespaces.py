@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 
 from infra.lab import namespaces
-from infra.render.matrix import endpoints
+from infra.render.matrix import Matrix, endpoints
 from infra.render.network.cabling import End, Seen, compare
 from infra.render.network.drains import drain_waves
+from infra.verify.packets import send
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 import fabric_site
-import knocking
 from test_fabric_in_namespaces import asn, established, loopback, next_hops, switches, wait_until
 from traffic import Traffic
 
@@ -88,7 +88,7 @@ def tell(what, outcome, **seconds):
     [(NEAR, "rail0"), (NEAR, "data0"), ("rails-storage", "data0")],
     ids=["rail", "data port", "server"],
 )
-def test_a_hosts_cable_takes_what_it_carries_and_nothing_else(fabric, ends, machine, port):
+def test_a_hosts_cable_takes_what_it_carries_and_nothing_else(fabric, site, ends, machine, port):
     """Unplugged at the switch: the host's other cables lose nothing, and what it carried comes back."""
     own = next(one for one in fabric.cables if (one.a, one.a_port) == (machine, port))
     other = "rail1"
@@ -96,7 +96,8 @@ def test_a_hosts_cable_takes_what_it_carries_and_nothing_else(fabric, ends, mach
     door = ("tcp", 2049 if "storage" in machine else 7000)
 
     def answers():
-        (found,) = knocking.knock(fabric, [(peer, ends[machine, port], *door)], 1.0)
+        asked = [(peer, ends[machine, port], *door)]
+        (found,) = send(fabric.shell, Matrix(site.site), asked, patience=(1, 1)).probes
         return found.passed
 
     with (

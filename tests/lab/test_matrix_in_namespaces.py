@@ -11,11 +11,11 @@ import pytest
 
 from infra.lab import namespaces
 from infra.render.matrix import ROCE, Matrix, compare_probes, endpoints
+from infra.verify.packets import every_packet, ports_of, send
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 import fabric_site
-import knocking
 from test_fabric_in_namespaces import next_hops, switches, wait_until
 
 pytestmark = [
@@ -23,11 +23,12 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces with FRR need root"),
 ]
 
-PORTS = [
-    ("tcp", 22), ("tcp", 2049), ("tcp", 6817), ("tcp", 6818), ("tcp", 6999), ("tcp", 7000), ("tcp", 7010),
-    ("tcp", 7011), ("udp", 123), ("udp", ROCE), ("udp", ROCE + 1), ("tcp", ROCE),
-]  # fmt: skip
-"""What any rule allows, ports beside a range's ends, RoCE's with its neighbour and its other protocol."""
+
+def knock(fabric, site, asked):
+    """Send packets between nodes; the fabric's own switches and hosts answer."""
+    sent = send(fabric.shell, Matrix(site.site), asked, patience=(4, 20))
+    assert not sent.held
+    return sent.probes
 
 
 @pytest.fixture(scope="module")
@@ -53,15 +54,8 @@ def ends(site):
 
 
 @pytest.fixture(scope="module")
-def probes(fabric, ends):
-    asked = [
-        (source, target, kind, port)
-        for source in ends
-        for target in ends
-        if source.machine != target.machine
-        for kind, port in PORTS
-    ]
-    return knocking.knock(fabric, asked)
+def probes(fabric, ends, site):
+    return knock(fabric, site, every_packet(ends, ports_of(Matrix(site.site))))
 
 
 def test_every_pair_is_as_the_matrix_says(probes, ends, site):
@@ -102,7 +96,7 @@ def test_a_deny_that_leaks_and_an_allow_that_fails_name_both_ends_and_the_rule(f
     )
     try:
         asked = [(tray, storage, "tcp", 22), (tray, storage, "tcp", 2049), (tray, head, "udp", 123)]
-        found = compare_probes(Matrix(site.site), knocking.knock(fabric, asked))
+        found = compare_probes(Matrix(site.site), knock(fabric, site, asked))
     finally:
         for name, text in zip((head.machine, storage.machine), rules, strict=True):
             fabric.run(name, "nft", "-f", "-", stdin=text)

@@ -298,7 +298,7 @@ def test_a_killed_define_is_finished_by_the_next_one(built, state, after_s):
 def test_a_killed_template_leaves_nothing_that_runs_and_is_cleaned_up(built):
     text = (
         "from infra.lab import accel, image, template\n"
-        "template.ensure_template(image.ensure_image(), template.Shape(1, 384, 4, 1), accel.Kind.TCG)\n"
+        "template.ensure_template(image.ensure_image(), template.Hardware(1, 384, 4, 1), accel.Kind.TCG)\n"
     )
 
     def templates() -> list:

@@ -52,13 +52,21 @@ def ssh(name, *words):
 def test_the_report_shows_a_job_over_both_trays(lab):
     page = (paths.out("lab") / "report.html").read_text()
     twin = json.loads((paths.out("lab") / "report.json").read_text())
-    assert len(twin["jobs"]) == 2, "one over both trays, one with all their accelerators"
-    for job in twin["jobs"]:
-        assert "srun" in job["output"]
+    jobs = [job for job in twin["jobs"] if "srun" in job["output"]]
+    assert len(jobs) == 2, "one over both trays, one with all their accelerators"
+    for job in jobs:
         for tray in TRAYS:
             assert tray in job["output"]
         assert job["output"].splitlines()[1] in page
     assert twin["record"]["engine"].startswith("embedded engine")
+
+
+def test_the_report_shows_cabling_and_matrix(lab):
+    shown = [job["output"] for job in json.loads((paths.out("lab") / "report.json").read_text())["jobs"]]
+    (cabling,) = [text for text in shown if "cables as planned" in text]
+    assert cabling == "4 of 4 cables as planned"
+    (packets,) = [text for text in shown if "packets between" in text]
+    assert "compute → storage" in packets
 
 
 def test_every_step_is_timed_and_done(lab):

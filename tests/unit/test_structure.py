@@ -60,3 +60,16 @@ def test_no_folder_is_crowded():
     }
     crowded.pop("infra/cli", None)  # one verb is one file
     assert not crowded
+
+
+LIMIT = 350
+"""Lines of a module."""
+LONG: frozenset[str] = frozenset()
+"""Modules that may be longer until they are split; a name whose module is short enough must leave the set."""
+
+
+def test_no_module_is_long():
+    lengths = {name: len(file.read_text().splitlines()) for name, file in MODULES.items()}
+    long = {name: length for name, length in lengths.items() if length > LIMIT}
+    assert {name: long[name] for name in long.keys() - LONG} == {}
+    assert LONG - long.keys() == set(), "split already: take these names out of LONG"

@@ -149,7 +149,8 @@ def test_job_gets_all_accelerators(shell_on, cluster, site, found, say):
 
 def test_job_is_kept_to_its_accelerators(shell_on, cluster, site):
     """A job that asks for one accelerator sees one, and may not open the others."""
-    tries = "for n in /dev/nvidia[0-9]*; do (: <$n) 2>&1 | grep -o 'not permitted'; done | wc -l"
+    devices = catalog.interface("nvml").devices  # of which `nvidia-smi` tells
+    tries = f"for n in {devices}; do (: <$n) 2>&1 | grep -o 'not permitted'; done | wc -l"
     step = f"nvidia-smi -L; echo closed $({tries})"
     _, text = run_job(shell_on, cluster, site, f"--gres=gpu:1 bash -c {shlex.quote(step)}")
     node = min(each.gpus for each in cluster.nodes)

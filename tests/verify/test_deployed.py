@@ -7,22 +7,23 @@ import shlex
 
 import pytest
 
-from infra.render import deployed_files
+from infra.render import render_files
 from infra.rollout.secrets import secret
 
 pytestmark = pytest.mark.proved_on("vm")
 
 
-def test_files_are_the_plans(host, facts, site):
+def test_files_are_the_plans(host, facts, site, variables):
     """Every file that its roles deploy has the plan's content, owner and mode."""
+    files = render_files(facts, site, variables)
     # two commands and not four of `host.file(path)` for each file: a machine starts programs slowly
-    names = " ".join(shlex.quote(file.path) for file in deployed_files(facts, site))
+    names = " ".join(shlex.quote(file.path) for file in files)
     listed = host.run(f"stat --format '%n %a %U %G' {names}").stdout
     summed = host.run(f"sha256sum {names}").stdout
     attributes = {line.split()[0]: tuple(line.split()[1:]) for line in listed.splitlines()}
     sums = {line.split()[1]: line.split()[0] for line in summed.splitlines() if len(line.split()) == 2}
     wrong = []
-    for file in deployed_files(facts, site):
+    for file in files:
         if file.path not in attributes:
             wrong.append(f"{file.path} is missing")
             continue

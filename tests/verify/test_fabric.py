@@ -68,7 +68,7 @@ def test_routes_of_switch(shell, facts, site):
         pytest.skip("its fabric has a subnet manager")
     routes = {}
     for command in routes_of_switch(facts, site):
-        routes |= shell.json(command)
+        routes |= json.loads(shell.wait(command, lambda _: True))  # once FRR's daemons answer
     missing = [
         route.destination
         for route in facts.routing.statics
@@ -96,7 +96,7 @@ def test_bgp_sessions(shell, facts):
 def _without_session(text, facts):
     """Neighbours to which there is no session."""
     peers = json.loads(text).get("peers", {})
-    return [n.name for n in facts.routing.neighbors if peers.get(n.peer, {}).get("state") != "Established"]
+    return [n.name for n in facts.routing.neighbors if peers.get(n.link, {}).get("state") != "Established"]
 
 
 @HOSTS

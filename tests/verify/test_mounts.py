@@ -12,12 +12,14 @@ pytestmark = [pytest.mark.proved_on("vm"), pytest.mark.role("tray", "management"
 def writes(facts, site):
     """Writes, reads and removes a file on each mount; a hard mount would wait for its server for ever.
 
+    A write to a full export fails only when it is sent, which a shell's `echo` does not wait for: dd does.
+
     A server that was started again lets nobody write for 90 s, so that clients can claim their locks (NFS's
     grace); one that does not even answer a ping is not waited for.
     """
     return tuple(
         f"ping -q -c 1 -w 20 {mount.address} >/dev/null && timeout 300 sh -c "
-        + shlex.quote(f"echo {facts.name} > {path} && cat {path} && rm {path}")
+        + shlex.quote(f"echo {facts.name} | dd of={path} conv=fsync status=none && cat {path} && rm {path}")
         for mount in site.mounts
         for path in (f"{mount.mount}/.verify-{facts.name}",)
     )

@@ -6,7 +6,7 @@ import shlex
 
 import pytest
 
-from infra.render import deployed_units
+from infra.render import unit_names
 
 pytestmark = pytest.mark.proved_on("vm")
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.proved_on("vm")
 @pytest.fixture
 def units(facts, site):
     """Units that the machine's roles start."""
-    return deployed_units(facts, site)
+    return unit_names(facts, site)
 
 
 def test_services_run(host, units, wait):

@@ -8,13 +8,9 @@ import time
 import pytest
 
 from infra.plan.tables.machines import Role
+from infra.verify.slurm_nodes import QUESTION, SERVING, wait_for_nodes
 
 pytestmark = pytest.mark.proved_on("vm")
-
-SERVING = frozenset({"idle", "mixed", "allocated", "completing"})
-TAKEN_OUT = ("drain", "fail", "maint", "reserved")
-"""Beginnings of states that a node leaves only when a person or `up` says so."""
-STATES = "sinfo --noheader --Node --format '%N %T %E'"
 
 
 @pytest.fixture(scope="session")
@@ -27,31 +23,15 @@ def cluster(site):
 
 @pytest.fixture(scope="session")
 def states(shell_on, cluster, found):
-    """State of each node in scope; waits for nodes that have just been started and are not known yet."""
+    """State of each node in scope."""
     nodes = [node.name for node in cluster.nodes if node.name in found.by_name and not node.pool]
-
-    def settled(text):
-        return all(_states(text, cluster)[name] in SERVING for name in nodes)
-
-    def hopeless(text):
-        # not those that wait for their daemon to register, as long as their machine answers
-        known = _states(text, cluster)
-        others = {name: known[name] for name in nodes if known[name] not in SERVING}
-        return any(state.startswith(TAKEN_OUT) or shell_on(name).away for name, state in others.items())
-
-    return _states(shell_on(cluster.controller).wait(STATES, settled, hopeless), cluster)
-
-
-def _states(text, cluster):
-    """State by node; one that does not answer has an asterisk behind its state and takes no job."""
-    found = {line.split()[0]: line.split()[1] for line in text.splitlines()}
-    return {node.name: found.get(node.name, "unknown*") for node in cluster.nodes}
+    return wait_for_nodes(shell_on, cluster, nodes)
 
 
 @pytest.fixture(scope="session")
 def reasons(shell_on, cluster):
     """Why Slurm holds nodes out of service, by node."""
-    lines = shell_on(cluster.controller).out(STATES).splitlines()
+    lines = shell_on(cluster.controller).out(QUESTION).splitlines()
     return {line.split()[0]: " ".join(line.split()[2:]) for line in lines}
 
 

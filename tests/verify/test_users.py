@@ -23,6 +23,13 @@ def test_accounts(host, site):
         assert set(group.members) <= set(groups[group.name][3].split(","))
 
 
+def test_nobody_else(host, site):
+    """Nobody has an account of gigasite's who is not declared."""
+    lines = [line.split(":") for line in host.check_output("getent passwd").splitlines()]
+    made = {line[0] for line in lines if len(line) > 4 and line[4] == "declared to gigasite"}
+    assert made <= {user.name for user in site.users}
+
+
 def test_keys_only(host):
     """Only keys open it, and not for root."""
     lines = host.check_output("sshd -T").splitlines()

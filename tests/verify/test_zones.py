@@ -40,7 +40,7 @@ def _zone_rule(expressions):
         return None
     zone, ports = matches["saddr"]["right"], matches["dport"]["right"]
     text = "-".join(str(port) for port in ports["range"]) if isinstance(ports, dict) else str(ports)
-    return zone.removeprefix("@"), matches["dport"]["left"]["payload"]["protocol"], text
+    return zone.removeprefix("@zone_"), matches["dport"]["left"]["payload"]["protocol"], text
 
 
 def others(facts, site):

@@ -40,11 +40,11 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             context.set_trailing_metadata(((OPERATION, operation),))
         if not self._log:
             return id_
+        if self._delay and not (self._knows and operation in self._done):
+            time.sleep(self._delay)
         with self._lock:
             if self._knows and operation in self._done:
                 return self._done[operation]
-            if self._delay:
-                time.sleep(self._delay)
             line = f"{operation}\t{method}\t{urn}\t{id_}\n".encode()
             descriptor = os.open(self._log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             os.write(descriptor, line)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _ABSENT = {"nd", "-", "--", "n/a", "na", "nan", "null", "none", "*"}
-"""What stands for "no value"; RTE writes ND ("non disponible") and, in older files, a dash."""
+"""Marks of "no value"; RTE writes ND ("non disponible") and, in older files, a dash."""
 
 _MOST = 1500.0
 """gCO2/kWh that no mix exceeds (lignite: about 1,100); a larger one is another unit or a damaged row."""

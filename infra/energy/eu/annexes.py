@@ -8,7 +8,7 @@ from infra.energy import indicators
 from infra.energy.calendar import PARIS, year_bounds
 from infra.energy.eu.regulation import ANNEX_1, ANNEX_2, Indicator
 from infra.energy.eu.rows import Given, Row, Status, Table, worst
-from infra.energy.eu.values import PLAN, declared, planned
+from infra.energy.eu.values import PLAN, collect_declared, derive_planned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,7 +42,7 @@ def tables(
         facts: what only people know.
         measured: metered values by id of the indicator; they replace planned and declared ones.
     """
-    given = planned(site, year, facts) | declared(facts) | dict(measured or {})
+    given = derive_planned(site, year, facts) | collect_declared(facts) | dict(measured or {})
     given.setdefault("ERES-TOT", _renewable(given))
     return (
         Table("annex-1-information", "Information on the reporting data centre",

@@ -1,4 +1,4 @@
-"""What the data sheet asks and no arithmetic knows: who, where, floor areas, redundancy, traffic."""
+"""Facts of the data sheet that no arithmetic knows: who, where, floor areas, redundancy, traffic."""
 
 from __future__ import annotations
 

@@ -72,5 +72,5 @@ class Table:
 
 
 def worst(given: Iterable[Given]) -> Status:
-    """What a value made of several is worth: the worst of them."""
+    """Return the quality of a value made of several: the worst of theirs."""
     return max((each.status for each in given), key=list(Status).index)

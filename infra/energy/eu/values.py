@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 PLAN = "plan of the site, expanded from its declaration"
 
 
-def planned(site: SiteEnergy, year: Year, facts: Facts) -> dict[str, Given]:
-    """What follows from the plan, by id of the indicator."""
+def derive_planned(site: SiteEnergy, year: Year, facts: Facts) -> dict[str, Given]:
+    """Return the values that follow from the plan, by id of the indicator."""
     load = f"at {site.load:.0%} load"
     contracts = renewable_by_instrument(year.claims)
     found: dict[str, tuple[Value, str]] = {
@@ -58,8 +58,8 @@ def _installed_kw(site: SiteEnergy, year: Year) -> float:
     return sum(part.it_mw * part.hours for part in year.parts) / year.hours / site.load * 1000
 
 
-def declared(facts: Facts) -> dict[str, Given]:
-    """What people declared, by id of the indicator."""
+def collect_declared(facts: Facts) -> dict[str, Given]:
+    """Return the values that people declared, by id of the indicator."""
     kind = f"{facts.kind} data centre" if facts.kind else None
     if kind and facts.structure:
         kind += f", {facts.structure}"

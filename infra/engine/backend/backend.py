@@ -8,7 +8,8 @@ Below the folder of `file://FOLDER`, as the CLI lays it out (version 1, with pro
     .pulumi/history/PROJECT/STACK/STACK-TIME.history.json     what was done, and .checkpoint.json what it left
     .pulumi/backups/PROJECT/STACK/STACK.TIME.json             the checkpoint after each operation
 
-and, which the CLI does not know, `.pulumi/journals/PROJECT/STACK.journal` while an operation runs.
+and, which the CLI does not know, `.pulumi/journals/PROJECT/STACK.journal` while an operation runs. Meanwhile
+the checkpoint is refreshed now and then; STACK.json.bak is the one before the operation.
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ from infra.engine.backend.checkpoint import (
     empty_manifest,
     encode_checkpoint,
     parse_checkpoint,
-    updated_at,
+    update_time,
 )
+from infra.engine.backend.replay import Recovery, replay, settle
 from infra.engine.backend.stack_files import StackFiles, UpdateInfo
 from infra.engine.errors import EngineError
 from infra.engine.resource import integrity
@@ -96,17 +98,19 @@ class FileBackend:
     def stacks(self, project: str | None = None) -> list[StackSummary]:
         """All stacks, or those of a project, by name."""
         found = []
-        for folder in files.listed(self.root / "stacks"):
+        for folder in files.list_entries(self.root / "stacks"):
             if folder.is_dir() and project in (None, folder.name):
                 names = {
-                    _CHECKPOINT.sub("", f.name) for f in files.listed(folder) if _CHECKPOINT.search(f.name)
+                    _CHECKPOINT.sub("", f.name)
+                    for f in files.list_entries(folder)
+                    if _CHECKPOINT.search(f.name)
                 }
                 found += [self._summary(StackRef(folder.name, name)) for name in sorted(names)]
         return found
 
     def _summary(self, ref: StackRef) -> StackSummary:
         checkpoint = self.read(ref)
-        updated = updated_at((checkpoint.deployment.get("manifest") or {}).get("time") or "")
+        updated = update_time((checkpoint.deployment.get("manifest") or {}).get("time") or "")
         return StackSummary(ref, updated, len(checkpoint.resources), bool(self.locks(ref)))
 
     def exists(self, ref: StackRef) -> bool:
@@ -143,7 +147,7 @@ class FileBackend:
         """Give a stack another name; its resources' URNs and its history follow.
 
         Raises:
-            EngineError: there is none, or one of the new name; or one of the two is locked.
+            EngineError: not found, or one of the new name; or one of the two is locked.
         """
         with self.locked(old), self.locked(new):
             if self.exists(new):
@@ -186,9 +190,9 @@ class FileBackend:
         self._put(ref, content)
         return content
 
-    def _put(self, ref: StackRef, content: bytes) -> None:
+    def _put(self, ref: StackRef, content: bytes, *, keep_backup: bool = False) -> None:
         self._ensure_layout()
-        self.files(ref).put(content)
+        self.files(ref).put(content, keep_backup=keep_backup)
 
     def _ensure_layout(self) -> None:
         meta = self.root / "meta.yaml"
@@ -204,14 +208,15 @@ class FileBackend:
         Raises:
             LockedError: someone else does; says who and since when.
         """
-        with locks.acquired(self.files(ref).locks, str(ref)) as lock:
+        with locks.hold_lock(self.files(ref).locks, str(ref)) as lock:
+            self.files(ref).remove_unfinished()
             yield lock
 
     def locks(self, ref: StackRef) -> list[Lock]:
         """Who holds or held the stack."""
-        return locks.held(self.files(ref).locks)
+        return locks.read_locks(self.files(ref).locks)
 
-    def cancel(self, ref: StackRef, *, force: bool = False) -> tuple[list[Lock], journal.Recovery | None]:
+    def cancel(self, ref: StackRef, *, force: bool = False) -> tuple[list[Lock], Recovery | None]:
         """Clear the locks of processes that are gone, and put what they had recorded into the checkpoint.
 
         Args:
@@ -232,7 +237,7 @@ class FileBackend:
         with self.locked(ref):
             return found, self.recover(ref)
 
-    def recover(self, ref: StackRef) -> journal.Recovery | None:
+    def recover(self, ref: StackRef) -> Recovery | None:
         """Put what a cut-off operation recorded into the checkpoint; hold the lock for it.
 
         The ids of operations whose outcome is not known stay in a fresh journal, so that trying one again
@@ -247,7 +252,9 @@ class FileBackend:
         if content is None:
             return None
         checkpoint = self.read(ref)
-        told = journal.replay(content, checkpoint.content, checkpoint.deployment)
+        told = replay(
+            content, checkpoint.content, checkpoint.deployment, lambda base: self._backup(ref, base)
+        )
         if told.foreign:
             aside = path.with_name(f"{path.name}.{time.time_ns()}.aside")
             path.rename(aside)
@@ -262,17 +269,19 @@ class FileBackend:
             path.unlink(missing_ok=True)
         return told
 
-    def _settle(self, ref: StackRef, path: Path, told: journal.Recovery) -> None:
+    def _settle(self, ref: StackRef, path: Path, told: Recovery) -> None:
         """Write the recovered state, with what is uncertain as pending operations."""
-        deployment = dict(told.deployment or {})
-        pending = [{"resource": one.resource, "type": one.type} for one in told.begun if not one.carried]
-        if pending:
-            deployment["pending_operations"] = (deployment.get("pending_operations") or []) + pending
-        new = encode_checkpoint(ref, deployment)
+        new = encode_checkpoint(ref, settle(told.deployment or {}, told.begun))
         # After a crash between any two of these, doing it again comes to the same end.
         journal.mark_saved(path, new)
-        self._put(ref, new)
+        self._put(ref, new, keep_backup=told.refreshed)
         journal.Journal(path, new, told.begun).close()
+
+    def _backup(self, ref: StackRef, wanted: str) -> dict[str, Any] | None:
+        """The deployment of the backup, if it is the checkpoint with this digest."""
+        own = self.files(ref)
+        content = own.find_backup(lambda content: journal.digest(content) == wanted)
+        return None if content is None else parse_checkpoint(content, own.backup, own.rescue).deployment
 
     def finish(self, ref: StackRef, running: journal.Journal, deployment: Mapping[str, Any]) -> None:
         """Put the last state of an operation into place, and end its journal.
@@ -285,7 +294,7 @@ class FileBackend:
         """
         content = encode_checkpoint(ref, deployment)
         running.saved(content)
-        self._put(ref, content)
+        self._put(ref, content, keep_backup=running.is_refreshed)
         pending = {
             (one["type"], one["resource"]["urn"]) for one in deployment.get("pending_operations") or ()
         }
@@ -305,7 +314,7 @@ class FileBackend:
         self.files(ref).remember(info)
 
     def history(self, ref: StackRef) -> list[dict[str, Any]]:
-        """What was done, the latest first."""
+        """Return the updates of a stack, newest first."""
         return list(self.files(ref).entries())
 
 

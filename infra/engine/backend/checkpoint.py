@@ -66,7 +66,7 @@ _BYTE_STRINGS: Final = "byteString"
 
 
 def features_of(deployment: Mapping[str, Any]) -> list[str]:
-    """What a reader of this deployment must know, by name."""
+    """Return the features, by name, that a reader of this deployment must know."""
     resources = deployment.get("resources") or ()
     found = {word for one in resources for key, word in _FEATURES.items() if one.get(key)}
     if any(_has_byte_string(one.get(key)) for one in resources for key in ("inputs", "outputs")):
@@ -80,16 +80,25 @@ def _has_byte_string(value: Any) -> bool:
     return isinstance(value, list) and any(map(_has_byte_string, value))
 
 
-def versioned(deployment: Mapping[str, Any]) -> dict[str, Any]:
+def format_of(deployment: Mapping[str, Any]) -> dict[str, Any]:
     """The version of a deployment's format, and the features it needs."""
     features = features_of(deployment)
     return {"version": 4, "features": features} if features else {"version": 3}
 
 
 def encode_checkpoint(ref: StackRef, deployment: Mapping[str, Any]) -> bytes:
-    """A checkpoint file's content."""
-    whole = versioned(deployment) | {"checkpoint": {"stack": str(ref), "latest": deployment}}
-    return json_text.write(whole).encode(errors="surrogatepass")
+    """Return a checkpoint file's content."""
+    write = json_text.write
+    # Resource by resource: one call for all holds the interpreter, and with it the loop, for too long.
+    fields = (
+        f"{write(key)}:[{','.join(map(write, value))}]"
+        if key == "resources" and value
+        else f"{write(key)}:{write(value)}"
+        for key, value in deployment.items()
+    )
+    checkpoint = f'{{"stack":{write(str(ref))},"latest":{{{",".join(fields)}}}}}'
+    head = write(format_of(deployment)).removesuffix("}")
+    return f'{head},"checkpoint":{checkpoint}}}'.encode(errors="surrogatepass")
 
 
 def parse_checkpoint(content: bytes, path: Path, rescue: Callable[[], str] = str) -> Checkpoint:
@@ -110,7 +119,7 @@ def parse_checkpoint(content: bytes, path: Path, rescue: Callable[[], str] = str
         features = tuple(whole.get("features") or ())
         manifest = deployment.get("manifest") or {}
         said = {name: _text(manifest.get(name) or "") for name in ("time", "version", "magic")}
-        updated_at(said["time"])
+        update_time(said["time"])
         for resource in _list(deployment.get("resources")):
             _text(resource["urn"])
             _text(resource["type"])
@@ -152,7 +161,7 @@ def _text(value: Any) -> str:
     return value
 
 
-def updated_at(text: str) -> datetime | None:
+def update_time(text: str) -> datetime | None:
     """When a manifest says that something was done last; None for Go's zero time, which means never.
 
     Raises:
@@ -167,13 +176,13 @@ def updated_at(text: str) -> datetime | None:
 def is_sound(content: bytes) -> bool:
     """Whether a file is a checkpoint in good order."""
     try:
-        parse_checkpoint(unpacked(content), Path())
+        parse_checkpoint(unpack(content), Path())
     except (EngineError, *PACKED_BADLY):
         return False
     return True
 
 
-def unpacked(content: bytes) -> bytes:
+def unpack(content: bytes) -> bytes:
     """A file's content, however it is packed.
 
     Raises:

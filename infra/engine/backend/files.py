@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from infra.engine.errors import EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
     from pathlib import Path
 
 PRIVATE = 0o600  # what lies in the state may be anyone's secret
@@ -24,7 +24,7 @@ _HINTS = {
 }
 
 
-def refused(what: str, path: Path, error: OSError) -> EngineError:
+def file_error(what: str, path: Path, error: OSError) -> EngineError:
     """The error that tells the user why a file could not be read or written."""
     hint = _HINTS.get(error.errno or 0)
     return EngineError(f"cannot {what} {path}: {error.strerror or error}", hint=hint)
@@ -41,7 +41,26 @@ def make_folder(folder: Path) -> None:
         for one in reversed(missing):  # `parents=True` would give the mode to the last one only
             one.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
     except OSError as error:
-        raise refused("make the folder", folder, error) from error
+        raise file_error("make the folder", folder, error) from error
+
+
+UNFINISHED = ".tmp"
+"""Ending of a file that `write` has not put into place yet."""
+
+
+def remove_unfinished(folder: Path, names: Container[str]) -> None:
+    """Remove what killed writers of some files of a folder left; for who alone may write them.
+
+    Raises:
+        EngineError: one cannot be removed.
+    """
+    for path in list_entries(folder):
+        name, _, pid = path.name.removesuffix(UNFINISHED).rpartition(".")
+        if path.suffix == UNFINISHED and pid.isdecimal() and name.removeprefix(".") in names:
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise file_error("remove", path, error) from error
 
 
 def write(path: Path, content: bytes) -> None:
@@ -51,7 +70,7 @@ def write(path: Path, content: bytes) -> None:
         EngineError: it cannot be written; the old file is untouched.
     """
     make_folder(path.parent)
-    fresh = path.parent / f".{path.name}.{os.getpid()}.tmp"
+    fresh = path.parent / f".{path.name}.{os.getpid()}{UNFINISHED}"
     try:
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE)
         try:
@@ -65,7 +84,7 @@ def write(path: Path, content: bytes) -> None:
             raise
         sync_folder(path.parent)
     except OSError as error:
-        raise refused("write", path, error) from error
+        raise file_error("write", path, error) from error
 
 
 def sync_folder(folder: Path) -> None:
@@ -88,9 +107,9 @@ def read(path: Path) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise refused("read", path, error) from error
+        raise file_error("read", path, error) from error
 
 
-def listed(folder: Path) -> Iterator[Path]:
+def list_entries(folder: Path) -> Iterator[Path]:
     """The entries of a folder by name; none if there is no such folder."""
     return iter(sorted(folder.iterdir())) if folder.is_dir() else iter(())

@@ -7,6 +7,8 @@ record names the checkpoint that the others build on by its SHA-256. Then:
 - `end`: it is over; which resource states left the snapshot and which came or changed, in one record, so that
   every prefix of the journal tells of a consistent state.
 - `note`: other fields of the deployment.
+- `refreshed`: the first so many records are in the checkpoint with this SHA-256, which is about to be put
+  into place while the operation goes on. All still build on the first checkpoint, which is the backup then.
 - `saved`: all of it is in the checkpoint with this SHA-256, which is about to be put into place.
 
 A resource state is called `b0`, `b1`, ... if it stood at that place of the base checkpoint, otherwise by the
@@ -19,22 +21,24 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import threading
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from infra.engine.backend import files
-from infra.engine.errors import EngineError
-from infra.engine.resource import integrity, json_text
-from infra.engine.resource.renaming import followed_aliases
+from infra.engine.resource import json_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from infra.engine.resource.integrity import Record
 
-VERSION: Final = 1
+VERSION: Final = 2
+"""2 has `refreshed` records."""
+REFRESHED: Final = "refreshed"
+SAVED: Final = "saved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,28 +58,6 @@ class Begun:
     carried: bool = False
 
 
-@dataclass(slots=True)
-class Recovery:
-    """What a journal tells.
-
-    Attributes:
-        deployment: the base with all that ended, sorted; None if the journal is not about this checkpoint, or
-            the checkpoint holds all of it already.
-        begun: operations whose outcome is not known.
-        records: how many records were read.
-        damaged: bytes at the end that are no whole record (a write that a crash cut off).
-        foreign: the checkpoint was changed by someone else after the journal's operation was cut off.
-        touched: URNs that the journal speaks of, for the message when it is foreign.
-    """
-
-    deployment: dict[str, Any] | None = None
-    begun: tuple[Begun, ...] = ()
-    records: int = 0
-    damaged: int = 0
-    foreign: bool = False
-    touched: tuple[str, ...] = ()
-
-
 def digest(checkpoint: bytes) -> str:
     """How a journal names a checkpoint file."""
     return hashlib.sha256(checkpoint).hexdigest()
@@ -86,18 +68,17 @@ def _encode(record: Mapping[str, Any]) -> bytes:
     return b"%08x %s\n" % (zlib.crc32(body), body)
 
 
-def _decode(content: bytes) -> tuple[list[dict[str, Any]], int]:
-    """The whole records from the start, and how many bytes after them are none."""
-    records = []
-    rest = content
-    while rest:
-        line, newline, after = rest.partition(b"\n")
-        checksum, _, body = line.partition(b" ")
-        if not newline or checksum != b"%08x" % zlib.crc32(body):
+def decode(content: bytes) -> tuple[list[dict[str, Any]], int]:
+    """Return the whole records from the start, and how many bytes after them are none."""
+    records: list[dict[str, Any]] = []
+    whole = 0
+    while (end := content.find(b"\n", whole)) >= 0:
+        checksum, _, body = content[whole:end].partition(b" ")
+        if checksum != b"%08x" % zlib.crc32(body):
             break
         records.append(json_text.parse(body))
-        rest = after
-    return records, len(rest)
+        whole = end + 1
+    return records, len(content) - whole
 
 
 class Journal:
@@ -108,12 +89,16 @@ class Journal:
         base: the checkpoint file that the operation starts from.
         begun: operations of an earlier run whose outcome is still not known; kept under their ids.
 
+    Attributes:
+        is_refreshed: the checkpoint in place is no longer the base, which is the backup now.
+
     Raises:
         EngineError: it cannot be written.
     """
 
     def __init__(self, path: Path, base: bytes, begun: Iterable[Begun] = ()) -> None:
-        self.path = path
+        self.path, self.is_refreshed = path, False
+        self._writing = threading.Lock()  # the refresher's thread writes too
         self.open_operations: dict[str, Begun] = {one.operation: one for one in begun}
         header = _encode({"kind": "journal", "version": VERSION, "base": digest(base)})
         carried = [
@@ -124,7 +109,7 @@ class Journal:
         try:
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND)
         except OSError as error:
-            raise files.refused("open", path, error) from error
+            raise files.file_error("open", path, error) from error
         self._length = os.fstat(self._file).st_size
         self._written = self._synced = 0  # records
         self._syncing: asyncio.Task[None] | None = None
@@ -189,9 +174,21 @@ class Journal:
             self._fsync()
             self._synced = max(self._synced, reached)
 
+    def refreshed(self, checkpoint: bytes, holds: int) -> None:
+        """Record that this checkpoint, about to be written, holds the first records; then it is durable.
+
+        Called from the refresher's thread.
+
+        Args:
+            checkpoint: the file's content.
+            holds: how many records, the header not among them.
+        """
+        self._append({"kind": REFRESHED, "checkpoint": digest(checkpoint), "holds": holds})
+        self._fsync()
+
     def saved(self, checkpoint: bytes) -> None:
         """Record that this checkpoint, about to be written, holds everything; then it is durable."""
-        self._append({"kind": "saved", "checkpoint": digest(checkpoint)})
+        self._append({"kind": SAVED, "checkpoint": digest(checkpoint)})
         self.sync()
 
     def close(self) -> None:
@@ -207,22 +204,23 @@ class Journal:
 
     def _append(self, record: Mapping[str, Any]) -> None:
         line = _encode(record)
-        try:
-            written = os.write(self._file, line)
-            if written < len(line):
-                # A short write means a full disk; the next one says so. Take the part back first.
-                os.ftruncate(self._file, self._length)
-                os.write(self._file, line)
-        except OSError as error:
-            raise files.refused("write the journal", self.path, error) from error
-        self._length += len(line)
-        self._written += 1
+        with self._writing:
+            try:
+                written = os.write(self._file, line)
+                if written < len(line):
+                    # A short write means a full disk; the next one says so. Take the part back first.
+                    os.ftruncate(self._file, self._length)
+                    os.write(self._file, line)
+            except OSError as error:
+                raise files.file_error("write the journal", self.path, error) from error
+            self._length += len(line)
+            self._written += 1
 
     def _fsync(self) -> None:
         try:
             os.fdatasync(self._file)
         except OSError as error:
-            raise files.refused("write the journal", self.path, error) from error
+            raise files.file_error("write the journal", self.path, error) from error
 
 
 def _begin_record(operation: str, type_: str, resource: Record) -> dict[str, Any]:
@@ -236,87 +234,6 @@ def mark_saved(path: Path, checkpoint: bytes) -> None:
         EngineError: it cannot be written.
     """
     content = files.read(path) or b""
-    _, damaged = _decode(content)
+    _, damaged = decode(content)
     whole = content[: len(content) - damaged]
-    files.write(path, whole + _encode({"kind": "saved", "checkpoint": digest(checkpoint)}))
-
-
-# ---------------------------------------------------------------- replay
-
-
-@dataclass(slots=True)
-class _Replay:
-    """The snapshot as the records change it."""
-
-    fields: dict[str, Any]
-    resources: dict[str, Record]
-    begun: dict[str, Begun] = field(default_factory=dict)
-    touched: dict[str, None] = field(default_factory=dict)
-
-    def apply(self, record: Mapping[str, Any]) -> None:
-        match record["kind"]:
-            case "begin":
-                carried = record.get("carried", False)
-                one = Begun(record["operation"], record["type"], record["resource"], carried)
-                self.begun[one.operation] = one
-                self.touched[one.resource["urn"]] = None
-            case "end":
-                self.begun.pop(record["operation"], None)
-                for name in record.get("remove", ()):
-                    gone = self.resources.pop(name, None)
-                    self.touched |= {gone["urn"]: None} if gone else {}
-                self.resources |= record.get("put", {})
-                self.touched |= dict.fromkeys(state["urn"] for state in record.get("put", {}).values())
-            case "note":
-                self.fields |= record["fields"]
-
-    def deployment(self) -> dict[str, Any]:
-        ordered, _ = integrity.repair(followed_aliases(list(self.resources.values())))
-        fields = {key: value for key, value in self.fields.items() if value is not None}
-        return fields | ({"resources": ordered} if ordered else {})
-
-
-def base_names(count: int) -> Iterator[str]:
-    """What the resources of a base checkpoint are called, in its order."""
-    return (f"b{index}" for index in range(count))
-
-
-def replay(content: bytes, checkpoint: bytes, deployment: Mapping[str, Any]) -> Recovery:
-    """Put a journal's records on top of the checkpoint that they build on.
-
-    Args:
-        content: the journal file, perhaps cut off anywhere.
-        checkpoint: the checkpoint file as it is now.
-        deployment: what stands in it (`latest`).
-
-    Returns:
-        what the journal tells; a deployment only if there is more in it than in the checkpoint.
-
-    Raises:
-        EngineError: the journal is of a newer version.
-    """
-    records, damaged = _decode(content)
-    if not records or records[0].get("kind") != "journal":
-        return Recovery(damaged=damaged)
-    if records[0]["version"] > VERSION:
-        raise EngineError(
-            f"the journal is of version {records[0]['version']}, and this engine reads {VERSION}",
-            hint="go on with the newer engine that wrote it",
-        )
-    now = digest(checkpoint)
-    resources: Sequence[Record] = deployment.get("resources") or ()
-    state = _Replay(
-        {key: value for key, value in deployment.items() if key != "resources"},
-        dict(zip(base_names(len(resources)), resources, strict=True)),
-    )
-    for record in records[1:]:
-        state.apply(record)
-    begun, touched = tuple(state.begun.values()), tuple(state.touched)
-    if any(record["kind"] == "saved" and record["checkpoint"] == now for record in records):
-        return Recovery(None, begun, len(records), damaged)
-    news = not all(record.get("carried") for record in records[1:])
-    if records[0]["base"] != now:
-        return Recovery(None, (), len(records), damaged, foreign=news, touched=touched)
-    if not news:
-        return Recovery(None, begun, len(records), damaged)
-    return Recovery(state.deployment(), begun, len(records), damaged)
+    files.write(path, whole + _encode({"kind": SAVED, "checkpoint": digest(checkpoint)}))

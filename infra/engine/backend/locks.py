@@ -10,7 +10,6 @@ import socket
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.engine.backend import files
@@ -18,6 +17,7 @@ from infra.engine.errors import EngineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 class LockedError(EngineError):
@@ -56,7 +56,7 @@ class Lock:
         """Whether its process still runs; None if that cannot be told from here."""
         if self.hostname != socket.gethostname():
             return None
-        started = _started(self.pid)
+        started = _start_time(self.pid)
         # A process that began after the lock was made only has the same number. (Allow a second.)
         return started is not None and started <= self.since + timedelta(seconds=1)
 
@@ -66,23 +66,22 @@ class Lock:
         return f"by {self.username}@{self.hostname}, process {self.pid} ({state}), since {since}"
 
 
-def _started(pid: int) -> datetime | None:
-    """When a process of this machine started; None if there is none."""
+def _start_time(pid: int) -> datetime | None:
+    """Return when a process of this machine started; None if it does not run."""
+    import psutil  # type: ignore[import-untyped] # noqa: PLC0415 (only where a lock is in the way)
+
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        uptime = float(Path("/proc/uptime").read_text().split()[0])
-    except OSError:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        return datetime.fromtimestamp(process.create_time(), UTC)
+    except (psutil.NoSuchProcess, OverflowError, ValueError):
         return None
-    if fields[0] == "Z":
-        return None
-    # The 22nd field, the start in clock ticks since boot; counted here from the third.
-    seconds_ago = uptime - int(fields[19]) / os.sysconf("SC_CLK_TCK")
-    return datetime.now(UTC) - timedelta(seconds=seconds_ago)
 
 
-def held(folder: Path) -> list[Lock]:
+def read_locks(folder: Path) -> list[Lock]:
     """The locks in a stack's folder of locks. One that cannot be read counts, as being of nobody."""
-    return [_parse(path) for path in files.listed(folder) if path.suffix == ".json"]
+    return [_parse(path) for path in files.list_entries(folder) if path.suffix == ".json"]
 
 
 def _parse(path: Path) -> Lock:
@@ -102,7 +101,7 @@ def _whole_microseconds(timestamp: str) -> str:
 
 
 @contextlib.contextmanager
-def acquired(folder: Path, stack: str) -> Iterator[Lock]:
+def hold_lock(folder: Path, stack: str) -> Iterator[Lock]:
     """Hold the lock of a stack.
 
     Args:
@@ -112,7 +111,7 @@ def acquired(folder: Path, stack: str) -> Iterator[Lock]:
     Raises:
         LockedError: someone else holds it; says who and since when.
     """
-    if others := held(folder):
+    if others := read_locks(folder):
         raise LockedError(stack, others)
     path = folder / f"{uuid.uuid4()}.json"
     since = datetime.now().astimezone()
@@ -123,7 +122,7 @@ def acquired(folder: Path, stack: str) -> Iterator[Lock]:
     files.write(path, json.dumps(content, separators=(",", ":")).encode())
     try:
         # Two that looked at the same time both wrote: as in the CLI, whoever sees another's file gives way.
-        if others := [lock for lock in held(folder) if lock.path != path]:
+        if others := [lock for lock in read_locks(folder) if lock.path != path]:
             raise LockedError(stack, others)
         yield mine
     finally:

@@ -142,7 +142,7 @@ class PassphraseCrypter:
 
     @property
     def state(self) -> dict[str, Any]:
-        """What a checkpoint says of it: `secrets_providers`."""
+        """Return the `secrets_providers` entry of a checkpoint."""
         return {"type": TYPE, "state": {"salt": self.salt}}
 
     def encrypt(self, plaintext: str) -> str:
@@ -168,7 +168,7 @@ class PassphraseCrypter:
         return plaintext
 
     def check(self) -> None:
-        """See that the passphrase is the right one.
+        """Check that the passphrase is the right one.
 
         Raises:
             EngineError: it is not.

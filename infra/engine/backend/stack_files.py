@@ -6,6 +6,7 @@ Checkpoints may be packed by gzip (PULUMI_DIY_BACKEND_GZIP, as for the CLI); the
 from __future__ import annotations
 
 import base64
+import contextlib
 import gzip
 import hashlib
 import json
@@ -15,12 +16,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from infra.engine.backend import files
-from infra.engine.backend.checkpoint import PACKED_BADLY, is_sound, unpacked
+from infra.engine.backend.checkpoint import PACKED_BADLY, is_sound, unpack
 from infra.engine.errors import EngineError
 from infra.engine.resource.stack_ref import ORGANIZATION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from infra.engine.resource.stack_ref import StackRef
@@ -112,6 +113,12 @@ class StackFiles:
 
     # Checkpoints
 
+    def remove_unfinished(self) -> None:
+        """Remove what a killed writer of checkpoints left (see `files.write`); hold the lock for it."""
+        forms = [path.name for path in self._forms()]
+        ours = {f"{name}{ending}" for name in forms for ending in ("", ".bak", ".attrs", ".bak.attrs")}
+        files.remove_unfinished(self._in("stacks"), ours)
+
     def exists(self) -> bool:
         """Whether there is such a stack."""
         return self.checkpoint.exists()
@@ -133,23 +140,37 @@ class StackFiles:
         if content is None:
             return None
         try:
-            return unpacked(content)
+            return unpack(content)
         except PACKED_BADLY as error:
             raise EngineError(f"the checkpoint {path} is damaged ({error})", hint=self.rescue()) from error
 
-    def put(self, content: bytes) -> None:
-        """Put a checkpoint into place; the one before stays as the backup."""
+    def put(self, content: bytes, *, keep_backup: bool = False) -> None:
+        """Put a checkpoint into place; the one before stays as the backup.
+
+        Args:
+            content: the checkpoint.
+            keep_backup: leave the backup as it is: what is replaced was written in the same operation.
+        """
         old, path = self.checkpoint, self._target()
-        before = files.read(old)
+        before = None if keep_backup else files.read(old)
         if before is not None:
             _write(old.with_name(f"{old.name}.bak"), before)
         _write(path, gzip.compress(content, mtime=0) if path.suffix == GZIP else content)
         if old != path:
             _unlink(old)
 
+    def find_backup(self, wanted: Callable[[bytes], bool]) -> bytes | None:
+        """Return the backup of a checkpoint that is wanted, unpacked; None if there is none."""
+        for form in self._forms():
+            content = files.read(form.with_name(f"{form.name}.bak"))
+            with contextlib.suppress(*PACKED_BADLY):
+                if content is not None and wanted(unpacked := unpack(content)):
+                    return unpacked
+        return None
+
     def rescue(self) -> str:
-        """What to do about a damaged checkpoint: which file has the state before."""
-        kept = [path for path in files.listed(self.backups) if path.suffix != ".attrs"]
+        """Return the hint for a damaged checkpoint: which file has the state before."""
+        kept = [path for path in files.list_entries(self.backups) if path.suffix != ".attrs"]
         for path in (self.backup, *reversed(kept)):
             content = files.read(path)
             if content and is_sound(content):
@@ -169,10 +190,14 @@ class StackFiles:
         files.write(self.backups / f"{self.ref.stack}.{now}{form}", content)
 
     def entries(self) -> Iterator[dict[str, Any]]:
-        """What was done, the latest first."""
-        for path in reversed(list(files.listed(self.history))):
+        """Return the updates of a stack, newest first.
+
+        Raises:
+            EngineError: an entry is damaged.
+        """
+        for path in reversed(list(files.list_entries(self.history))):
             if path.name.endswith((".history.json", f".history.json{GZIP}")):
-                yield json.loads(unpacked(path.read_bytes()))
+                yield _entry(path)
 
     # All of them
 
@@ -189,14 +214,14 @@ class StackFiles:
         _unlink(self._forms()[0].with_suffix(".pulumi-tags"))
         _unlink(self.journal)
         for folder in (self.history, *([self.backups] if backups else ())):
-            for kept in files.listed(folder):
+            for kept in files.list_entries(folder):
                 kept.unlink()
             if folder.is_dir():
                 folder.rmdir()
 
     def rename_history(self, other: StackFiles) -> None:
         """Hand the history over to another stack."""
-        for path in files.listed(self.history):
+        for path in files.list_entries(self.history):
             files.make_folder(other.history)
             path.rename(other.history / (other.ref.stack + path.name.removeprefix(self.ref.stack)))
 
@@ -222,6 +247,27 @@ def _attributes(content: bytes) -> bytes:
     names = ("cache_control", "content_disposition", "content_encoding", "content_language")
     digest = base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
     record = {f"user.{name}": "" for name in names}
-    packed = unpacked(content) is not content
+    packed = unpack(content) is not content
     record |= {"user.content_type": "application/x-gzip" if packed else "text/plain; charset=utf-8"}
     return json.dumps(record | {"user.metadata": None, "md5": digest}, separators=(",", ":")).encode()
+
+
+_ENTRY: Final = {
+    "kind": str, "result": str, "startTime": int, "endTime": int, "resourceChanges": dict, "config": dict,
+}  # fmt: skip
+"""Types of an entry's fields; the last two may be missing or null."""
+
+
+def _entry(path: Path) -> dict[str, Any]:
+    content, hint = files.read(path) or b"", "it is a record that nothing depends on: move the file away"
+    try:
+        found = json.loads(unpack(content))
+    except (*PACKED_BADLY, ValueError, RecursionError) as error:
+        raise EngineError(f"the history entry {path} is damaged ({error})", hint=hint) from error
+    if not isinstance(found, dict):
+        raise EngineError(f"the history entry {path} is damaged (it is no object)", hint=hint)
+    for name, kind in _ENTRY.items():
+        value = found.get(name)
+        if not isinstance(value, kind) and (value is not None or kind is not dict):
+            raise EngineError(f"the history entry {path} is damaged (`{name}` is wrong)", hint=hint)
+    return found

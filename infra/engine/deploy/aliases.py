@@ -53,7 +53,7 @@ class AliasBook:
         )
 
     def _inherited(self, type_: str, name: str, parent_name: str, old_parent: str) -> str:
-        """What a child was called when its parent had another name: names that start with it follow it."""
+        """Return the aliases of a child whose parent had another name: names that start with it follow it."""
         old = Urn.parse(old_parent)
         if name.startswith(parent_name):
             name = old.name + name.removeprefix(parent_name)

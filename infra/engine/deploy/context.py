@@ -24,7 +24,7 @@ class Recorder(Protocol):
 
 
 class StepContext(Protocol):
-    """What a step needs while it is applied.
+    """Part of a deployment that a step needs while it is applied.
 
     Attributes:
         preview: nothing outside is changed.
@@ -62,7 +62,7 @@ class StepContext(Protocol):
 
 
 class PlanContext(StepContext, Protocol):
-    """What planners need to decide.
+    """Part of a deployment that planners need to decide.
 
     Attributes:
         resources: the old state, in its order, those pending deletion among it.
@@ -85,7 +85,7 @@ class PlanContext(StepContext, Protocol):
         """Have the provider of a resource ready, out of the old state if nothing registered it.
 
         Raises:
-            EngineError: there is none, or it cannot be started.
+            EngineError: not found, or it cannot be started.
         """
 
     def info(self, message: str, urn: str = "") -> None:

@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from infra.engine.deploy.registration import Finished, Outputs, Registration, Stopping, Woken
+from infra.engine.deploy.source_events import (
+    ProgramEndEvent,
+    RegisterResourceEvent,
+    RegisterResourceOutputsEvent,
+    WakeEvent,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -14,11 +19,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True, eq=False)
-class Continue:
+class ContinueEvent:
     """The rest of a decision that had to wait for a step (a refresh or an import)."""
 
     decide: Callable[[], Awaitable[list[Step]]]
     urn: str
 
 
-SourceEvent = Registration | Outputs | Continue | Finished | Woken | Stopping
+SourceEvent = (
+    RegisterResourceEvent | RegisterResourceOutputsEvent | ContinueEvent | ProgramEndEvent | WakeEvent
+)

@@ -1,4 +1,4 @@
-"""What is known of a resource while it is decided what to do about it."""
+"""State of a decision about one resource."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from infra.engine.deploy.registration import Registration
+    from infra.engine.deploy.source_events import RegisterResourceEvent
     from infra.engine.plugin.provider import Provider
     from infra.engine.resource.goal import Goal
     from infra.engine.resource.state import ResourceState
@@ -28,7 +28,7 @@ class Decision:
         seed: what the provider may draw names from.
     """
 
-    registration: Registration
+    registration: RegisterResourceEvent
     goal: Goal
     old: ResourceState | None
     new: ResourceState

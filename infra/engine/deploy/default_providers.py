@@ -6,7 +6,7 @@ import asyncio
 import json
 from typing import TYPE_CHECKING
 
-from infra.engine.deploy.registration import Registration
+from infra.engine.deploy.source_events import RegisterResourceEvent
 from infra.engine.errors import EngineError
 from infra.engine.resource.goal import Goal
 from infra.engine.resource.urn import PROVIDER_TYPE
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from infra.engine.deploy.provider_request import ProviderRequest
-    from infra.engine.deploy.registration import Registered
+    from infra.engine.deploy.source_events import RegisterResult
     from infra.engine.resource.values import Properties
 
 
@@ -31,7 +31,7 @@ class DefaultProviders:
     def __init__(
         self,
         config: Callable[[str], Properties],
-        register: Callable[[Registration], Awaitable[Registered]],
+        register: Callable[[RegisterResourceEvent], Awaitable[RegisterResult]],
         known: Mapping[str, ProviderRequest],
     ) -> None:
         self._config, self._register, self.known = config, register, known
@@ -84,5 +84,5 @@ class DefaultProviders:
         inputs = dict(self._config(request.package))
         request.put_into(inputs)
         goal = Goal(type=PROVIDER_TYPE + request.package, name=request.name, custom=True, properties=inputs)
-        answer = await self._register(Registration(goal))
+        answer = await self._register(RegisterResourceEvent(goal))
         return answer.state.provider_reference

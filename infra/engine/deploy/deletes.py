@@ -1,11 +1,11 @@
-"""What is to be deleted, before a replacement and at the end of a run, and in which order."""
+"""Deletes: which resources are deleted, before a replacement and at the end of a run, and in which order."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from infra.engine.deploy.bail import BailError
-from infra.engine.deploy.provider_diff import compared
+from infra.engine.deploy.provider_diff import diff_inputs
 from infra.engine.deploy.refresh_step import RefreshStep
 from infra.engine.deploy.steps import DeleteStep, RemovePendingReplaceStep, SameStep
 from infra.engine.plugin.diff import with_replace_on_changes
@@ -114,7 +114,9 @@ class DeletePlanner:
             await deployment.ensure_provider(state)
         inputs = {key: UNKNOWN if key in touched else value for key, value in state.inputs.items()}
         provider = deployment.provider_of(state)
-        diff = await compared(provider, state, state, inputs, deployment, state.ignore_changes, unknowns=True)
+        diff = await diff_inputs(
+            provider, state, state, inputs, deployment, state.ignore_changes, unknowns=True
+        )
         diff = with_replace_on_changes(diff, state.replace_on_changes, has_init_errors=False)
         return diff.replace_keys if diff.replaces else None
 
@@ -234,7 +236,7 @@ class DeletePlanner:
         return [[by_state[state] for state in group] for group in self._graph().delete_levels(by_state)]
 
     def doomed_dependencies(self, failed: list[Step]) -> set[ResourceState]:
-        """What must stay because something that rests upon it could not be deleted."""
+        """Return the resources that must stay because a dependent could not be deleted."""
         graph = self._graph()
         kept: set[ResourceState] = set()
         for step in failed:

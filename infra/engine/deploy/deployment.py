@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from infra.engine.deploy.bail import BailError
-from infra.engine.deploy.continuation import Continue
-from infra.engine.deploy.deployment_options import Mode
+from infra.engine.deploy.continuation import ContinueEvent
 from infra.engine.deploy.executor import StepExecutor
+from infra.engine.deploy.finish import finish_program
 from infra.engine.deploy.hooks import Hooks
 from infra.engine.deploy.pending import pending_warning
-from infra.engine.deploy.refresh import rebuild, refresh
-from infra.engine.deploy.registration import Finished, Outputs, Registration, Stopping, Woken
+from infra.engine.deploy.refresh import refresh
 from infra.engine.deploy.reporter import Reporter
+from infra.engine.deploy.source_events import (
+    ProgramEndEvent,
+    RegisterResourceEvent,
+    RegisterResourceOutputsEvent,
+    WakeEvent,
+)
 from infra.engine.deploy.step_generator import StepGenerator
 from infra.engine.errors import EngineError
 from infra.engine.events import DiagnosticEvent, Severity
@@ -39,12 +43,6 @@ if TYPE_CHECKING:
     from infra.engine.resource.state import ResourceState
     from infra.engine.resource.targets import Targets
     from infra.engine.resource.values import Properties
-
-
-_SAVE = 0.02
-"""Seconds that the CLI takes to save what a step left; until then, what was asked for before goes on."""
-_DECISION = 0.2
-"""Seconds that a decision may take on a busy machine; those that take longer are not waited for."""
 
 
 class Deployment:
@@ -81,8 +79,6 @@ class Deployment:
         self.policy: Policy | None = None
         self.news: dict[str, ResourceState] = {}
         self.reads: dict[str, ResourceState] = {}
-        self._deciding = False
-        self._idle = asyncio.Event()
         self.expected = 0
         """Decisions that wait for a step."""
         self._events: asyncio.Queue[SourceEvent] = asyncio.Queue()
@@ -112,23 +108,7 @@ class Deployment:
 
     def wake(self) -> None:
         """Let the loop see that it was cancelled."""
-        self._events.put_nowait(Woken())
-
-    def stop_soon(self) -> None:
-        """A step failed: stop, but start what the program has asked for already.
-
-        The CLI saves the failure before it stops, and by then siblings of the step have started.
-        """
-        if self._deciding:
-            self.push(Stopping(asyncio.get_running_loop().time() + _SAVE))
-        elif self.executor is not None:
-            self.executor.cancel()
-
-    async def settle(self) -> None:
-        """Let the decision that is under way end before a chain goes on: the CLI saves in between."""
-        if not self.preview:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._idle.wait(), _DECISION)
+        self._events.put_nowait(WakeEvent())
 
     def find(self, urn: str) -> ResourceState | None:
         """A resource of this run."""
@@ -151,7 +131,7 @@ class Deployment:
         """Have the provider of a resource ready, out of the old state if nothing registered it.
 
         Raises:
-            EngineError: there is none, or it cannot be started.
+            EngineError: not found, or it cannot be started.
         """
         if not state.provider or self.registry.get(state.provider) is not None:
             return
@@ -252,28 +232,22 @@ class Deployment:
             False if the run had to be broken off.
         """
         finished = False
-        self._deciding = True
         while True:
-            self._idle.set()
             event = await self._events.get()
-            self._idle.clear()
             if executor.cancelled:
                 return True
             try:
-                if isinstance(event, Finished):
+                if isinstance(event, ProgramEndEvent):
                     if event.error is not None:
                         if event.error:
                             self.error(event.error)
                         executor.cancel()
                         return False
                     finished = True
-                elif isinstance(event, Stopping):
-                    await self._stop_soon(event, executor)
                 else:
                     await self._handle(event, generator, executor)
                 if finished and not self.expected:
-                    self._deciding = False
-                    await self._finish(generator, executor)
+                    await finish_program(self, generator, executor)
                     return True
             except BailError:
                 executor.cancel()
@@ -283,27 +257,18 @@ class Deployment:
                 executor.cancel()
                 return False
 
-    async def _stop_soon(self, event: Stopping, executor: StepExecutor) -> None:
-        """Stop once what waits for a decision has got it, if that does not take long."""
-        await asyncio.sleep(0.001)
-        if self.expected and asyncio.get_running_loop().time() < event.until:
-            self.push(event)
-        else:
-            executor.cancel()
-
     async def _handle(self, event: SourceEvent, generator: StepGenerator, executor: StepExecutor) -> None:
-        if isinstance(event, Outputs):
+        if isinstance(event, RegisterResourceOutputsEvent):
             await executor.register_outputs(event)
             return
-        if isinstance(event, Registration):
+        if isinstance(event, RegisterResourceEvent):
             steps = await generator.generate(event)
-        elif isinstance(event, Continue):
+        elif isinstance(event, ContinueEvent):
             steps = await event.decide()
         else:
             return
         if executor.failed_steps:
             steps = self._without_dependents(steps, executor)
-        self._idle.set()  # it may have to wait for a slot
         await executor.execute_serial(steps)
 
     def _without_dependents(self, steps: list[Step], executor: StepExecutor) -> list[Step]:
@@ -318,41 +283,6 @@ class Deployment:
             else:
                 kept.append(step)
         return kept
-
-    async def _finish(self, generator: StepGenerator, executor: StepExecutor) -> None:
-        """What comes after the program: delete what it did not ask for, or read it."""
-        unknown = self.tell_unknown(self.options.targets, generator.progress.urns)
-        self._idle.set()
-        await executor.wait()
-        if self.resources:
-            if generator.mode is Mode.REFRESH:
-                await self._refresh_rest(generator, executor)
-            else:
-                await self._delete_rest(generator, executor)
-        if unknown:
-            raise BailError("one or more targets could not be found in the stack")
-
-    async def _delete_rest(self, generator: StepGenerator, executor: StepExecutor) -> None:
-        try:
-            sames, deletes = await generator.planner.at_the_end()
-        except BailError:
-            return  # told; then the run ends as a failure without a bail, as the CLI does
-        task = await executor.execute_serial(sames)
-        if task is not None:
-            await task
-        kept: set[ResourceState] = set()
-        seen = 0
-        for group in generator.planner.scheduled(deletes):
-            if len(executor.failed_steps) > seen:
-                kept |= generator.planner.doomed_dependencies(executor.failed_steps[seen:])
-                seen = len(executor.failed_steps)
-            await executor.execute_parallel(step for step in group if step.res not in kept)
-
-    async def _refresh_rest(self, generator: StepGenerator, executor: StepExecutor) -> None:
-        steps = await generator.planner.refreshes()
-        await executor.execute_parallel(steps)
-        await executor.wait()
-        rebuild(self, steps)
 
     # ------------------------------------------------------------ messages
 
@@ -371,8 +301,8 @@ class Deployment:
 
 def _urn_of(event: SourceEvent, generator: StepGenerator) -> str:
     """The resource that an event is about, for the message of an error."""
-    if isinstance(event, Registration):
+    if isinstance(event, RegisterResourceEvent):
         goal = event.goal
         deployment = generator.deployment
         return urns.make(deployment.stack, deployment.project, goal.parent, goal.type, goal.name)
-    return event.urn if isinstance(event, Continue | Outputs) else ""
+    return event.urn if isinstance(event, ContinueEvent | RegisterResourceOutputsEvent) else ""

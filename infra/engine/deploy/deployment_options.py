@@ -12,7 +12,7 @@ from infra.engine.resource.targets import Targets
 
 
 class Mode(Enum):
-    """What the program is run for."""
+    """Purpose for which the program is run."""
 
     UPDATE = auto()
     REFRESH = auto()
@@ -42,7 +42,7 @@ class DeploymentOptions:
 
     @classmethod
     def of(cls, operation: Operation, options: Options, *, preview: bool, always_refresh: bool) -> Self:
-        """What an operation with these options means."""
+        """Derive the options of a deployment from an operation and its options."""
         mode = Mode.UPDATE
         if options.run_program and operation is Operation.DESTROY:
             mode = Mode.DESTROY

@@ -18,16 +18,14 @@ from infra.engine.resource.urn import STACK_TYPE, type_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from infra.engine.deploy.registration import Outputs
     from infra.engine.deploy.reporter import Reporter
     from infra.engine.deploy.snapshot import SnapshotManager
+    from infra.engine.deploy.source_events import RegisterResourceOutputsEvent
     from infra.engine.resource.state import ResourceState
-
-_FEW = 8  # chains, among which the order of what goes wrong is worth a little time
 
 
 class ExecutorContext(StepContext, Protocol):
-    """What the executor needs beyond what its steps do.
+    """Part of a deployment that the executor needs beyond what its steps do.
 
     Attributes:
         reads: states that the program read, by URN.
@@ -42,12 +40,6 @@ class ExecutorContext(StepContext, Protocol):
 
     def wake(self) -> None:
         """Let the deployment's loop see that it was cancelled."""
-
-    def stop_soon(self) -> None:
-        """Stop after a failed step, but start what the program has asked for already."""
-
-    async def settle(self) -> None:
-        """Let the decision that is under way end before a chain goes on."""
 
 
 class StepExecutor:
@@ -67,9 +59,7 @@ class StepExecutor:
         self.cancelled = False
         self.failure: Exception | None = None
         self.failed_steps: list[Step] = []
-        self._done: list[str] = []
-        self._too_late: set[str] = set()
-        self.stack_outputs: Outputs | None = None
+        self.stack_outputs: RegisterResourceOutputsEvent | None = None
 
     def cancel(self) -> None:
         """Start nothing more."""
@@ -78,7 +68,7 @@ class StepExecutor:
 
     async def execute_serial(self, chain: list[Step]) -> asyncio.Task[None] | None:
         """Start a chain as soon as there is room for it."""
-        if self.cancelled or not chain or not self._too_late.isdisjoint(chain[-1].res.dependency_urns()):
+        if self.cancelled or not chain:
             return None
         if self._slots is not None:
             await self._slots.acquire()
@@ -115,7 +105,7 @@ class StepExecutor:
             for index, step in enumerate(chain):
                 if self.cancelled:
                     return
-                if not await self._step(step, last=step is chain[-1]):
+                if not await self._step(step):
                     self._give_up(chain[index + 1 :])
                     return
         except EngineError as error:
@@ -125,10 +115,9 @@ class StepExecutor:
         finally:
             self._release()
 
-    async def _step(self, step: Step, *, last: bool) -> bool:
+    async def _step(self, step: Step) -> bool:
         """Run one step; whether the chain may go on."""
         deployment = self._deployment
-        done = len(self._done)
         deployment.reporter.started(step)
         await deployment.snapshot.begin(step)
         try:
@@ -144,14 +133,11 @@ class StepExecutor:
         if not lost:  # of an operation whose plugin died, the begin stays: its outcome is not known
             deployment.snapshot.end(step, success=applied.error is None or applied.status is Status.PARTIAL)
         if applied.error is None:
-            if not last and len(self._tasks) <= _FEW:
-                await deployment.settle()
-            self._done.append(step.urn)
             step.complete()
             if deployment.hooks.failed_after and not deployment.options.continue_on_error:
                 self.cancel()
             return True
-        self._stop(applied.error, step, self._done[done:])
+        self._stop(applied.error, step)
         return False
 
     def _give_up(self, steps: list[Step]) -> None:
@@ -180,8 +166,8 @@ class StepExecutor:
         known = deployment.reads if step.op in (Op.READ, Op.READ_REPLACEMENT) else deployment.news
         known[state.urn] = state
 
-    def _stop(self, error: Exception, step: Step | None = None, meanwhile: Iterable[str] = ()) -> None:
-        """Note a failure; `meanwhile`: what was done since the step began."""
+    def _stop(self, error: Exception, step: Step | None = None) -> None:
+        """Note a failure."""
         self.failure = self.failure or error
         if self._ignore_errors:
             return
@@ -189,16 +175,12 @@ class StepExecutor:
         if go_on and step is not None:
             step.fail()
             self.failed_steps.append(step)
-        elif step is not None:
-            # Siblings of the step still start, but nothing of what the program could not ask for before.
-            self._too_late.update(meanwhile)
-            self._deployment.stop_soon()
         else:
             self.cancel()
 
     # ------------------------------------------------------------ outputs of components
 
-    async def register_outputs(self, outputs: Outputs) -> None:
+    async def register_outputs(self, outputs: RegisterResourceOutputsEvent) -> None:
         """Take in a component's outputs; those of the stack wait for the end.
 
         Raises:
@@ -216,7 +198,7 @@ class StepExecutor:
         if self.stack_outputs is not None:
             await self._take_outputs(self.stack_outputs, merge=failed)
 
-    async def _take_outputs(self, outputs: Outputs, *, merge: bool) -> None:
+    async def _take_outputs(self, outputs: RegisterResourceOutputsEvent, *, merge: bool) -> None:
         deployment = self._deployment
         step = self._awaiting_outputs.pop(outputs.urn, None)
         if step is None:

@@ -1,4 +1,4 @@
-"""What a step generator has decided so far: which URNs have which step, shared by all its planners."""
+"""Decisions of a step generator so far: which URNs have which step, shared by all its planners."""
 
 from __future__ import annotations
 

@@ -162,7 +162,7 @@ class _Importer:
 
 
 def refuse_ambiguous(specs: Sequence[ImportSpec]) -> None:
-    """See that no two resources would have one URN.
+    """Check that no two resources would have one URN.
 
     Raises:
         EngineError: two would.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from infra.engine.deploy.context import StepContext
-    from infra.engine.deploy.registration import Registration
+    from infra.engine.deploy.source_events import RegisterResourceEvent
     from infra.engine.resource.state import ResourceState
     from infra.engine.resource.values import Properties
 
@@ -36,7 +36,7 @@ class ImportStep(Step):
 
     def __init__(
         self,
-        registration: Registration | None,
+        registration: RegisterResourceEvent | None,
         new: ResourceState,
         ignore: Sequence[str] = (),
         *,

@@ -31,7 +31,7 @@ def settle_pending(manager: SnapshotManager, options: Options) -> None:
 
 
 def pending_warning(pending: Sequence[PendingOperation]) -> str:
-    """What people should know before anything else is done."""
+    """Build the warning about operations that an interrupted run left pending."""
     listed = "".join(f"  * {one.resource.urn}, interrupted while {one.type}\n" for one in pending)
     return (
         f"Attempting to deploy or update resources with {len(pending)} pending operations from previous "

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-import grpc
-from google.protobuf.empty_pb2 import Empty  # type: ignore[attr-defined]
 from pulumi.runtime.proto import analyzer_pb2
 
-from infra.engine.errors import EngineError
 from infra.engine.events import (
     PolicyAnalyzeStackSummaryEvent,
     PolicyAnalyzeSummaryEvent,
@@ -19,22 +15,21 @@ from infra.engine.events import (
     PolicyRemediateSummaryEvent,
     PolicyRemediationEvent,
 )
-from infra.engine.plugin.finder import Command, python_of, runtime_of
+from infra.engine.plugin.policy_pack import PolicyPack
 from infra.engine.resource import urn as urns
 from infra.engine.resource import values, wire
 from infra.engine.resource.urn import ProviderReference
 from infra.engine.resource.wire import Wire
-from infra.engine.workspace import yamlfile
-from infra.engine.workspace.policy_config import LEVELS, configured, read_config
+from infra.engine.workspace.policy_config import LEVELS, read_config
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from infra.engine.deploy.context import PlanContext
-    from infra.engine.deploy.run_info import RunInfo
     from infra.engine.events import Event
-    from infra.engine.plugin.plugins import Plugin, PluginHost
+    from infra.engine.plugin.plugins import PluginHost
+    from infra.engine.plugin.run_info import RunInfo
     from infra.engine.resource.goal import Goal
     from infra.engine.resource.state import ResourceState
     from infra.engine.workspace.toolchain import Interpreter
@@ -46,43 +41,6 @@ _SEVERITIES: Final = {
     analyzer_pb2.POLICY_SEVERITY_HIGH: "high",
     analyzer_pb2.POLICY_SEVERITY_CRITICAL: "critical",
 }
-
-
-@dataclass(slots=True)
-class Pack:
-    """A policy pack that runs.
-
-    Attributes:
-        name: as it calls itself.
-        version: that of PulumiPolicy.yaml, if it says one.
-        folder: as it was asked for.
-        plugin: its process.
-        policies: what it says of each of its policies, by name.
-    """
-
-    name: str
-    version: str
-    folder: str
-    plugin: Plugin
-    policies: dict[str, analyzer_pb2.PolicyInfo]
-
-    def summary(
-        self, kind: type[PolicyAnalyzeSummaryEvent], reply: Any, urn: str = ""
-    ) -> PolicyAnalyzeSummaryEvent:
-        """Which of its policies passed and failed, by its reply to Analyze, Remediate or AnalyzeStack."""
-        of_stack = kind is PolicyAnalyzeStackSummaryEvent
-        of_type = analyzer_pb2.POLICY_TYPE_STACK if of_stack else analyzer_pb2.POLICY_TYPE_RESOURCE
-        found = reply.remediations if kind is PolicyRemediateSummaryEvent else reply.diagnostics
-        failed = {one.policyName for one in found}
-        silent = {one.policy_name for one in reply.not_applicable}
-        asked = {
-            name
-            for name, policy in self.policies.items()
-            if policy.policy_type in (of_type, analyzer_pb2.POLICY_TYPE_UNKNOWN)
-            and policy.enforcementLevel != analyzer_pb2.DISABLED
-        }
-        passed = asked - failed - silent
-        return kind(self.name, self.version, tuple(sorted(passed)), tuple(sorted(failed)), urn)
 
 
 @dataclass(slots=True)
@@ -98,7 +56,7 @@ class Policy:
 
     emit: Callable[[Event], None]
     preview: bool
-    packs: list[Pack] = field(default_factory=list)
+    packs: list[PolicyPack] = field(default_factory=list)
     saw_error: bool = False
 
     @property
@@ -129,38 +87,7 @@ class Policy:
         self.emit(PolicyLoadEvent())
         for index, folder in enumerate(folders):
             config = read_config(configs[index]) if index < len(configs) else {}
-            self.packs.append(await self._start(host, folder, config, info, python))
-
-    async def _start(
-        self, host: PluginHost, folder: Path, config: dict[str, Any], info: RunInfo, python: Interpreter
-    ) -> Pack:
-        command, where, version = await asyncio.to_thread(_command, folder, python)
-        plugin = await host.start(command)
-        stub = plugin.analyzer_stub
-        about_stack = analyzer_pb2.AnalyzerStackConfigureRequest(
-            stack=info.stack,
-            project=info.project,
-            organization=info.organization,
-            dry_run=info.preview,
-            config=info.config,
-            config_secret_keys=info.secret_keys,
-        )
-        greeting = analyzer_pb2.AnalyzerHandshakeRequest(
-            engine_address=host.engine_address, root_directory=where, program_directory=where
-        )
-        await _optional(plugin, stub.Handshake, greeting)
-        await _optional(plugin, stub.ConfigureStack, about_stack)
-        about = await _call(plugin, stub.GetAnalyzerInfo, Empty())
-        policies = {one.name: one for one in about.policies}
-        if about.supportsConfig:
-            in_force = configured(about, version or about.version, config)
-            await _call(plugin, stub.Configure, in_force)
-            for name, settings in in_force.policyConfig.items():
-                if name in policies:
-                    policies[name].enforcementLevel = settings.enforcementLevel
-        elif config:
-            raise EngineError(f"the policy pack {about.name} takes no settings")
-        return Pack(about.name, version or about.version, str(folder), plugin, policies)
+            self.packs.append(await PolicyPack.start(host, folder, config, info, python))
 
     async def check(self, deployment: PlanContext, new: ResourceState, goal: Goal) -> bool:
         """Let the packs change a resource's inputs, then judge them; whether it must not go on."""
@@ -169,14 +96,16 @@ class Policy:
         invalid = False
         for pack in self.packs:
             request = analyzer_pb2.AnalyzeRequest(**_about(deployment, new, goal, new.inputs))
-            reply = await _call(pack.plugin, pack.plugin.analyzer_stub.Analyze, request)
+            reply = await pack.call(pack.plugin.analyzer_stub.Analyze, request)
             invalid = self._tell(pack, reply.diagnostics, lambda _: new.urn) or invalid
             self.emit(pack.summary(PolicyAnalyzeSummaryEvent, reply, new.urn))
         return invalid and not self.preview
 
-    async def _remediate(self, pack: Pack, deployment: PlanContext, new: ResourceState, goal: Goal) -> None:
+    async def _remediate(
+        self, pack: PolicyPack, deployment: PlanContext, new: ResourceState, goal: Goal
+    ) -> None:
         request = analyzer_pb2.AnalyzeRequest(**_about(deployment, new, goal, new.inputs))
-        reply = await _optional(pack.plugin, pack.plugin.analyzer_stub.Remediate, request)
+        reply = await pack.call_optional(pack.plugin.analyzer_stub.Remediate, request)
         if reply is None:
             return
         for one in reply.remediations:
@@ -218,7 +147,7 @@ class Policy:
         violated = False
         for pack in self.packs:
             request = analyzer_pb2.AnalyzeStackRequest(resources=resources)
-            reply = await _optional(pack.plugin, pack.plugin.analyzer_stub.AnalyzeStack, request)
+            reply = await pack.call_optional(pack.plugin.analyzer_stub.AnalyzeStack, request)
             if reply is None:
                 continue
             mandatory = self._tell(
@@ -228,7 +157,7 @@ class Policy:
             self.emit(pack.summary(PolicyAnalyzeStackSummaryEvent, reply))
         return violated
 
-    def _tell(self, pack: Pack, diagnostics: Any, about: Callable[[str], str]) -> bool:
+    def _tell(self, pack: PolicyPack, diagnostics: Any, about: Callable[[str], str]) -> bool:
         """Tell people; whether one is mandatory.
 
         Args:
@@ -246,7 +175,7 @@ class Policy:
         self.saw_error = self.saw_error or mandatory
         return mandatory
 
-    def _emit_violation(self, pack: Pack, one: Any, message: str, level: str, urn: str) -> None:
+    def _emit_violation(self, pack: PolicyPack, one: Any, message: str, level: str, urn: str) -> None:
         said = _SEVERITIES.get(one.severity, "") if isinstance(one, analyzer_pb2.AnalyzeDiagnostic) else ""
         policy = pack.policies.get(one.policyName)
         severity = said or (_SEVERITIES.get(policy.severity, "") if policy else "")
@@ -259,7 +188,7 @@ class Policy:
 def _about(
     deployment: PlanContext, state: ResourceState, goal: Goal | None, properties: values.Properties
 ) -> dict[str, Any]:
-    """What a policy may know of a resource."""
+    """Build the description of a resource for a policy."""
     options = analyzer_pb2.AnalyzerResourceOptions(
         protect=state.protect,
         ignoreChanges=state.ignore_changes,
@@ -303,51 +232,5 @@ def _keep_secrets(before: values.Properties, after: values.Properties) -> None:
 
 
 def _public(properties: values.Properties) -> values.Properties:
-    """What is not the SDK's or the engine's own (`__provider`, `__internal`)."""
+    """Drop the properties of the SDK and of the engine (`__provider`, `__internal`)."""
     return {key: value for key, value in properties.items() if not key.startswith("__")}
-
-
-def _command(path: Path, python: Interpreter) -> tuple[Command, str, str]:
-    """How to start a pack, its folder, and the version that its description says.
-
-    Raises:
-        EngineError: there is no pack, or not one that this engine can run.
-    """
-    folder = path if path.is_dir() else path.parent
-    described = folder / "PulumiPolicy.yaml"
-    version = ""
-    if described.is_file():
-        document = yamlfile.load(described)
-        content = document.value if document else None
-        version = str(content.get("version") or "") if isinstance(content, dict) else ""
-    if path.is_file():
-        return Command(path.name, (str(path.resolve()),)), str(folder), version
-    if not described.is_file():
-        raise EngineError(f"{path} is no policy pack: it has no PulumiPolicy.yaml")
-    runtime, options = runtime_of(described)
-    if runtime != "python":
-        raise EngineError(
-            f"the policy pack {folder} is written for {runtime}; "
-            "this engine runs Python packs and executables",
-            hint="use the Pulumi CLI (`--engine pulumi`)",
-        )
-    own = python_of(folder, options, python)
-    words = (own.path, "-u", str(folder.resolve()))
-    return Command(folder.name, words, own.environment), str(folder), version
-
-
-async def _call(plugin: Plugin, method: Any, request: Any) -> Any:
-    try:
-        return await plugin.call(method, request)
-    except grpc.aio.AioRpcError as error:
-        raise EngineError(f"the policy pack {plugin.name} failed: {error.details()}") from None
-
-
-async def _optional(plugin: Plugin, method: Any, request: Any) -> Any:
-    """A call that older packs do not have."""
-    try:
-        return await plugin.call(method, request)
-    except grpc.aio.AioRpcError as error:
-        if error.code() is grpc.StatusCode.UNIMPLEMENTED:
-            return None
-        raise EngineError(f"the policy pack {plugin.name} failed: {error.details()}") from None

@@ -1,4 +1,4 @@
-"""What a run looks at in the state before it starts."""
+"""Checks of the state before a run starts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def providers_of(snapshot: Snapshot) -> set[tuple[str, str]]:
     return found
 
 
-def protected(snapshot: Snapshot) -> list[str]:
+def find_protected(snapshot: Snapshot) -> list[str]:
     """The URNs of protected resources and of what they rest upon."""
     graph = DependencyGraph(snapshot.resources)
     found: dict[str, None] = {}

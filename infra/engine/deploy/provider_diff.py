@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from infra.engine.resource.values import Properties
 
 
-async def compared(  # noqa: PLR0917 (whom, about what, against what)
+async def diff_inputs(  # noqa: PLR0917 (whom, about what, against what)
     provider: Provider,
     urn_state: ResourceState,
     old: ResourceState,

@@ -25,7 +25,7 @@ def semver(text: str) -> re.Match[str]:
     """A semantic version taken apart.
 
     Raises:
-        EngineError: it is none.
+        EngineError: it is not valid.
     """
     found = _SEMVER.fullmatch(text)
     if found is None:
@@ -41,7 +41,7 @@ def semver(text: str) -> re.Match[str]:
 
 @dataclass(frozen=True, slots=True)
 class Parameterization:
-    """What makes a provider another one: the package it becomes, and the value that it understands."""
+    """Parameter that makes a provider another one: the package it becomes, and its value."""
 
     name: str
     version: str
@@ -69,7 +69,7 @@ class ProviderRequest:
         """The default provider's name: `default`, or `default_1_2_3`.
 
         Raises:
-            EngineError: its version is none.
+            EngineError: its version is not valid.
         """
         version = self.parameterization.version if self.parameterization else self.version
         name = "default"
@@ -129,10 +129,10 @@ def of_state(state: ResourceState) -> ProviderRequest:
     )
 
 
-def known_packages(
+def find_packages(
     required: Iterable[ProviderRequest], resources: Iterable[ResourceState]
 ) -> dict[str, ProviderRequest]:
-    """What the provider of each package is where nothing else is said, as the CLI finds it.
+    """Find the provider of each package for requests that name none, as the CLI does.
 
     Args:
         required: what the program's packages need; if that is anything, the state does not count.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from infra.engine.deploy.context import PlanContext
 from infra.engine.deploy.executor import ExecutorContext, StepExecutor
 from infra.engine.deploy.refresh_step import RefreshStep
-from infra.engine.deploy.snapshot import undangled
+from infra.engine.deploy.snapshot import drop_dangling_references
 from infra.engine.errors import EngineError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class RefreshContext(PlanContext, ExecutorContext, Protocol):
-    """What a refresh needs of a deployment.
+    """Part of a deployment that a refresh needs.
 
     Attributes:
         executor: what runs its steps, for whoever cancels the run.
@@ -51,7 +51,7 @@ async def refresh(deployment: RefreshContext, *, asked_for: bool = False) -> boo
         return False
     steps = []
     try:
-        for state in _wanted(deployment, asked_for=asked_for):
+        for state in _select_states(deployment, asked_for=asked_for):
             await deployment.ensure_provider(state)
             steps.append(RefreshStep(state))
     except EngineError as error:
@@ -70,7 +70,7 @@ async def refresh(deployment: RefreshContext, *, asked_for: bool = False) -> boo
     return True
 
 
-def _wanted(deployment: RefreshContext, *, asked_for: bool) -> Iterable[ResourceState]:
+def _select_states(deployment: RefreshContext, *, asked_for: bool) -> Iterable[ResourceState]:
     options = deployment.options
     targets, excludes = options.targets.copy(), options.excludes.copy()
     for state in list(deployment.resources):
@@ -93,6 +93,6 @@ def rebuild(deployment: RefreshContext, steps: Iterable[RefreshStep]) -> None:
     """Make what refreshes found the old state."""
     found: dict[ResourceState, ResourceState | None] = {step.res: step.new for step in steps}
     resources = [found.get(state, state) for state in deployment.resources]
-    rebuilt = undangled([state for state in resources if state is not None])
+    rebuilt = drop_dangling_references([state for state in resources if state is not None])
     deployment.index(rebuilt)
     deployment.snapshot.rebuilt(found, rebuilt)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from infra.engine.deploy.provider_diff import compared
+from infra.engine.deploy.provider_diff import diff_inputs
 from infra.engine.deploy.step import WELL, Applied, Step, now, status_of
 from infra.engine.events import Op
 from infra.engine.plugin.diff import Changes, Diff
@@ -57,7 +57,7 @@ class RefreshStep(Step):
 
     @property
     def result_op(self) -> Op:
-        """What it found: gone, changed or the same."""
+        """Return the result of the refresh: deleted, changed or the same."""
         assert self.old is not None
         if self._gone:
             return Op.DELETE
@@ -112,7 +112,7 @@ class RefreshStep(Step):
             new.modified = now()
         if not old.external:
             # From what is there to what the state wants, seen from the other side.
-            diff = await compared(provider, old, new, old.inputs, deployment, old.ignore_changes)
+            diff = await diff_inputs(provider, old, new, old.inputs, deployment, old.ignore_changes)
             self._diff = diff.inverted()
             self.diffs, self.detailed = self._diff.changed_keys, self._diff.detailed
         self.new = new

@@ -88,7 +88,7 @@ class Reporter:
 
 
 def _internal(step: Step) -> bool:
-    """Whether a step is none of people's business."""
+    """Return whether the display hides a step."""
     if step.op is Op.REMOVE_PENDING_REPLACE or (isinstance(step, RefreshStep) and step.internal):
         return True
     return urns.is_default_provider(step.urn)

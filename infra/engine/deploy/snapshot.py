@@ -34,7 +34,6 @@ _KINDS: Final = {
     UpdateStep: PendingKind.UPDATING,
     DeleteStep: PendingKind.DELETING,
 }
-_FEW: Final = 8
 # What a step that changes nothing for the provider may still change in the state.
 _COMPARED: Final = tuple(
     name
@@ -92,11 +91,7 @@ class SnapshotManager:
         await self.unlock(step.res)
         self._pending[step.operation_id] = PendingOperation(step.res, kind)
         self._journal.begin(step.operation_id, kind, step.res.to_json(self._crypter))
-        if len(self._pending) <= _FEW:
-            # Sooner done than handed to a thread, and what little there is starts in the order it came.
-            self._journal.sync()
-        else:
-            await self._journal.durable()
+        await self._journal.durable()
 
     def acknowledge(self, step: Step) -> None:
         """The provider knows operation ids: a create that was uncertain is not any more."""
@@ -244,7 +239,7 @@ class SnapshotManager:
         resources = [state for state in self._news if state not in self._done]
         resources += [state for state in self.base.resources if state not in self._done]
         if self._is_refresh:
-            resources = undangled(resources, only_dangling=True)
+            resources = drop_dangling_references(resources, only_dangling=True)
         _follow_aliases(resources)
         made = {state.urn for state in resources if not state.delete}
         kept = [
@@ -254,7 +249,7 @@ class SnapshotManager:
             and operation.resource.urn not in self._acknowledged & made
         ]
         return Snapshot(
-            _ordered(resources),
+            _sort_topologically(resources),
             [*self._pending.values(), *kept],
             self.base.secrets_provider,
             self.base.metadata,
@@ -297,7 +292,7 @@ def _follow_aliases(resources: list[ResourceState]) -> None:
         state.aliases = []
 
 
-def _ordered(resources: list[ResourceState]) -> list[ResourceState]:
+def _sort_topologically(resources: list[ResourceState]) -> list[ResourceState]:
     """The resources in topological order; as they are if that is one."""
     seen: set[str] = set()
     urns = {state.urn for state in resources}
@@ -308,7 +303,9 @@ def _ordered(resources: list[ResourceState]) -> list[ResourceState]:
     return resources
 
 
-def undangled(resources: list[ResourceState], *, only_dangling: bool = False) -> list[ResourceState]:
+def drop_dangling_references(
+    resources: list[ResourceState], *, only_dangling: bool = False
+) -> list[ResourceState]:
     """The resources without references to what is gone; children go to their parent's parent.
 
     Args:

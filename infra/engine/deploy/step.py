@@ -1,4 +1,4 @@
-"""What all steps have in common: the smallest operations on resources, of which snapshot and display hear."""
+"""Base of all steps: the smallest operations on resources, reported to snapshot and display."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from infra.engine.deploy.context import StepContext
-    from infra.engine.deploy.registration import Registration
+    from infra.engine.deploy.source_events import RegisterResourceEvent
     from infra.engine.events import Op, PropertyDiff
     from infra.engine.plugin.provider import ProviderError
     from infra.engine.resource.state import ResourceState
@@ -67,7 +67,7 @@ class Step:
         self,
         old: ResourceState | None,
         new: ResourceState | None,
-        registration: Registration | None = None,
+        registration: RegisterResourceEvent | None = None,
         *,
         diff: Diff = NO_CHANGES,
     ) -> None:
@@ -92,7 +92,7 @@ class Step:
 
     @property
     def result_op(self) -> Op:
-        """What it turned out to be; only a refresh does not know before."""
+        """Return the operation that the step turned out to be; only a refresh learns it late."""
         return self.op
 
     async def apply(self, deployment: StepContext) -> Applied:

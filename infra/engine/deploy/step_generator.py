@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from infra.engine.deploy.aliases import AliasBook
 from infra.engine.deploy.bail import BailError
 from infra.engine.deploy.context import PlanContext
-from infra.engine.deploy.continuation import Continue
+from infra.engine.deploy.continuation import ContinueEvent
 from infra.engine.deploy.decision import Decision
 from infra.engine.deploy.deletes import DeletePlanner
 from infra.engine.deploy.deployment_options import Mode
@@ -27,7 +27,7 @@ from infra.engine.resource.urn import STACK_TYPE, ProviderReference
 if TYPE_CHECKING:
     from infra.engine.deploy.continuation import SourceEvent
     from infra.engine.deploy.policy import Policy
-    from infra.engine.deploy.registration import Registration
+    from infra.engine.deploy.source_events import RegisterResourceEvent
     from infra.engine.deploy.step import Step
     from infra.engine.plugin.provider import Provider
     from infra.engine.resource.state import ResourceState
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class GeneratorContext(PlanContext, Protocol):
-    """What the generator needs beyond what its planners do.
+    """Part of a deployment that the generator needs beyond what its planners do.
 
     Attributes:
         expected: decisions that wait for a step.
@@ -69,7 +69,7 @@ class StepGenerator:
 
     # ------------------------------------------------------------ registrations
 
-    async def generate(self, registration: Registration) -> list[Step]:
+    async def generate(self, registration: RegisterResourceEvent) -> list[Step]:
         """The steps for a registration.
 
         Raises:
@@ -137,7 +137,7 @@ class StepGenerator:
             return old, invalid, candidate
         return None, invalid, ""
 
-    def _generate_read(self, registration: Registration, goal: ReadGoal, urn: str) -> list[Step]:
+    def _generate_read(self, registration: RegisterResourceEvent, goal: ReadGoal, urn: str) -> list[Step]:
         old, _, alias = self._find_old(urn, goal)
         new = goal.new_state(urn)
         new.aliases = [alias] if alias else []
@@ -170,7 +170,7 @@ class StepGenerator:
                     raise BailError(str(error))
                 return await self._after_refresh(decision)
 
-            self.deployment.push(Continue(decide, new.urn))
+            self.deployment.push(ContinueEvent(decide, new.urn))
 
         return RefreshStep(old, new, internal=not new.custom or new.is_provider, on_done=done)
 
@@ -204,7 +204,7 @@ class StepGenerator:
                 return self.targeting.validated(self._import_first(decision))
         return self.targeting.validated(await self._decide(decision))
 
-    def _left_out(self, registration: Registration, new: ResourceState) -> Step:
+    def _left_out(self, registration: RegisterResourceEvent, new: ResourceState) -> Step:
         self.progress.leave_out(new.urn)
         return SameStep(None, new, registration, skipped_create=True)
 
@@ -225,7 +225,7 @@ class StepGenerator:
                 decision.old, decision.new = read, again
                 return self.targeting.validated(await self._decide(decision))
 
-            self.deployment.push(Continue(decide, new.urn))
+            self.deployment.push(ContinueEvent(decide, new.urn))
 
         replaced = None if decision.recreating else decision.old
         step = ImportStep(decision.registration, new, goal.ignore_changes, replaced=replaced, on_done=done)
@@ -303,7 +303,7 @@ class StepGenerator:
         """The provider of a resource that is being registered.
 
         Raises:
-            BailError: there is none.
+            BailError: not found.
         """
         if not new.custom:
             return None

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from infra.engine.deploy.context import StepContext
-    from infra.engine.deploy.registration import Registration
+    from infra.engine.deploy.source_events import RegisterResourceEvent
     from infra.engine.resource.state import ResourceState
 
 
@@ -40,7 +40,7 @@ class SameStep(Step):
         self,
         old: ResourceState | None,
         new: ResourceState,
-        registration: Registration | None = None,
+        registration: RegisterResourceEvent | None = None,
         *,
         untargeted: bool = False,
         skipped_create: bool = False,
@@ -72,7 +72,7 @@ class CreateStep(Step):
 
     def __init__(
         self,
-        registration: Registration | None,
+        registration: RegisterResourceEvent | None,
         new: ResourceState,
         *,
         replaced: ResourceState | None = None,
@@ -98,7 +98,7 @@ class CreateStep(Step):
                 operation_id=self.operation_id,
                 preview=deployment.preview,
             )
-            outcome, applied = await _tried(deployment, new, "create", lambda: provider.create(request))
+            outcome, applied = await _try_call(deployment, new, "create", lambda: provider.create(request))
             if outcome is None:
                 return applied
             if outcome.certain:
@@ -121,7 +121,7 @@ class UpdateStep(Step):
 
     def __init__(
         self,
-        registration: Registration | None,
+        registration: RegisterResourceEvent | None,
         old: ResourceState,
         new: ResourceState,
         *,
@@ -152,7 +152,9 @@ class UpdateStep(Step):
                 operation_id=self.operation_id,
                 preview=deployment.preview,
             )
-            outcome, applied = await _tried(deployment, new, "update", lambda: provider.update(request), old)
+            outcome, applied = await _try_call(
+                deployment, new, "update", lambda: provider.update(request), old
+            )
             if outcome is None:
                 return applied
             new.outputs = dict(outcome.outputs or {})
@@ -212,7 +214,7 @@ class DeleteStep(Step):
                 await provider.delete(request)
                 return Outcome()
 
-            outcome, applied = await _tried(deployment, old, "delete", delete, old)
+            outcome, applied = await _try_call(deployment, old, "delete", delete, old)
             if outcome is None:
                 return applied
         if self._pending_replacement:
@@ -255,7 +257,7 @@ class ReadStep(Step):
 
     def __init__(
         self,
-        registration: Registration,
+        registration: RegisterResourceEvent,
         old: ResourceState | None,
         new: ResourceState,
         *,
@@ -278,7 +280,7 @@ class ReadStep(Step):
                 new.urn, id=new.id, old_inputs=new.inputs, old_outputs=new.inputs,
                 seconds=new.custom_timeouts.read,
             )  # fmt: skip
-            outcome, applied = await _tried(deployment, new, "read", lambda: provider.read(request))
+            outcome, applied = await _try_call(deployment, new, "read", lambda: provider.read(request))
             if outcome is None:
                 return applied
             if outcome.outputs is None:
@@ -292,7 +294,7 @@ class ReadStep(Step):
         return applied
 
 
-async def _tried(
+async def _try_call(
     deployment: StepContext,
     state: ResourceState,
     operation: str,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from infra.engine.deploy.context import PlanContext
     from infra.engine.deploy.generator_progress import GeneratorProgress
-    from infra.engine.deploy.registration import Registration
+    from infra.engine.deploy.source_events import RegisterResourceEvent
     from infra.engine.deploy.step import Step
     from infra.engine.resource.state import ResourceState
 
@@ -120,7 +120,7 @@ class Targeting:
         return steps
 
     def untargeted_same(
-        self, registration: Registration, old: ResourceState, new: ResourceState
+        self, registration: RegisterResourceEvent, old: ResourceState, new: ResourceState
     ) -> list[Step]:
         """Keep an untargeted resource as it is, and before it what it depends on.
 
@@ -146,7 +146,7 @@ class Targeting:
         ]
 
     def _kept_with(self, old: ResourceState, urn: str) -> Iterator[ResourceState]:
-        """What must be kept before a resource of the old state, for the sake of one of the program.
+        """Return the old resources that must be kept before one that the program registers.
 
         Raises:
             BailError: something is nowhere.

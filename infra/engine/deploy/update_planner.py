@@ -1,4 +1,4 @@
-"""What is to be done about a resource that is there: nothing, an update, or a replacement in either order."""
+"""Plans for an existing resource: same, update, or a replacement in either order."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from infra.engine.deploy.bail import BailError
 from infra.engine.deploy.generator_progress import report_check_failures
-from infra.engine.deploy.provider_diff import compared
+from infra.engine.deploy.provider_diff import diff_inputs
 from infra.engine.deploy.steps import CreateStep, DeleteStep, ReplaceStep, SameStep, UpdateStep
 from infra.engine.errors import EngineError
 from infra.engine.plugin.diff import Changes, Diff, replacing, with_replace_on_changes
@@ -48,7 +48,7 @@ class UpdatePlanner:
         self._targeting, self._deletes = targeting, deletes
 
     async def plan(self, decision: Decision, old: ResourceState) -> list[Step]:
-        """What to do about a resource that is there: nothing, update or replace."""
+        """Decide about an existing resource: same, update or replace."""
         progress, deployment = self._progress, self._deployment
         registration, goal, new = decision.registration, decision.goal, decision.new
         if not deployment.preview and values.has_unknown(new.replacement_trigger):
@@ -90,7 +90,7 @@ class UpdatePlanner:
         if provider is None:
             return Diff(Changes.NONE if values.equal(old.inputs, new.inputs) else Changes.SOME)
         ignore = decision.goal.ignore_changes
-        return await compared(provider, new, old, new.inputs, self._deployment, ignore)
+        return await diff_inputs(provider, new, old, new.inputs, self._deployment, ignore)
 
     async def _provider_changed(self, old: ResourceState, new: ResourceState) -> bool:
         """Whether the change of a resource's provider forces a replacement: the new provider says so."""

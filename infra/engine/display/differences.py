@@ -1,4 +1,4 @@
-"""What changes in a resource, for people: in brief, or line by line; secrets are masked."""
+"""Differences of a resource for people: in brief, or line by line; secrets are masked."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import difflib
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from infra.engine.display.event_json import masked
+from infra.engine.display.event_json import mask_secrets
 from infra.engine.events import Op
 from infra.engine.masking import MASK
 from infra.engine.resource import property_path, values
@@ -26,7 +26,7 @@ _SAYS_NOTHING: Final = (Op.SAME, Op.DELETE, Op.DELETE_REPLACED)
 
 def text_of(value: Any) -> str:
     """A value in one line, secrets masked."""
-    text = json.dumps(_shown(masked(value)), ensure_ascii=False, default=str)
+    text = json.dumps(_shown(mask_secrets(value)), ensure_ascii=False, default=str)
     for mark in (MASK, UNKNOWN):
         text = text.replace(f'"{mark}"', mark)
     return text if len(text) <= VALUE_WIDTH else f"{text[: VALUE_WIDTH - 2]} …"
@@ -80,7 +80,7 @@ def differences(step: StepMetadata) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+def diff_maps(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     """Each key of two maps with its sign (`+`, `-`, `~`, a space) and its value, or both values, as text."""
     found = {}
     for key in sorted(before.keys() | after.keys()):

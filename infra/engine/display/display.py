@@ -1,4 +1,4 @@
-"""What a person or a script sees of a run: a live tree, lines as things happen, or JSON."""
+"""Displays of a run: a live tree, lines as things happen, or JSON."""
 
 from __future__ import annotations
 

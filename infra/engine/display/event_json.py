@@ -55,7 +55,7 @@ class _Blind:
         return f'"{MASK}"'
 
 
-def blinded(properties: Properties) -> dict[str, Any]:
+def blind_secrets(properties: Properties) -> dict[str, Any]:
     """A property map in checkpoint form, where each secret's ciphertext is `[secret]`."""
     return value_json.to_json({key: _forgotten(value) for key, value in properties.items()}, _Blind())
 
@@ -68,13 +68,13 @@ def _forgotten(value: Any) -> Any:
     return [_forgotten(item) for item in value] if isinstance(value, list) else value
 
 
-def masked(value: Any) -> Any:
+def mask_secrets(value: Any) -> Any:
     """A value where each secret is the text `[secret]`."""
     if isinstance(value, Secret) or (isinstance(value, values.OutputValue) and value.secret):
         return MASK
     if isinstance(value, dict):
-        return {key: masked(item) for key, item in value.items()}
-    return [masked(item) for item in value] if isinstance(value, list) else value
+        return {key: mask_secrets(item) for key, item in value.items()}
+    return [mask_secrets(item) for item in value] if isinstance(value, list) else value
 
 
 def plain_text(message: str) -> str:
@@ -111,7 +111,7 @@ def to_json(event: Event, sequence: int, timestamp: int) -> dict[str, Any]:
         case events.PolicyRemediationEvent():
             body = _fields(event, ("before", "after"))
             body |= {"color": "raw", "policyPackVersionTag": event.policy_pack_version}
-            body |= {"before": blinded(event.before), "after": blinded(event.after)}
+            body |= {"before": blind_secrets(event.before), "after": blind_secrets(event.after)}
         case events.PolicyEvent():
             body = {"color": "never", "policyPackVersionTag": event.policy_pack_version} | _fields(event)
         case events.PolicyAnalyzeSummaryEvent():
@@ -176,7 +176,11 @@ def _state(state: ResourceState | None) -> dict[str, Any] | None:
     }  # fmt: skip
     body |= {key: True for key, value in flags.items() if value}
     body |= {"id": state.id if isinstance(state.id, str) else "", "parent": state.parent}
-    body |= {"inputs": blinded(state.inputs), "outputs": blinded(state.outputs), "provider": state.provider}
+    body |= {
+        "inputs": blind_secrets(state.inputs),
+        "outputs": blind_secrets(state.outputs),
+        "provider": state.provider,
+    }
     if state.init_errors:
         body["initErrors"] = list(state.init_errors)
     return body
@@ -241,7 +245,7 @@ class PreviewDigest:
             body["provider"] = step.provider
         for key, state in (("oldState", step.old), ("newState", step.new)):
             if state is not None:
-                shown = state.copy(inputs=masked(state.inputs), outputs=masked(state.outputs))
+                shown = state.copy(inputs=mask_secrets(state.inputs), outputs=mask_secrets(state.outputs))
                 body[key] = shown.to_json(_Blind())
         reasons = {"diffReasons": list(step.diffs), "replaceReasons": list(step.keys)}
         body |= {key: value for key, value in reasons.items() if value}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TextIO
 
 from infra.engine import events
-from infra.engine.display.differences import brief, changed, differences
+from infra.engine.display.differences import brief, diff_maps, differences
 from infra.engine.display.display_words import HEADINGS, WORDS, closing_message, count_lines
 from infra.engine.display.event_json import plain_text
 from infra.engine.display.progress import Progress
@@ -105,7 +105,7 @@ class Display:
         if self.operation in (Operation.DESTROY, Operation.IMPORT):
             return
         before, after = self.progress.outputs or (result.outputs, result.outputs)
-        found = changed(before, after if planned else result.outputs)
+        found = diff_maps(before, after if planned else result.outputs)
         width = max(map(len, found), default=0)
         for name, (sign, text) in found.items():
             if sign != " " or not planned:
@@ -113,7 +113,7 @@ class Display:
 
 
 def policy_lines(progress: Progress) -> Iterator[str]:
-    """What policies found, by pack, as the CLI tells it."""
+    """Format the results of policies, by pack, as the CLI does."""
     for shown, version in (progress.summary.policy_packs if progress.summary else {}).items():
         name, _, folder = shown.split("|", 2)
         found = [one for one in progress.policies if one.policy_pack_name == name]

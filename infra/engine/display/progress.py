@@ -53,7 +53,7 @@ class Row:
         return self.op is not Op.SAME or self.failed
 
     def status(self, *, planning: bool, over: bool = False) -> str:
-        """What is done to it, in words.
+        """Return the status text of a resource.
 
         Args:
             planning: it is only planned.
@@ -185,5 +185,5 @@ class Progress:
         return "; ".join(filter(None, [*words, _many(violated, "policy violation"), note]))
 
     def changing(self) -> list[str]:
-        """What is being changed right now."""
+        """Return the names of the resources that are being changed now."""
         return [urn for urn, row in list(self.working.items()) if row.changes]

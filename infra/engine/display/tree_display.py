@@ -69,7 +69,7 @@ class TreeDisplay(Display):
     def line(self, text: str) -> None:
         """Print lines above the live part; headings and signs are colored."""
         for line in text.split("\n"):
-            self.console.print(_colored(line), soft_wrap=True)
+            self.console.print(_color_line(line), soft_wrap=True)
 
     def __call__(self, event: Event) -> None:
         """Take an event; the live part shows it at its next refresh."""
@@ -91,7 +91,7 @@ class TreeDisplay(Display):
         shown = [urn for urn, row in rows.items() if row.changes or self.show_same or urn in told]
         if lines := self._lines(shown, alike=ALIKE, over=True):
             heading = Line("", "Type", "Name", "Plan" if self.progress.planning else "Status", "Info", "bold")
-            for text in _rendered([heading, *lines], self.console.width):
+            for text in _render_lines([heading, *lines], self.console.width):
                 self.console.print(text, no_wrap=True, overflow="ellipsis")
         self.console.print()
         super().close(result)
@@ -106,7 +106,7 @@ class TreeDisplay(Display):
         same = len(progress.rows) - len(progress.done) - len(progress.working)
         seconds = time.monotonic() - self.began
         counts = f" {done} done, {max(same, 0)} unchanged, {working} under way, {seconds:.0f} s"
-        return Group(*_rendered(lines, self.console.width), Spinner("dots", Text(counts, style="dim")))
+        return Group(*_render_lines(lines, self.console.width), Spinner("dots", Text(counts, style="dim")))
 
     # The tree
 
@@ -181,7 +181,7 @@ def _natural(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
-def _rendered(lines: Sequence[Line], room: int) -> list[Text]:
+def _render_lines(lines: Sequence[Line], room: int) -> list[Text]:
     """The lines in columns; names are cut where there is not room enough for what is done."""
     widths = [
         max((cell_len(column) for column in columns), default=0)
@@ -199,14 +199,14 @@ def _rendered(lines: Sequence[Line], room: int) -> list[Text]:
         text.append(line.info, style="default").rstrip()
         out.append(text)
         below = Text(f"     {line.indent}")
-        out += [below + _colored(detail) for detail in line.detail]
+        out += [below + _color_line(detail) for detail in line.detail]
     return out
 
 
 _STYLES = {"+ ": "green", "- ": "red", "~ ": "yellow"}
 
 
-def _colored(line: str) -> Text:
+def _color_line(line: str) -> Text:
     """A line of the summary with the color of its sign."""
     bare = line.lstrip()
     if line and not line[0].isspace() and line.endswith(":"):

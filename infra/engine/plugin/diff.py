@@ -1,4 +1,4 @@
-"""What differs: a provider's answer, or ours by comparing inputs, and how options change it."""
+"""Differences: a provider's answer, or the engine's by comparing inputs, and how options change it."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def ignoring(paths: list[str], old: Properties, new: Properties) -> tuple[Proper
     """
     if not paths:
         return new, []
-    inputs: Properties = property_path.copied(new)
+    inputs: Properties = property_path.copy_value(new)
     failed: list[str] = []
     for path in paths:
         try:

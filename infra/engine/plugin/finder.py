@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from infra.engine.errors import EngineError
 from infra.engine.workspace import yamlfile
 from infra.engine.workspace.home import pulumi_home
-from infra.engine.workspace.toolchain import Interpreter, activated, interpreter_of
+from infra.engine.workspace.toolchain import Interpreter, activate, interpreter_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -136,7 +136,7 @@ def python_of(folder: Path, options: Mapping[str, Any], fallback: Interpreter) -
     """
     own = folder / "venv"
     if (own / "bin" / "python").exists():  # where the CLI makes one for a plugin that names none
-        fallback = activated(own)
+        fallback = activate(own)
     return interpreter_of(folder, folder, options, fallback)
 
 

@@ -31,11 +31,11 @@ class _Call:
         self.trailing: tuple[tuple[str, Any], ...] = ()
 
     def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
-        """What the engine says beside the request."""
+        """Return the metadata of the request."""
         return self._metadata
 
     def set_trailing_metadata(self, metadata: Any) -> None:
-        """What the provider says beside the reply."""
+        """Take the metadata of the reply."""
         self.trailing = tuple(metadata)
 
     def abort(self, code: grpc.StatusCode, details: str = "", trailing_metadata: Any = ()) -> Any:

@@ -66,7 +66,7 @@ class Plugin:
             if error.code() is grpc.StatusCode.UNAVAILABLE and self._process is not None:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._process.wait(), _END_LIMIT)
-                    raise _died(self.name, self._process) from None
+                    raise _death_error(self.name, self._process) from None
             raise
 
     async def greet(self, engine_address: str, folder: str | None) -> None:
@@ -120,7 +120,7 @@ class _quiet:  # noqa: N801 (reads as the statement it is)
         return isinstance(error, grpc.RpcError)
 
 
-def _died(name: str, process: Process) -> EngineError:
+def _death_error(name: str, process: Process) -> EngineError:
     code = process.returncode
     how = f"exit code {code}" if code is not None and code >= 0 else f"signal {-(code or 0)}"
     last = "\n".join(process.tail)
@@ -147,7 +147,7 @@ class PluginHost:
         *,
         in_process: bool = False,
     ) -> None:
-        self._finder, self._project_dir, self.in_process = finder, project_dir, in_process
+        self._finder, self._project_dir, self._in_process = finder, project_dir, in_process
         self._warm: dict[tuple[str, str], asyncio.Task[Plugin]] = {}
         self._environment, self._on_line = environment, on_line
         self.engine_address = ""
@@ -155,7 +155,7 @@ class PluginHost:
 
     def warm_up(self, name: str, version: str) -> None:
         """Start a provider that will be asked for soon."""
-        if (name, version) not in self._warm and not _attached_port(name):
+        if (name, version) not in self._warm and not _find_debug_port(name):
             task = asyncio.ensure_future(self._fresh(name, version, {}))
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
             self._warm[name, version] = task
@@ -176,7 +176,7 @@ class PluginHost:
         Raises:
             EngineError: it cannot be found or started.
         """
-        attached = _attached_port(name)
+        attached = _find_debug_port(name)
         if attached:
             plugin = await self._attach(name, attached)
         else:
@@ -191,7 +191,7 @@ class PluginHost:
 
     def _servicer(self, command: Command) -> Any:
         """The provider in this process, if it can be had so."""
-        if not self.in_process or command.folder is None:
+        if not self._in_process or command.folder is None:
             return None
         from infra.engine.plugin.in_process_provider import (  # noqa: PLC0415 (most providers are processes)
             InProcessPlugin,
@@ -238,7 +238,7 @@ class PluginHost:
             raise EngineError(f"the plugin {name} printed no end of line where its port was due") from None
         if not line:
             await process.wait()
-            raise _died(name, process)
+            raise _death_error(name, process)
         if not line.isdecimal() or not 0 < int(line) < 65536:
             raise EngineError(f"the plugin {name} printed {line[:100]!r} where its port was due")
         return int(line)
@@ -262,7 +262,7 @@ class PluginHost:
         self._running.clear()
 
 
-def _attached_port(name: str) -> int | None:
+def _find_debug_port(name: str) -> int | None:
     """The port of a provider that is being debugged (`PULUMI_DEBUG_PROVIDERS=NAME:PORT,…`)."""
     for entry in os.environ.get("PULUMI_DEBUG_PROVIDERS", "").split(","):
         package, _, port = entry.strip().partition(":")

@@ -40,7 +40,6 @@ class Process:
         cwd: Path,
         environment: Mapping[str, str | None],
         stdin: bytes | None = None,
-        pass_fds: Sequence[int] = (),
     ) -> Process:
         """Start a program with its output in pipes.
 
@@ -49,7 +48,6 @@ class Process:
             cwd: its folder.
             environment: what is added to ours; None takes a variable away.
             stdin: what it reads.
-            pass_fds: open files that it gets.
 
         Raises:
             EngineError: it cannot be started.
@@ -68,7 +66,6 @@ class Process:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
                 start_new_session=True,
-                pass_fds=pass_fds,
                 limit=1 << 24,
             )
         except OSError as error:

@@ -1,4 +1,4 @@
-"""What the engine asks of a provider, whether a plugin or one of its own: calls with typed values."""
+"""Interface of a provider, whether a plugin or one of the engine's own: calls with typed values."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a create, read or update left.
+    """Result of a create, read or update.
 
     `outputs` None means that there is nothing (a read of what does not exist). With `init_errors` the
     resource exists but is not well.
@@ -74,7 +74,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Invoked:
-    """What a function returned, or why it could not be called; the dependencies are those of a Call."""
+    """Result of a function, or why it could not be called; the dependencies are those of a Call."""
 
     outputs: Properties
     failures: tuple[CheckFailure, ...] = ()
@@ -92,7 +92,7 @@ class Constructed:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a call about a resource says; each call reads only what it needs.
+    """Arguments of a call about a resource; each call reads only what it needs.
 
     Attributes:
         urn: the resource.
@@ -120,7 +120,7 @@ class Request:
 
 
 class Provider:
-    """What the engine asks of any provider; those inside the engine implement it themselves."""
+    """Interface of a provider; those inside the engine implement it themselves."""
 
     async def check_config(self, request: Request) -> Checked:
         """Check a provider resource's inputs."""

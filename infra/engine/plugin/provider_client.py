@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import grpc
 from pulumi.runtime.proto import provider_pb2
 
 from infra.engine.plugin.diff import Diff
+from infra.engine.plugin.plugin_features import PluginFeatures, PluginWires
 from infra.engine.plugin.provider import (
     Checked,
     Constructed,
@@ -29,11 +29,11 @@ from infra.engine.plugin.provider_replies import (
     failure_of,
     failures_of,
     init_failure_of,
+    is_unimplemented,
     names_of,
     properties_of,
     refuse_unknowns,
     restore_assets,
-    unimplemented,
 )
 from infra.engine.resource import urn as urns
 from infra.engine.resource import value_json, values
@@ -43,44 +43,16 @@ if TYPE_CHECKING:
     from infra.engine.resource.values import Properties
 
 
-@dataclass(frozen=True, slots=True)
-class _Accepts:
-    """What a plugin said that it understands."""
-
-    secrets: bool = False
-    references: bool = False
-    outputs: bool = False
-    preview: bool = False
-    byte_strings: bool = False
-
-
 class PluginProvider(Provider):
     """A provider in a plugin. One per provider resource: each has its own configuration."""
 
     def __init__(self, plugin: Plugin) -> None:
         self._plugin, self._stub = plugin, plugin.provider_stub
         self._configuring: asyncio.Task[bool] | None = None
-        shake = plugin.handshake
-        self._set_accepts(
-            _Accepts()
-            if shake is None
-            else _Accepts(
-                shake.accept_secrets,
-                shake.accept_resources,
-                shake.accept_outputs,
-                True,
-                shake.accepts_byte_string,
-            )
-        )
+        self._set_features(PluginFeatures.from_handshake(plugin.handshake))
 
-    def _set_accepts(self, accepts: _Accepts) -> None:
-        self._accepts = accepts
-        secrets, references = accepts.secrets, accepts.references
-        self._full = PluginWire(secrets=secrets, references=references, byte_strings=accepts.byte_strings)
-        self._known = replace(self._full, unknowns=False)
-        self._lean = replace(self._known, asset_contents=False)
-        self._lean_preview = replace(self._full, asset_contents=False)
-        self._rich = replace(self._full, outputs=accepts.outputs)
+    def _set_features(self, features: PluginFeatures) -> None:
+        self._features, self._wires = features, PluginWires(features)
 
     async def check_config(self, request: Request) -> Checked:
         """See `Provider`; a plugin that has no such call takes the inputs as they are."""
@@ -93,7 +65,7 @@ class PluginProvider(Provider):
         try:
             reply = await self._plugin.call(self._stub.CheckConfig, message)
         except grpc.RpcError as error:
-            if unimplemented(error, "CheckConfig"):
+            if is_unimplemented(error, "CheckConfig"):
                 return Checked(request.inputs)
             raise failure_of(error) from None
         inputs = properties_of(reply.inputs)
@@ -113,7 +85,7 @@ class PluginProvider(Provider):
         try:
             return diff_of(await self._plugin.call(self._stub.DiffConfig, message))
         except grpc.RpcError as error:
-            if unimplemented(error, "DiffConfig"):
+            if is_unimplemented(error, "DiffConfig"):
                 return Diff()
             raise failure_of(error) from None
 
@@ -148,11 +120,7 @@ class PluginProvider(Provider):
         except grpc.RpcError as error:
             raise configure_failure_of(error) from None
         if self._plugin.handshake is None:
-            self._set_accepts(
-                _Accepts(
-                    reply.acceptSecrets, reply.acceptResources, reply.acceptOutputs, reply.supportsPreview
-                )
-            )
+            self._set_features(PluginFeatures.from_configure(reply))
         return True
 
     async def _ready(self) -> bool:
@@ -167,7 +135,7 @@ class PluginProvider(Provider):
         """See `Provider`."""
         if not await self._ready():
             return Checked(request.inputs)
-        wire = self._full if request.preview else self._known
+        wire = self._wires.inputs(preview=request.preview)
         message = provider_pb2.CheckRequest(
             **names_of(request.urn),
             olds=wire.struct(request.old_inputs or {}),
@@ -178,7 +146,7 @@ class PluginProvider(Provider):
         inputs = properties_of(reply.inputs)
         if not request.preview:
             refuse_unknowns(inputs)
-        if not self._accepts.secrets:
+        if not self._features.secrets:
             annotate(inputs, request.inputs)
         return Checked(inputs, failures_of(reply.failures))
 
@@ -193,7 +161,7 @@ class PluginProvider(Provider):
                 "The provider for this resource has inputs that are not known during preview.\n"
                 "This preview may not correctly represent the changes that will be applied during an update."
             )
-        wire = self._lean_preview if request.preview else self._lean
+        wire = self._wires.preview_state if request.preview else self._wires.state
         message = provider_pb2.DiffRequest(
             **names_of(request.urn),
             id=request.id,
@@ -211,7 +179,7 @@ class PluginProvider(Provider):
             return blind
         message = provider_pb2.CreateRequest(
             **names_of(request.urn),
-            properties=(self._full if request.preview else self._known).struct(request.inputs),
+            properties=self._wires.inputs(preview=request.preview).struct(request.inputs),
             timeout=request.seconds,
             preview=request.preview,
         )
@@ -219,18 +187,18 @@ class PluginProvider(Provider):
         if not outcome.id and not request.preview:
             text = f"plugin returned empty resource.ID from create '{request.urn}'"
             raise ProviderError(text, uncertain=True)
-        if not self._accepts.secrets:
+        if not self._features.secrets:
             annotate(outcome.outputs, request.inputs)
         return outcome
 
     async def _blind(self, request: Request) -> Outcome | None:
-        """What to foretell where the plugin cannot: nothing is known, or the outputs are the inputs."""
+        """Return the preview of a plugin that has none: nothing is known, or the outputs are the inputs."""
         known = await self._ready()
         if not request.preview:
             return None
         if not known:
             return Outcome(outputs={})
-        return None if self._accepts.preview else Outcome(outputs=dict(request.inputs))
+        return None if self._features.preview else Outcome(outputs=dict(request.inputs))
 
     async def read(self, request: Request) -> Outcome:
         """See `Provider`."""
@@ -239,12 +207,12 @@ class PluginProvider(Provider):
         message = provider_pb2.ReadRequest(
             **names_of(request.urn),
             id=request.id,
-            properties=None if request.old_outputs is None else self._lean.struct(request.old_outputs),
-            inputs=None if request.old_inputs is None else self._lean.struct(request.old_inputs),
+            properties=None if request.old_outputs is None else self._wires.state.struct(request.old_outputs),
+            inputs=None if request.old_inputs is None else self._wires.state.struct(request.old_inputs),
             timeout=request.seconds,
         )
         outcome = await self._change(self._stub.Read, message, request)
-        if not self._accepts.secrets:
+        if not self._features.secrets:
             annotate(outcome.inputs, request.old_inputs)
             annotate(outcome.outputs, request.old_outputs)
         for part in (outcome.inputs, outcome.outputs):
@@ -259,15 +227,15 @@ class PluginProvider(Provider):
         message = provider_pb2.UpdateRequest(
             **names_of(request.urn),
             id=request.id,
-            olds=self._lean.struct(request.old_outputs or {}),
-            news=(self._full if request.preview else self._known).struct(request.inputs),
-            old_inputs=self._lean.struct(request.old_inputs or {}),
+            olds=self._wires.state.struct(request.old_outputs or {}),
+            news=self._wires.inputs(preview=request.preview).struct(request.inputs),
+            old_inputs=self._wires.state.struct(request.old_inputs or {}),
             timeout=request.seconds,
             ignoreChanges=request.ignore,
             preview=request.preview,
         )
         outcome = await self._change(self._stub.Update, message, request)
-        if not self._accepts.secrets:
+        if not self._features.secrets:
             annotate(outcome.outputs, request.inputs)
         return outcome
 
@@ -277,8 +245,8 @@ class PluginProvider(Provider):
         message = provider_pb2.DeleteRequest(
             **names_of(request.urn),
             id=request.id,
-            properties=self._lean.struct(request.old_outputs or {}),
-            old_inputs=self._lean.struct(request.old_inputs or {}),
+            properties=self._wires.state.struct(request.old_outputs or {}),
+            old_inputs=self._wires.state.struct(request.old_inputs or {}),
             timeout=request.seconds,
         )
         await self._call(self._stub.Delete, message, request.operation_id)
@@ -287,11 +255,13 @@ class PluginProvider(Provider):
         """See `Provider`."""
         if not await self._ready():
             return Invoked({})
-        request = provider_pb2.InvokeRequest(tok=token, args=self._known.struct(arguments), preview=preview)
+        request = provider_pb2.InvokeRequest(
+            tok=token, args=self._wires.update.struct(arguments), preview=preview
+        )
         reply = await self._call(self._stub.Invoke, request)
         outputs = properties_of(getattr(reply, "return"))
         refuse_unknowns(outputs)
-        if not self._accepts.secrets and values.has_secret(arguments):
+        if not self._features.secrets and values.has_secret(arguments):
             outputs = {
                 key: value if isinstance(value, values.Secret) else values.Secret(value)
                 for key, value in outputs.items()
@@ -302,11 +272,7 @@ class PluginProvider(Provider):
         """See `Provider`."""
         if not await self._ready():
             return Invoked({})
-        request.args.CopyFrom(
-            PluginWire(outputs=self._accepts.outputs, byte_strings=self._accepts.byte_strings).struct(
-                arguments
-            )
-        )
+        request.args.CopyFrom(self._wires.method.struct(arguments))
         reply = await self._call(self._stub.Call, request)
         dependencies = {key: list(names.urns) for key, names in reply.returnDependencies.items()}
         outputs = properties_of(getattr(reply, "return"))
@@ -315,9 +281,9 @@ class PluginProvider(Provider):
     async def construct(self, request: provider_pb2.ConstructRequest, inputs: Properties) -> Constructed:
         """See `Provider`."""
         await self._ready()
-        if not self._accepts.secrets:
+        if not self._features.secrets:
             raise ProviderError("plugins that can construct components must support secrets")
-        request.inputs.CopyFrom(self._rich.struct(inputs))
+        request.inputs.CopyFrom(self._wires.component.struct(inputs))
         reply = await self._call(self._stub.Construct, request)
         dependencies = {key: list(names.urns) for key, names in reply.stateDependencies.items()}
         return Constructed(reply.urn, properties_of(reply.state), dependencies)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import os
 import uuid
@@ -31,11 +30,6 @@ INTERNAL: Final = "__internal"
 """Input of a provider resource that is the engine's own; no provider sees it."""
 UNKNOWN_ID: Final = UNKNOWN_TEXT
 _UNCONFIGURED: Final = "unconfigured"
-_GATHER: Final = 0.05
-"""Seconds that the first plugin takes at least, so that what a program asks for at once comes together.
-
-With the CLI it takes longer; here it may run already, and chance would part what comes on a busy machine.
-"""
 
 
 def without_internal(inputs: Properties) -> Properties:
@@ -56,7 +50,6 @@ class ProviderRegistry(Provider):
         self._providers: dict[ProviderReference, Provider] = {}
         self._aliases: dict[str, str] = {}
         self._configured: list[Provider] = []
-        self._gathered = host.in_process  # where what is asked for comes in order by itself
 
     def get(self, reference: str) -> Provider | None:
         """The configured provider that a reference names."""
@@ -75,11 +68,7 @@ class ProviderRegistry(Provider):
 
     async def check(self, request: Request) -> Checked:
         """Start the plugin and let it check the configuration."""
-        began = asyncio.get_running_loop().time()
         provider = await self._load(request.urn, request.inputs)
-        if not self._gathered:
-            self._gathered = True
-            await asyncio.sleep(began + _GATHER - asyncio.get_running_loop().time())
         checked = await provider.check_config(
             replace(
                 request,

@@ -1,4 +1,4 @@
-"""What plugins answer, and their errors, as typed values; and what plugins that understand less leave out."""
+"""Replies and errors of plugins as typed values, filled in where older plugins leave something out."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def configure_failure_of(error: Any) -> ProviderError:
     return ProviderError(multi_error(lines)) if lines else failure_of(error)
 
 
-def unimplemented(error: Any, method: str) -> bool:
+def is_unimplemented(error: Any, method: str) -> bool:
     """Whether the plugin has no such call; old SDKs say so in words only."""
     if error.code() is grpc.StatusCode.UNIMPLEMENTED:
         return True
@@ -147,7 +147,7 @@ def unimplemented(error: Any, method: str) -> bool:
 
 
 def refuse_unknowns(properties: Properties | None) -> None:
-    """See that nothing in a reply is unknown.
+    """Check that nothing in a reply is unknown.
 
     Raises:
         ProviderError: something is.

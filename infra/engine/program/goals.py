@@ -262,7 +262,7 @@ def _check_version(version: str, label: str) -> None:
 
 async def _hash_assets(properties: Properties, folder: Path) -> None:
     try:
-        await assets.hashed(properties, folder)
+        await assets.hash_assets(properties, folder)
     except EngineError as error:
         raise EngineError(f"unmarshal properties: {error}") from error
 
@@ -286,7 +286,7 @@ def seconds(duration: str) -> float:
     """A duration as Go writes it (`1h30m`, `500ms`) in seconds; 0 for none.
 
     Raises:
-        EngineError: it is none.
+        EngineError: it is not valid.
     """
     if not duration:
         return 0

@@ -20,13 +20,13 @@ import grpc
 from google.protobuf.empty_pb2 import Empty  # type: ignore[attr-defined]
 from pulumi.runtime.proto import engine_pb2, resource_pb2_grpc
 
-from infra.engine.deploy.registration import Finished
+from infra.engine.deploy.source_events import ProgramEndEvent
 from infra.engine.errors import EngineError
 from infra.engine.program import sdk_patches
 from infra.engine.program.interrupts import InterruptedProgram
-from infra.engine.program.program_environment import IN_PROGRAM, surroundings
-from infra.engine.program.program_link import CallError, JobLoop
+from infra.engine.program.program_environment import IN_PROGRAM, program_environment
 from infra.engine.program.program_runner import trace_of
+from infra.engine.program.request_queue import RequestQueue
 from infra.engine.program.rpc_errors import Refused
 from infra.engine.resource.version_range import check_version
 
@@ -42,7 +42,35 @@ if TYPE_CHECKING:
 _OF_ABANDONED_TASKS = ("never retrieved", "destroyed but it is pending", "during asyncio.run() shutdown")
 
 
-class Loop(JobLoop):
+class _InactiveRpcError(grpc.RpcError):
+    """Refused call, in the shape that the SDK knows from gRPC.
+
+    Named and printed as there: a program's traceback shows it, and is the same in a process of its own.
+    """
+
+    __module__ = "grpc._channel"
+
+    def __init__(self, code: grpc.StatusCode, details: str) -> None:
+        super().__init__(details)
+        self._code, self._details = code, details
+
+    def code(self) -> grpc.StatusCode:
+        """Return the status."""
+        return self._code
+
+    def details(self) -> str:
+        """Return the message."""
+        return self._details
+
+    def __str__(self) -> str:
+        return (
+            f"<{type(self).__name__} of RPC that terminated with:\n\tstatus = {self._code}\n"
+            f'\tdetails = "{self._details}"\n'
+            f'\tdebug_error_string = "{self._code.name}:{self._details}"\n>'
+        )
+
+
+class Loop(asyncio.SelectorEventLoop):
     """An event loop that runs the program's jobs as greenlets, and all others in threads."""
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
@@ -52,9 +80,26 @@ class Loop(JobLoop):
         if not interrupted and not any(words in message for words in _OF_ABANDONED_TASKS):
             super().call_exception_handler(context)
 
-    def is_job(self, func: Any) -> bool:  # noqa: ARG002 (not what it is, but whose)
-        """Whether it is for the program."""
-        return IN_PROGRAM.get()
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]
+        """See `asyncio.loop.run_in_executor`."""
+        if executor is not None or not IN_PROGRAM.get():
+            return super().run_in_executor(executor, func, *args)
+        future = self.create_future()
+
+        def job() -> None:
+            try:
+                result = func(*args)
+            except BaseException as error:  # noqa: BLE001 (it is passed on)
+                if not future.done():
+                    future.set_exception(error)
+            else:
+                if not future.done():
+                    future.set_result(result)
+
+        lightweight = greenlet.greenlet(job)
+        lightweight.gr_context = contextvars.copy_context()
+        lightweight.switch()
+        return future
 
 
 class MonitorStub:
@@ -62,29 +107,34 @@ class MonitorStub:
 
     def __init__(self, monitor: Monitor, outside: contextvars.Context) -> None:
         self._monitor, self._outside = monitor, outside
+        self._queue = RequestQueue()
+
+    async def _answer(self, name: str, request: Any) -> Any:
+        await self._queue.wait()
+        return await self._monitor.answer(name, request)
 
     def _call(self, work: Coroutine[Any, Any, Any]) -> Any:
         """The result of a coroutine, for a greenlet that can sleep."""
         current = greenlet.getcurrent()
-        loop, turns = asyncio.get_running_loop(), self._monitor.turns
+        loop, queue = asyncio.get_running_loop(), self._queue
         task = loop.create_task(work, context=self._outside.copy())
         if current.parent is None:
             # Called on the loop itself, which then has to go on inside: as the SDK does for its own invokes.
             from pulumi.runtime.sync_await import _sync_await  # noqa: PLC0415 (only programs that call this way)
 
             reply = loop.create_future()
-            task.add_done_callback(lambda _: turns.pass_on(lambda: reply.set_result(None)))
+            task.add_done_callback(lambda _: queue.pass_on(lambda: reply.set_result(None)))
             _sync_await(reply)
         else:
-            task.add_done_callback(lambda _: turns.pass_on(current.switch))
+            task.add_done_callback(lambda _: queue.pass_on(current.switch))
             while not task.done():
                 current.parent.switch()
         try:
             return task.result()
         except Refused as refused:
-            raise CallError(refused.code, str(refused)) from None
+            raise _InactiveRpcError(refused.code, str(refused)) from None
         except Exception as error:  # noqa: BLE001 (the border between the two, as a socket would be)
-            raise CallError(grpc.StatusCode.UNKNOWN, str(error).strip()) from None
+            raise _InactiveRpcError(grpc.StatusCode.UNKNOWN, str(error).strip()) from None
 
     def __getattr__(self, name: str) -> Callable[[Any], Any]:
         """A call of the protocol."""
@@ -93,7 +143,7 @@ class MonitorStub:
         handler = self._monitor.handlers.get(name)
         if handler is not None and not inspect.iscoroutinefunction(handler):
             return handler
-        return lambda request: self._call(self._monitor.answer(name, request))
+        return lambda request: self._call(self._answer(name, request))
 
 
 class EngineStub:
@@ -110,7 +160,7 @@ class EngineStub:
         try:
             check_version(request.pulumi_version_range)
         except EngineError as error:
-            raise CallError(grpc.StatusCode.UNKNOWN, str(error)) from None
+            raise _InactiveRpcError(grpc.StatusCode.UNKNOWN, str(error)) from None
         return engine_pb2.RequirePulumiVersionResponse()
 
 
@@ -167,7 +217,7 @@ class InProcessProgram:
             )
         )
         push = self._monitor.deployment.push
-        with surroundings(program, info.program_dir, self._print, self._environment):
+        with program_environment(program, info.program_dir, self._print, self._environment):
             try:
                 await pulumi.runtime.run_in_stack(lambda: _execute(program))
             except asyncio.CancelledError:
@@ -176,17 +226,17 @@ class InProcessProgram:
                 pass
             except pulumi.RunError as error:
                 pulumi.log.error(str(error))
-                push(Finished(_exited(1)))
+                push(ProgramEndEvent(_exited(1)))
             except _ExitError as ended:
                 code = ended.args[0]
-                push(Finished(_exited(code) if code else None))
+                push(ProgramEndEvent(_exited(code) if code else None))
             except BaseException:  # noqa: BLE001 (whatever the program raises)
                 text = "Program failed with an unhandled exception:\n" + trace_of(str(program))
                 pulumi.log.error(text)
-                push(Finished(""))
+                push(ProgramEndEvent(""))
             else:
                 if not self._monitor.signalled:
-                    push(Finished())
+                    push(ProgramEndEvent())
 
     def _print(self, line: str, severity: Severity) -> None:
         self._outside.copy().run(self._on_line, line, severity)

@@ -1,4 +1,4 @@
-"""What Ctrl-C does to a run."""
+"""Handling of Ctrl-C during a run."""
 
 from __future__ import annotations
 

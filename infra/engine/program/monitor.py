@@ -10,37 +10,41 @@ from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 from google.protobuf.empty_pb2 import Empty  # type: ignore[attr-defined]
-from pulumi.runtime.proto import resource_pb2, resource_pb2_grpc
+from pulumi.runtime.proto import resource_pb2
 
 from infra.engine.deploy.default_providers import DefaultProviders
-from infra.engine.deploy.provider_request import Parameterization, ProviderRequest
-from infra.engine.deploy.registration import Finished, Outputs, Registration, ResultKind
+from infra.engine.deploy.source_events import (
+    ProgramEndEvent,
+    RegisterResourceEvent,
+    RegisterResourceOutputsEvent,
+    ResultKind,
+)
 from infra.engine.errors import EngineError
 from infra.engine.plugin.provider import ProviderError
 from infra.engine.program import remote_components
 from infra.engine.program.callbacks import Callbacks
 from infra.engine.program.goals import GoalReader
+from infra.engine.program.invokes import invoke
 from infra.engine.program.monitor_context import KnownResource
-from infra.engine.program.refusals import refuse_unsupported
-from infra.engine.program.request_queue import Turns
+from infra.engine.program.packages import Packages
 from infra.engine.program.rpc_errors import Refused, check_token, shut_down
 from infra.engine.resource import assets, values
 from infra.engine.resource.goal import ReadGoal
 from infra.engine.resource.source_positions import positions, trace
-from infra.engine.resource.urn import is_provider_type, package_of
-from infra.engine.resource.wire import Wire, from_struct, wire_for
+from infra.engine.resource.urn import is_provider_type
+from infra.engine.resource.wire import from_struct, wire_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from infra.engine.deploy.deployment import Deployment
-    from infra.engine.deploy.registration import Registered
-    from infra.engine.deploy.run_info import RunInfo
+    from infra.engine.deploy.provider_request import ProviderRequest
+    from infra.engine.deploy.source_events import RegisterResult
     from infra.engine.plugin.provider import Provider
+    from infra.engine.plugin.run_info import RunInfo
     from infra.engine.resource.state import ResourceState
     from infra.engine.resource.values import Properties
 
-_GET_RESOURCE: Final = "pulumi:pulumi:getResource"
 _FEATURES: Final = (
     "SECRETS",
     "RESOURCE_REFERENCES",
@@ -83,10 +87,9 @@ class Monitor:
     ) -> None:
         self.deployment, self.info = deployment, info
         self.callbacks = Callbacks()
-        self.turns = Turns()
         self.address = ""
         self.known: dict[str, KnownResource] = {}
-        self.packages: dict[str, ProviderRequest] = {}
+        self.packages = Packages()
         self.defaults = DefaultProviders(config, self._register, known)
         self.stack_transforms: list[Any] = []
         self.pending_transforms: dict[tuple[str, str, str], list[Any]] = {}
@@ -99,13 +102,13 @@ class Monitor:
         self.handlers: dict[str, Callable[[Any], Any]] = {
             "GetDeploymentInfo": self._deployment_info,
             "SupportsFeature": self._supports_feature,
-            "RegisterPackage": self._register_package,
+            "RegisterPackage": self.packages.register,
             "RegisterStackTransform": self._register_stack_transform,
             "RegisterStackInvokeTransform": self._register_stack_invoke_transform,
             "RegisterResource": self._register_resource,
             "RegisterResourceOutputs": self._register_resource_outputs,
             "ReadResource": self._read_resource,
-            "Invoke": self._invoke,
+            "Invoke": partial(invoke, self),
             "Call": partial(remote_components.call, self),
             "RegisterResourceHook": self._register_hook,
             "RegisterErrorHook": self._register_error_hook,
@@ -127,7 +130,7 @@ class Monitor:
         """End the run for a component or method that failed; one that fails while it ends is only an echo."""
         if not self._closed:
             self.deployment.error(reason)
-            self.deployment.push(Finished(""))
+            self.deployment.push(ProgramEndEvent(""))
         return shut_down()
 
     async def _answer(self, future: asyncio.Future[Any]) -> Any:
@@ -139,11 +142,11 @@ class Monitor:
         finally:
             self._open.discard(future)
 
-    async def _register(self, registration: Registration) -> Registered:
+    async def _register(self, registration: RegisterResourceEvent) -> RegisterResult:
         if self._closed:
             raise shut_down()
         self.deployment.push(registration)
-        answer: Registered = await self._answer(registration.answer)
+        answer: RegisterResult = await self._answer(registration.answer)
         return answer
 
     async def answer(self, method: str, request: Any) -> Any:
@@ -156,17 +159,15 @@ class Monitor:
         if handler is None:
             raise Refused(grpc.StatusCode.UNIMPLEMENTED, f"unknown method {method}")
         try:
-            if not inspect.iscoroutinefunction(handler):
-                return handler(request)
-            await self.turns.wait()
-            return await handler(request)
+            reply = handler(request)
+            return await reply if inspect.isawaitable(reply) else reply
         except (EngineError, ProviderError, ValueError) as error:
             raise Refused(grpc.StatusCode.UNKNOWN, str(error).strip()) from error
 
     # ------------------------------------------------------------ the calls
 
     def _deployment_info(self, request: Any) -> resource_pb2.DeploymentInfo:  # noqa: ARG002
-        """What the run is, and what this monitor can do."""
+        """Reply with the facts of the run and the features of this monitor."""
         info = self.info
         return resource_pb2.DeploymentInfo(
             project=info.project,
@@ -188,7 +189,7 @@ class Monitor:
         if self.signalled:
             raise Refused(grpc.StatusCode.UNKNOWN, "Already waiting for shutdown")
         self.signalled = True
-        self.deployment.push(Finished())
+        self.deployment.push(ProgramEndEvent())
         await self._shutdown.wait()
         return Empty()
 
@@ -220,28 +221,12 @@ class Monitor:
         self.invoke_transforms.append(request)
         return Empty()
 
-    def _register_package(self, request: resource_pb2.RegisterPackageRequest) -> Any:
-        """Take in a package, perhaps one that a parameter makes out of another."""
-        refuse_unsupported(request)
-        parameterization = None
-        if request.HasField("parameterization"):
-            given = request.parameterization
-            parameterization = Parameterization(given.name, given.version, given.value)
-        url = request.download_url.removesuffix("/")
-        wanted = ProviderRequest(
-            request.name, request.version, url, parameterization, tuple(sorted(request.checksums.items()))
-        )
-        for reference, known in self.packages.items():
-            if known == wanted:
-                return resource_pb2.RegisterPackageResponse(ref=reference)
-        reference = str(uuid.uuid4())
-        self.packages[reference] = wanted
-        return resource_pb2.RegisterPackageResponse(ref=reference)
-
     async def _register_resource_outputs(self, request: Any) -> Any:
         """A component's outputs."""
         found = values.downgrade_outputs(from_struct(request.outputs))
-        outputs = Outputs(request.urn, await assets.hashed(found, self.info.program_dir))
+        outputs = RegisterResourceOutputsEvent(
+            request.urn, await assets.hash_assets(found, self.info.program_dir)
+        )
         if self._closed:
             raise shut_down()
         self.deployment.push(outputs)
@@ -256,7 +241,7 @@ class Monitor:
             reply = await remote_components.construct(self, request, goal, reader.providers)
             self.known[reply.urn] = KnownResource(None, goal.parent, reader.transforms, reader.providers)
             return reply
-        answer = await self._register(Registration(goal))
+        answer = await self._register(RegisterResourceEvent(goal))
         if answer.kind is not ResultKind.SUCCESS and not request.supportsResultReporting:
             raise Refused(grpc.StatusCode.INTERNAL, "resource registration failed")
         state = answer.state
@@ -268,7 +253,7 @@ class Monitor:
         request: resource_pb2.RegisterResourceRequest,
         state: ResourceState,
         outputs: Properties,
-        answer: Registered,
+        answer: RegisterResult,
     ) -> resource_pb2.RegisterResourceResponse:
         if not request.supportsPartialValues:
             outputs = {key: value for key, value in outputs.items() if not values.has_unknown(value)}
@@ -323,67 +308,20 @@ class Monitor:
             source_position=positions(request, self.info.project_dir),
             stack_trace=self.trace(request),
         )
-        answer = await self._register(Registration(goal))
+        answer = await self._register(RegisterResourceEvent(goal))
         state = answer.state
         self.known[state.urn] = KnownResource(None, goal.parent)
         wire = wire_for(request)
         return resource_pb2.ReadResourceResponse(urn=state.urn, properties=wire.struct(state.outputs))
 
     async def default_reference(self, request: Any, token: str) -> str:
-        """The default provider for a request that names none."""
-        if request.packageRef:
-            wanted = self.packages.get(request.packageRef)
-            if wanted is None:
-                raise EngineError(f"unknown provider package '{request.packageRef}'")
-        else:
-            wanted = ProviderRequest(
-                package_of(token),
-                request.version,
-                request.pluginDownloadURL.removesuffix("/"),
-                checksums=tuple(sorted(request.pluginChecksums.items())),
-            )
-        return await self.defaults.reference(wanted, token)
+        """Return the reference of the default provider for a request that names none."""
+        return await self.defaults.reference(self.packages.requested_by(request, token), token)
 
     def inherited_provider(self, parent: str, package: str) -> str:
         """The provider that a parent component passes on for a package."""
         known = self.known.get(parent)
         return known.providers.get(package, "") if known else ""
-
-    async def _invoke(self, request: resource_pb2.ResourceInvokeRequest) -> Any:
-        """A function of a provider."""
-        refuse_unsupported(request)
-        arguments = values.downgrade_outputs(from_struct(request.args))
-        reference = request.provider
-        if not reference and request.parent:
-            reference = self.inherited_provider(request.parent, package_of(request.tok))
-        if self.invoke_transforms:
-            options = resource_pb2.TransformInvokeOptions(
-                provider=reference,
-                version=request.version,
-                plugin_download_url=request.pluginDownloadURL,
-                plugin_checksums=request.pluginChecksums,
-            )
-            for callback in self.invoke_transforms:
-                arguments, options = await self.callbacks.transform_invoke(
-                    callback, request.tok, arguments, options
-                )
-            reference, request.version = options.provider, options.version
-            request.pluginDownloadURL = options.plugin_download_url
-            request.pluginChecksums.clear()
-            request.pluginChecksums.update(options.plugin_checksums)
-            arguments = values.downgrade_outputs(arguments)
-        provider = self.provider(reference or await self.default_reference(request, request.tok))
-        try:
-            result = await provider.invoke(request.tok, arguments, preview=self.info.preview)
-        except ProviderError as error:
-            raise EngineError(f"invocation of {request.tok} returned an error: {error}") from None
-        references = request.acceptResources or request.tok == _GET_RESOURCE
-        wire = Wire(references=references, byte_strings=request.accepts_byte_string)
-        reply = resource_pb2.ResourceInvokeResponse()
-        getattr(reply, "return").CopyFrom(wire.struct(result.outputs))
-        for failure in result.failures:
-            reply.failures.add(property=failure.property, reason=failure.reason)
-        return reply
 
     async def close(self) -> None:
         """Hang up on callback servers."""
@@ -396,17 +334,3 @@ _RESULTS: Final[dict[ResultKind, Any]] = {
     ResultKind.FAILED: 1,
     ResultKind.SKIPPED: 2,
 }
-
-
-class MonitorService(resource_pb2_grpc.ResourceMonitorServicer):
-    """The monitor over gRPC."""
-
-    def __init__(self, monitor: Monitor) -> None:
-        for method in monitor.handlers:
-            setattr(self, method, partial(self._serve, monitor, method))
-
-    async def _serve(self, monitor: Monitor, method: str, request: Any, context: Any) -> Any:
-        try:
-            return await monitor.answer(method, request)
-        except Refused as refused:
-            await context.abort(refused.code, str(refused))

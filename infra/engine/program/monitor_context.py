@@ -1,4 +1,4 @@
-"""What the readers of single requests need of the monitor, so that neither names the whole of it."""
+"""Protocol of the monitor for the readers of single requests, so that neither names the whole of it."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from infra.engine.deploy.default_providers import DefaultProviders
-    from infra.engine.deploy.provider_request import ProviderRequest
-    from infra.engine.deploy.run_info import RunInfo
     from infra.engine.plugin.provider import Provider
+    from infra.engine.plugin.run_info import RunInfo
     from infra.engine.program.callbacks import Callbacks
+    from infra.engine.program.packages import Packages
     from infra.engine.program.rpc_errors import Refused
     from infra.engine.resource.goal import Goal
 
 
 @dataclass(slots=True)
 class KnownResource:
-    """What was registered, as later registrations need it."""
+    """Registered resource, as later registrations need it."""
 
     goal: Goal | None
     parent: str
@@ -32,8 +32,9 @@ class MonitorContext(Protocol):
         info: what the program may know of the run.
         address: the monitor's own, for components in other processes.
         known: what was registered, by URN.
-        packages: registered packages, by reference.
+        packages: registered packages.
         stack_transforms: callbacks for each resource of the stack.
+        invoke_transforms: callbacks for each invoke.
         pending_transforms: of remote components, by parent, type and name.
     """
 
@@ -46,11 +47,13 @@ class MonitorContext(Protocol):
     @property
     def known(self) -> dict[str, KnownResource]: ...  # noqa: D102
     @property
-    def packages(self) -> dict[str, ProviderRequest]: ...  # noqa: D102
+    def packages(self) -> Packages: ...  # noqa: D102
     @property
     def defaults(self) -> DefaultProviders: ...  # noqa: D102
     @property
     def stack_transforms(self) -> list[Any]: ...  # noqa: D102
+    @property
+    def invoke_transforms(self) -> list[Any]: ...  # noqa: D102
     @property
     def pending_transforms(self) -> dict[tuple[str, str, str], list[Any]]: ...  # noqa: D102
 
@@ -64,7 +67,7 @@ class MonitorContext(Protocol):
         """Return a provider by its reference.
 
         Raises:
-            EngineError: there is none.
+            EngineError: not found.
         """
 
     def inherited_provider(self, parent: str, package: str) -> str:

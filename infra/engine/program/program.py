@@ -1,29 +1,23 @@
-"""Runs the program: in a process of its own, talking to the monitor over a link."""
+"""Runs the program in a process of its own, which calls the monitor over gRPC."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import json
-import socket
 import subprocess
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import grpc
-from google.protobuf.message_factory import GetMessageClass
-from pulumi.runtime.proto import resource_pb2
-
 from infra.engine.deploy.provider_request import Parameterization, ProviderRequest
-from infra.engine.deploy.registration import Finished
+from infra.engine.deploy.source_events import ProgramEndEvent
 from infra.engine.errors import EngineError
 from infra.engine.plugin.finder import is_ours
+from infra.engine.plugin.plugins import CHANNEL_OPTIONS
 from infra.engine.plugin.process import Process
-from infra.engine.program import required_packages
+from infra.engine.program import required_packages, sdk_patches
 from infra.engine.program.gc_tuning import THRESHOLDS
-from infra.engine.program.program_link import Frames
-from infra.engine.program.rpc_errors import Refused
 from infra.engine.workspace.toolchain import interpreter_of
 
 if TYPE_CHECKING:
@@ -36,8 +30,6 @@ if TYPE_CHECKING:
 
 _ACTIONABLE: Final = 32  # as in program_runner.py
 _RUNNER: Final = Path(__file__).with_name("program_runner.py")
-_MODULES: Final = ("sdk_patches.py", "program_link.py", "request_queue.py")
-"""Those that stand alone, for the program's process."""
 # Not as a script: that would put this folder on the program's module path.
 _BOOT: Final = "import runpy, sys; del sys.path[0]; runpy.run_path(sys.argv[1], run_name='__main__')"
 
@@ -56,7 +48,7 @@ def interpreter(project: Project, fallback: Interpreter) -> Interpreter:
     return interpreter_of(project.folder, project.program_folder, project.runtime_options, fallback)
 
 
-def required_by(python: Interpreter) -> tuple[ProviderRequest, ...]:
+def find_required_providers(python: Interpreter) -> tuple[ProviderRequest, ...]:
     """The providers that the packages of a program's environment need. Starts its Python: not on a loop.
 
     Raises:
@@ -90,46 +82,6 @@ def _theirs(python: Interpreter) -> list[dict[str, Any]]:
         raise EngineError(f"{python.path} cannot list its packages: {done.stderr.strip()}") from None
 
 
-_METHODS: Final = {
-    method.name: GetMessageClass(method.input_type)  # type: ignore[no-untyped-call]
-    for method in resource_pb2.DESCRIPTOR.services_by_name["ResourceMonitor"].methods
-}
-"""The protocol's calls, and what each takes."""
-
-
-class _Answers(Frames):
-    """The engine's end of the link."""
-
-    def __init__(self, monitor: Monitor) -> None:
-        super().__init__()
-        self._monitor = monitor
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    def received(self, number: int, status: int, body: bytes) -> None:  # noqa: ARG002 (see `Frames`)
-        """A call."""
-        task = asyncio.ensure_future(self._answer(number, body))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _answer(self, number: int, body: bytes) -> None:
-        path, _, request = body.partition(b"\0")
-        name = path.decode().rpartition("/")[2]
-        status = grpc.StatusCode.OK
-        try:
-            reply = await self._monitor.answer(name, _METHODS[name].FromString(request))
-            answer = reply.SerializeToString()
-        except Refused as refused:
-            status, answer = refused.code, str(refused).encode(errors="replace")
-        except Exception as error:  # noqa: BLE001 (the border between the two)
-            status, answer = grpc.StatusCode.UNKNOWN, str(error).strip().encode(errors="replace")
-        self.send(number, status.value[0], answer)
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (see `asyncio.Protocol`)
-        """Nobody waits for the answers any more."""
-        for task in self._tasks:
-            task.cancel()
-
-
 class ProgramProcess:
     """A program that runs.
 
@@ -150,7 +102,6 @@ class ProgramProcess:
         self._monitor, self._engine_address, self._on_line = monitor, engine_address, on_line
         self._python = python
         self._process: Process | None = None
-        self._link: asyncio.BaseTransport | None = None
         self._watch: asyncio.Task[None] | None = None
         self._stopping = False
 
@@ -160,10 +111,6 @@ class ProgramProcess:
 
     async def _run(self, program: Path) -> None:
         info = self._monitor.info
-        ours, theirs = socket.socketpair()
-        self._link, _ = await asyncio.get_running_loop().create_connection(
-            lambda: _Answers(self._monitor), sock=ours
-        )
         settings = {
             "program": str(program),
             "pwd": str(info.program_dir),
@@ -177,33 +124,35 @@ class ProgramProcess:
             "preview": info.preview,
             "monitor": self._monitor.address,
             "engine": self._engine_address,
-            "modules": [str(_RUNNER.with_name(name)) for name in _MODULES],
-            "socket": theirs.fileno(),
+            "channel_options": CHANNEL_OPTIONS,
+            "patches": sdk_patches.__file__,
             "thresholds": THRESHOLDS,
         }
         push = self._monitor.deployment.push
         try:
-            with theirs:
-                self._process = await Process.start(
-                    (self._python.path, "-u", "-c", _BOOT, str(_RUNNER)),
-                    cwd=info.program_dir,
-                    environment=self._python.environment,
-                    stdin=json.dumps(settings).encode(),
-                    pass_fds=(theirs.fileno(),),
-                )
+            self._process = await Process.start(
+                (self._python.path, "-u", "-c", _BOOT, str(_RUNNER)),
+                cwd=info.program_dir,
+                environment=self._python.environment,
+                stdin=json.dumps(settings).encode(),
+            )
             self._process.follow(self._on_line)
             code = await self._process.wait()
         except EngineError as error:
-            push(Finished(str(error)))
+            push(ProgramEndEvent(str(error)))
             return
         if self._stopping or (self._monitor.signalled and code == 0):
             return
         if code == 0:
-            push(Finished())
+            push(ProgramEndEvent())
         elif code == _ACTIONABLE:
-            push(Finished(""))
+            push(ProgramEndEvent(""))
         else:
-            push(Finished(f"an unhandled error occurred: program exited with non-zero exit code: {code}"))
+            push(
+                ProgramEndEvent(
+                    f"an unhandled error occurred: program exited with non-zero exit code: {code}"
+                )
+            )
 
     async def finish(self, *, wait: float) -> None:
         """Let it end by itself for some seconds, then end it."""
@@ -215,5 +164,3 @@ class ProgramProcess:
         if self._process is not None:
             await self._process.stop()
         self._watch.cancel()
-        if self._link is not None:
-            self._link.close()

@@ -1,4 +1,4 @@
-"""What a program in the engine's process has for itself: folder, arguments, environment, output, modules."""
+"""Environment of a program in the engine's process: folder, arguments, variables, output, modules."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ IN_PROGRAM: contextvars.ContextVar[bool] = contextvars.ContextVar("in_program", 
 
 
 @contextmanager
-def surroundings(
+def program_environment(
     program: Path,
     folder: Path,
     on_line: Callable[[str, Severity], None],
     changed: Mapping[str, str | None] | None = None,
 ) -> Iterator[None]:
-    """What a process of its own would have for itself: folder, arguments, environment, output, modules.
+    """Give a program its own folder, arguments, environment, output and modules, as a process would.
 
     Args:
         program: its folder or file.
@@ -100,7 +100,7 @@ class _Lines(io.TextIOBase):
         return len(text)
 
     def __getattr__(self, name: str) -> Any:
-        """What else the original has, for the engine: rich finds the terminal behind its proxy so."""
+        """Return any other attribute of the original: rich finds the terminal behind its proxy so."""
         if name.startswith("_") or IN_PROGRAM.get():
             raise AttributeError(name)
         return getattr(self._original, name)

@@ -23,28 +23,33 @@ ACTIONABLE = 32
 def main() -> int:
     """Run the program that the settings name; its exit code."""
     settings = json.load(sys.stdin)
-    gc.set_threshold(*settings["thresholds"])  # see garbage.py
+    gc.set_threshold(*settings["thresholds"])  # see gc_tuning.py
     try:
-        import pulumi  # noqa: PLC0415 (said in words below if it is missing)
+        import grpc  # noqa: PLC0415 (said in words below if it is missing)
+        import pulumi  # noqa: PLC0415
         import pulumi.runtime  # noqa: PLC0415
+        from pulumi.runtime.proto import engine_pb2_grpc, resource_pb2_grpc  # noqa: PLC0415
     except ImportError:
         traceback.print_exc()
         print("The Pulumi SDK is not installed for this interpreter.", file=sys.stderr)  # noqa: T201
         return 1
     program = settings["program"]
-    measures, link, turns = map(runpy.run_path, settings["modules"])
-    measures["apply"]()
-    loop, monitor = link["connect"](settings["socket"], settings["monitor"], turns["Turns"]().pass_on)
+    runpy.run_path(settings["patches"])["apply"]()
+    loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     workers = ThreadPoolExecutor(max(settings["parallel"] or 1, 1) * 4)
     loop.set_default_executor(workers)
+    # Channels of our own: the SDK's would go through a proxy that the environment names.
+    options = [tuple(option) for option in settings["channel_options"]]
+    monitor = grpc.insecure_channel(settings["monitor"], options)  # type: ignore[no-untyped-call]
+    engine = grpc.insecure_channel(settings["engine"], options)  # type: ignore[no-untyped-call]
     pulumi.runtime.set_all_config(settings["config"], settings["secret_keys"])
     pulumi.runtime.configure(
         pulumi.runtime.Settings(
             project=settings["project"],
             stack=settings["stack"],
-            monitor=monitor,
-            engine=settings["engine"],
+            monitor=resource_pb2_grpc.ResourceMonitorStub(monitor),
+            engine=engine_pb2_grpc.EngineStub(engine),
             parallel=settings["parallel"],
             dry_run=settings["preview"],
             organization=settings["organization"],

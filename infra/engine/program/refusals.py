@@ -1,4 +1,4 @@
-"""What a program may ask for by the protocol and this engine lacks: refused by name, never passed over."""
+"""Requests of the protocol that this engine does not support: refused by name, never passed over."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REFUSED: Final[Mapping[str, Mapping[str, str]]] = {
 
 
 def refuse_unsupported(request: Any) -> None:
-    """See that a request asks for nothing that this engine lacks.
+    """Check that a request asks for nothing that this engine lacks.
 
     Raises:
         Refused: it does.

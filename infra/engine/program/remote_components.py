@@ -41,7 +41,7 @@ async def construct(
     provider = monitor.provider(goal.provider)
     message = _construct_request(monitor, request, goal, providers)
     try:
-        made = await provider.construct(message, _upgraded(goal.properties))
+        made = await provider.construct(message, _upgrade_outputs(goal.properties))
     except ProviderError as error:
         about = f"{request.type} resource '{request.name}'"
         raise monitor.ended(f"{about} has a problem: {_message(error, goal.properties)}") from None
@@ -78,7 +78,7 @@ async def call(monitor: MonitorContext, request: resource_pb2.ResourceCallReques
     given = {key: list(found.urns) for key, found in request.argDependencies.items()}
     _depend(message.argDependencies, arguments, given)
     try:
-        result = await provider.call(message, _upgraded(arguments))
+        result = await provider.call(message, _upgrade_outputs(arguments))
     except ProviderError as error:
         said = _message(error, arguments)
         raise monitor.ended(f"call to function '{request.tok}' failed: {said}") from None
@@ -91,7 +91,7 @@ async def call(monitor: MonitorContext, request: resource_pb2.ResourceCallReques
 
 
 def _message(error: ProviderError, inputs: Properties) -> str:
-    """What went wrong, and in which inputs, as the CLI shows it."""
+    """Format an error and the inputs that it is about, as the CLI shows it."""
     lines = [str(error)]
     inputs = values.downgrade_outputs(inputs)
     for failure in error.inputs:
@@ -180,12 +180,12 @@ def _alias_message(alias: Alias) -> alias_pb2.Alias:
     return alias_pb2.Alias(spec=spec)
 
 
-def _upgraded(value: Value) -> Value:
+def _upgrade_outputs(value: Value) -> Value:
     """Unknowns and secrets as output values, for component providers."""
     if isinstance(value, dict):
-        return {key: _upgraded(item) for key, item in value.items()}
+        return {key: _upgrade_outputs(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_upgraded(item) for item in value]
+        return [_upgrade_outputs(item) for item in value]
     if isinstance(value, values.Secret):
         return values.OutputValue(value.value, secret=True)
     return values.OutputValue(value) if value is values.UNKNOWN else value

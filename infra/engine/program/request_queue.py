@@ -1,7 +1,7 @@
-"""Turns: the engine takes a request when it has come as far as it can with those before it.
+"""Queue between the engine and a program in its process: each message waits for what those before it lead to.
 
 Otherwise what the program asks for next could overtake what follows from its last request, depending on how
-busy the machine is and on whether there is a socket between the two.
+busy the machine is.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _PATIENCE: Final = 1000  # looks; a program may do something over and over until the answer is there
 
 
-class Turns:
+class RequestQueue:
     """Messages between program and engine, one after the other."""
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class Turns:
             asyncio.get_running_loop().call_soon(self._arrive)
 
     async def wait(self) -> None:
-        """The same, for who asks."""
+        """Wait until the messages before this call have arrived."""
         arrived = asyncio.Event()
         self.pass_on(arrived.set)
         await arrived.wait()

@@ -31,11 +31,11 @@ def find() -> list[dict[str, Any]]:
             if entry.endswith(".dist-info"):
                 name, _, version = entry[: -len(".dist-info")].rpartition("-")
                 found.setdefault(re.sub(r"[-_.]+", "-", name).lower(), version)
-    described = (_described(name, version) for name, version in found.items())
+    described = (_describe_package(name, version) for name, version in found.items())
     return [one for one in described if one is not None]
 
 
-def _described(name: str, version: str) -> dict[str, Any] | None:
+def _describe_package(name: str, version: str) -> dict[str, Any] | None:
     if name in _WITHOUT_PROVIDER:
         return None
     told = _plugin_file(name.replace("-", "_"))

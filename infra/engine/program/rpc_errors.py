@@ -19,7 +19,7 @@ def shut_down() -> Refused:
 
 
 def check_token(type_: str) -> None:
-    """See that a type is one.
+    """Validate a type token.
 
     Raises:
         Refused: it is not.

@@ -1,7 +1,7 @@
-"""Measures for speed that reach into the Pulumi SDK from outside.
+"""Patches for speed that reach into the Pulumi SDK from outside.
 
-Each one says what it needs of the SDK and is left out where that is not there (another version), so that the
-program then runs as it would without it. Stands alone: it is run in the program's process too.
+Each one checks what it needs of the SDK and is left out where that is not there (another version), so that
+the program then runs as it would without it. Stands alone: it is run in the program's process too.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 def apply() -> list[str]:
     """Apply what fits this SDK; the names of what was applied."""
-    return [measure.__name__ for measure in MEASURES if measure()]
+    return [patch.__name__ for patch in PATCHES if patch()]
 
 
 def skip_debug_logs() -> bool:
@@ -96,4 +96,4 @@ def remembered_positions() -> bool:
     return True
 
 
-MEASURES = (skip_debug_logs, cheap_source_positions, linear_wait, remembered_positions)
+PATCHES = (skip_debug_logs, cheap_source_positions, linear_wait, remembered_positions)

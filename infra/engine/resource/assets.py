@@ -41,7 +41,7 @@ def with_hashes(value: Value, folder: Path) -> Value:
     return value
 
 
-async def hashed(value: Value, folder: Path) -> Value:
+async def hash_assets(value: Value, folder: Path) -> Value:
     """As `with_hashes`, without holding the event loop while a file or a server is waited for.
 
     Raises:
@@ -104,10 +104,10 @@ def _content(asset: Asset, folder: Path) -> bytes:
         if path.is_dir():
             raise EngineError(f"asset path '{path}' is a directory; try using an archive")
         return path.read_bytes()
-    return _fetched(asset.uri) if asset.uri else (asset.text or "").encode()
+    return _fetch(asset.uri) if asset.uri else (asset.text or "").encode()
 
 
-def _fetched(uri: str) -> bytes:
+def _fetch(uri: str) -> bytes:
     if not uri.startswith(("file://", "http://", "https://")):
         raise EngineError(f"unrecognized URI of an asset: {uri!r}")
     with urllib.request.urlopen(uri, timeout=60) as answer:  # noqa: S310 (the program names it)
@@ -119,7 +119,7 @@ def _asset_hash(asset: Asset, folder: Path) -> str:
 
 
 def _archive_hash(archive: Archive, folder: Path) -> str:
-    packed = _packed(archive, folder)
+    packed = _read_packed(archive, folder)
     if packed is not None:
         return hashlib.sha256(packed[1]).hexdigest()
     digest = hashlib.sha256()
@@ -136,12 +136,12 @@ def _archive_hash(archive: Archive, folder: Path) -> str:
             head = tar_header.header(os.fsencode(name), len(content))
         except ValueError as error:
             raise EngineError(str(error)) from error
-        digest.update(head + tar_header.padded(content))
+        digest.update(head + tar_header.pad_block(content))
     digest.update(bytes(2 * tar_header.BLOCK))
     return digest.hexdigest()
 
 
-def _packed(archive: Archive, folder: Path) -> tuple[str, bytes] | None:
+def _read_packed(archive: Archive, folder: Path) -> tuple[str, bytes] | None:
     """The format and the bytes of an archive that is one file already."""
     if archive.path:
         form = _format(archive.path)
@@ -150,7 +150,7 @@ def _packed(archive: Archive, folder: Path) -> tuple[str, bytes] | None:
         form = _format(urlsplit(archive.uri).path)
         if not form:
             raise EngineError(f"file at URL '{archive.uri}' is not a recognized archive format")
-        return form, _fetched(archive.uri)
+        return form, _fetch(archive.uri)
     return None
 
 
@@ -160,9 +160,9 @@ def _format(path: str) -> str:
 
 def _files(archive: Archive, folder: Path) -> Iterator[tuple[str, bytes]]:
     """The files of an archive by name, in the order of the tar."""
-    packed = _packed(archive, folder)
+    packed = _read_packed(archive, folder)
     if packed is not None:
-        yield from _unpacked(*packed)
+        yield from _unpack(*packed)
     elif archive.path:
         yield from _folder_files(folder / archive.path)
     else:
@@ -219,7 +219,7 @@ def _walk(path: Path) -> Iterator[Path]:
         yield path
 
 
-def _unpacked(form: str, packed: bytes) -> Iterator[tuple[str, bytes]]:
+def _unpack(form: str, packed: bytes) -> Iterator[tuple[str, bytes]]:
     """The files in an archive file.
 
     Raises:

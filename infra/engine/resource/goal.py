@@ -1,4 +1,4 @@
-"""What a program asks for: the goal of one resource, with its options resolved as far as the monitor can."""
+"""Goals: what a program asks of one resource, with its options resolved as far as the monitor can."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ class DependencyGraph:
         return self._dependents
 
     def dependencies_of(self, state: ResourceState) -> Iterator[ResourceState]:
-        """What must outlive a state (with repeats): dependencies, their children if components, parent."""
+        """List the resources that must outlive a state: dependencies, their children, parent; may repeat."""
         at = self._index[state]
         for urn in dict.fromkeys(_plain_edges(state)):
             for index in self._by_urn.get(urn, ()):

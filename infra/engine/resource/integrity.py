@@ -26,7 +26,7 @@ class IntegrityError(EngineError):
 
 
 def check(resources: Sequence[Record], where: str = "the snapshot") -> None:
-    """See that the resources may stand in a checkpoint.
+    """Check that the resources may stand in a checkpoint.
 
     Raises:
         IntegrityError: they may not.
@@ -52,7 +52,7 @@ def problems_of(resources: Iterable[Record]) -> Iterator[str]:
                 yield f"{urn}: its {kind} {target} does not stand before it"
         if not record.get("delete"):
             if urn in live:
-                yield f"{urn}: stands there twice"
+                yield f"duplicate resource {urn}"
             live.add(urn)
         seen.add(urn)
         if urns.is_provider_type(record.get("type", "")):

@@ -18,10 +18,10 @@ def parse(text: str | bytes) -> Any:
 def _integer(digits: str) -> int | float:
     if digits == "-0":
         return -0.0
-    return int(digits) if len(digits) < 16 else _rounded(_double(digits))
+    return int(digits) if len(digits) < 16 else _round_float(_double(digits))
 
 
-def _rounded(number: float) -> int | float:
+def _round_float(number: float) -> int | float:
     return int(number) if abs(number) < 1e21 else number  # Go writes an exponent from there on
 
 

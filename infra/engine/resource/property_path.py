@@ -28,7 +28,7 @@ def parse(text: str) -> Path:
     """Take a path apart.
 
     Raises:
-        PathError: it is none.
+        PathError: it is not valid.
     """
     if text.startswith("."):
         raise PathError("expected property path to start with a name or index")
@@ -91,7 +91,7 @@ NOTHING: Final = object()
 
 
 def find(text: str, value: Value) -> Any:
-    """What a written path locates in a value; NOTHING if it is no path or leads nowhere."""
+    """Find the value at a written path; NOTHING if it is no path or leads nowhere."""
     try:
         path = parse(text)
     except PathError:
@@ -117,16 +117,16 @@ def contains(path: Path, other: Path) -> bool:
     )
 
 
-def copied(value: Value) -> Value:
+def copy_value(value: Value) -> Value:
     """A copy whose containers can be changed without changing the original's."""
     if isinstance(value, dict):
-        return {key: copied(item) for key, item in value.items()}
+        return {key: copy_value(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [copied(item) for item in value]
+        return [copy_value(item) for item in value]
     if isinstance(value, Secret):
-        return Secret(copied(value.value), value.ciphertext)
+        return Secret(copy_value(value.value), value.ciphertext)
     if isinstance(value, OutputValue):
-        return OutputValue(copied(value.value), value.secret, value.dependencies)
+        return OutputValue(copy_value(value.value), value.secret, value.dependencies)
     return value
 
 
@@ -216,5 +216,5 @@ def _unwrapped(value: Value) -> tuple[Value, bool]:
 
 
 def _marked(value: Value, *, secret: bool) -> Value:
-    value = copied(value)
+    value = copy_value(value)
     return Secret(value) if secret and not isinstance(value, Secret) else value

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     Record = dict[str, Any]
 
 
-def renamed(record: Record, moved: Callable[[str], str]) -> Record:
+def rename_resource(record: Record, moved: Callable[[str], str]) -> Record:
     """A resource of a checkpoint with its URN and all that it refers to under their new names.
 
     Args:
@@ -41,7 +41,7 @@ def renamed(record: Record, moved: Callable[[str], str]) -> Record:
     return out
 
 
-def followed_aliases(resources: list[Record]) -> list[Record]:
+def follow_aliases(resources: list[Record]) -> list[Record]:
     """The resources of a checkpoint with all that they refer to under its present URN, and no alias left."""
     taken: dict[str, str] = {alias: one["urn"] for one in resources for alias in one.get("aliases") or ()}
     if not taken:
@@ -51,7 +51,7 @@ def followed_aliases(resources: list[Record]) -> list[Record]:
         return taken.get(urn, urn)
 
     # An old copy that waits for its deletion keeps its own URN.
-    out = [renamed(one, moved) | {"urn": one["urn"]} for one in resources]
+    out = [rename_resource(one, moved) | {"urn": one["urn"]} for one in resources]
     return [{key: value for key, value in one.items() if key != "aliases"} for one in out]
 
 
@@ -78,7 +78,7 @@ def with_stack_renamed(deployment: Record, old: StackRef, new: StackRef) -> Reco
         return str(parts._replace(stack=new.stack, project=new.project, name=name))
 
     def resource(record: Record) -> Record:
-        out = renamed(record, moved)
+        out = rename_resource(record, moved)
         return out | {"aliases": [moved(urn) for urn in out["aliases"]]} if out.get("aliases") else out
 
     out = dict(deployment)

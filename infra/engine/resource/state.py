@@ -1,4 +1,4 @@
-"""What the engine remembers between runs: resource states, pending operations, and the snapshot of both.
+"""State that the engine keeps between runs: resources, pending operations, and the snapshot of both.
 
 The JSON form is version 3 of Pulumi's deployment, field by field.
 """
@@ -15,7 +15,7 @@ from infra.engine.resource import urn as urns
 from infra.engine.resource import value_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from infra.engine.resource.values import Crypter, Properties, Value
 
@@ -205,7 +205,7 @@ _PLAIN_FIELDS: Final = (
 
 
 class PendingKind(StrEnum):
-    """What was under way when a run was cut off."""
+    """Operation that was under way when a run was cut off."""
 
     CREATING = "creating"
     UPDATING = "updating"
@@ -239,6 +239,18 @@ class SecretsProvider:
     state: dict[str, Any] = field(default_factory=dict)
 
 
+def new_manifest(plugins: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+    """Return the manifest of a deployment that is written now.
+
+    Args:
+        plugins: which the CLI saw last.
+    """
+    now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    magic = hashlib.sha256(ENGINE_VERSION.encode()).hexdigest()
+    manifest: dict[str, Any] = {"time": now, "magic": magic, "version": ENGINE_VERSION}
+    return manifest | ({"plugins": list(plugins)} if plugins else {})
+
+
 @dataclass(slots=True)
 class Snapshot:
     """Everything a checkpoint's `latest` holds. Resources stand after all that they refer to."""
@@ -258,12 +270,7 @@ class Snapshot:
 
     def to_json(self, crypter: Crypter) -> dict[str, Any]:
         """The deployment (`latest` of a checkpoint, `deployment` of an export)."""
-        now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-        magic = hashlib.sha256(ENGINE_VERSION.encode()).hexdigest()
-        manifest: dict[str, Any] = {"time": now, "magic": magic, "version": ENGINE_VERSION}
-        if self.plugins:
-            manifest["plugins"] = self.plugins
-        out: dict[str, Any] = {"manifest": manifest}
+        out: dict[str, Any] = {"manifest": new_manifest(self.plugins)}
         if self.secrets_provider:
             provider = self.secrets_provider
             out["secrets_providers"] = {"type": provider.type, "state": provider.state}

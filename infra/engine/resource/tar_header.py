@@ -22,7 +22,7 @@ def header(name: bytes, size: int) -> bytes:
     if b"\0" in name:
         raise ValueError("archive/tar: cannot encode header: a NUL in its name")
     kind = b"5" if name.endswith(b"/") else b"0"
-    split = _split(name)
+    split = _split_name(name)
     if split is not None:
         return _block(split[1], size, kind, prefix=split[0])
     if name.isascii() and len(name) <= _NAME:
@@ -33,15 +33,15 @@ def header(name: bytes, size: int) -> bytes:
         posixpath.join(folder or (b"/" if name.startswith(b"/") else b""), b"PaxHeaders.0", file)
     )
     before = _block(_ascii(pax)[:_NAME].rstrip(b"/"), len(record), b"x", mode=0, devices=False)
-    return before + padded(record) + _block(_ascii(name), size, kind)
+    return before + pad_block(record) + _block(_ascii(name), size, kind)
 
 
-def padded(content: bytes) -> bytes:
+def pad_block(content: bytes) -> bytes:
     """Content up to a whole block."""
     return content + bytes(-len(content) % BLOCK)
 
 
-def _split(name: bytes) -> tuple[bytes, bytes] | None:
+def _split_name(name: bytes) -> tuple[bytes, bytes] | None:
     """A long name as USTAR's prefix and name; None if it is short or cannot be split."""
     length = len(name)
     if length <= _NAME or not name.isascii():

@@ -22,7 +22,7 @@ class Urn(NamedTuple):
         """Take a URN apart.
 
         Raises:
-            ValueError: it is none.
+            ValueError: it is not valid.
         """
         if not is_urn(text):
             raise ValueError(f"{text!r} is not a URN")
@@ -90,7 +90,7 @@ class ProviderReference(NamedTuple):
         """Take a reference apart.
 
         Raises:
-            ValueError: it is none.
+            ValueError: it is not valid.
         """
         urn, separator, id_ = text.rpartition("::")
         if not separator or not is_provider_type(Urn.parse(urn).type):

@@ -30,7 +30,7 @@ Properties = dict[str, Value]
 
 
 class Crypter(Protocol):
-    """What turns the JSON text of a secret into its ciphertext, and back."""
+    """Encrypts the JSON text of a secret, and decrypts it."""
 
     def encrypt(self, plaintext: str) -> str:
         """Encrypt one secret's JSON text."""

@@ -17,10 +17,10 @@ _RELEASE: Final = ((2, 0, ""),)
 
 
 def check_version(wanted: str) -> None:
-    """See that this engine's version is in a range that is asked for; an empty one asks nothing.
+    """Check that this engine's version is in a range that is asked for; an empty one asks nothing.
 
     Raises:
-        EngineError: it is not, or the range is none.
+        EngineError: it is not, or the range is not valid.
     """
     ours = ENGINE_VERSION.removeprefix("v")
     if wanted and not _holds(wanted, _parse(ours)):

@@ -160,7 +160,7 @@ class Wire:
 
 
 def wire_for(request: Any) -> Wire:
-    """What a program's request says that the answer may hold."""
+    """Return the encoding that a program's request accepts in its answer."""
     return Wire(
         request.acceptSecrets, references=request.acceptResources, byte_strings=request.accepts_byte_string
     )

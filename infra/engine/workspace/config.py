@@ -38,7 +38,7 @@ class ConfigValue:
 
     def plain(self, crypter: Crypter) -> Any:
         """The value with its secrets opened."""
-        return _opened(self.raw, crypter)
+        return _open_secrets(self.raw, crypter)
 
     def text(self, crypter: Crypter) -> str:
         """The value as the program gets it: a string as it is, all else as JSON."""
@@ -66,21 +66,21 @@ def _has_secret(raw: Any) -> bool:
     return isinstance(raw, list) and any(map(_has_secret, raw))
 
 
-def _opened(raw: Any, crypter: Crypter) -> Any:
+def _open_secrets(raw: Any, crypter: Crypter) -> Any:
     if isinstance(raw, Secret):
-        return _opened(raw.value, crypter)
+        return _open_secrets(raw.value, crypter)
     if is_sealed(raw):
         return crypter.decrypt(raw["secure"])
     if isinstance(raw, dict):
-        return {key: _opened(item, crypter) for key, item in raw.items()}
-    return [_opened(item, crypter) for item in raw] if isinstance(raw, list) else raw
+        return {key: _open_secrets(item, crypter) for key, item in raw.items()}
+    return [_open_secrets(item, crypter) for item in raw] if isinstance(raw, list) else raw
 
 
 def _secrets_in(raw: Any, crypter: Crypter) -> Iterator[str]:
     if is_sealed(raw):
         yield crypter.decrypt(raw["secure"])
     elif isinstance(raw, Secret):
-        yield text_of(_opened(raw, crypter))
+        yield text_of(_open_secrets(raw, crypter))
     elif isinstance(raw, dict | list):
         for item in raw.values() if isinstance(raw, dict) else raw:
             yield from _secrets_in(item, crypter)
@@ -109,7 +109,7 @@ class Configuration:
     values: Mapping[str, ConfigValue] = field(default_factory=dict)
 
     def texts(self, crypter: Crypter) -> dict[str, str]:
-        """What the program gets: key to text, secrets in the clear."""
+        """Return the program's configuration: key to text, secrets in the clear."""
         return {key: value.text(crypter) for key, value in self.values.items()}
 
     def secrets(self, crypter: Crypter) -> set[str]:
@@ -122,7 +122,7 @@ class Configuration:
         return [key for key, value in self.values.items() if value.secret]
 
     def package(self, package: str, crypter: Crypter) -> Properties:
-        """What a default provider of a package is configured with; of all packages, for dynamic providers."""
+        """Return a package's default provider configuration; for dynamic providers, of all packages."""
         found: Properties = {}
         for key, value in self.values.items():
             namespace, _, name = key.partition(":")

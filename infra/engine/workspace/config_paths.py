@@ -22,7 +22,7 @@ _RESERVED: Final = 'maps with the single key "secure" are reserved'
 
 
 def coerce(text: str) -> Any:
-    """What a text means inside an object: a truth value or an integer of 64 bits where it reads as one."""
+    """Convert a text inside an object: to a truth value or an integer of 64 bits where it reads as one."""
     if text in ("true", "false"):
         return text == "true"
     if not _INTEGER.fullmatch(text) or (len(text) > 1 and text[0] == "0"):
@@ -104,7 +104,7 @@ def without(old: Any, path: Path, name: str) -> Any:
 
 
 def get(value: Any, path: Path, name: str) -> Any:
-    """What is at a path in a value.
+    """Return the value at a path.
 
     Raises:
         EngineError: there is nothing.

@@ -1,4 +1,4 @@
-"""What the Pulumi CLI keeps for a user in PULUMI_HOME: the selected stack of a project, the backend in use.
+"""Settings that the Pulumi CLI keeps in PULUMI_HOME: the selected stack of a project, the backend.
 
 Both engines read and write the same files, so a stack that one selected is the other's too.
 """
@@ -25,7 +25,7 @@ def current_backend() -> str:
     return str(_read(pulumi_home() / "credentials.json").get("current") or "")
 
 
-def selected_stack(name: str, file: Path, backend: str) -> str:
+def read_selected_stack(name: str, file: Path, backend: str) -> str:
     """The stack that `stack select` chose for a project in a backend; empty if none.
 
     Args:

@@ -56,7 +56,7 @@ def read_imports(path: Path, ref: StackRef, *, protect: bool = True) -> list[Imp
     for index, entry in enumerate(entries):
         _check(document, index, entry)
     document.check()
-    found = _resolved(document, table, entries, ref)
+    found = _resolve_names(document, table, entries, ref)
     document.check()
     return [
         ImportSpec(
@@ -95,7 +95,7 @@ def _check(document: Document, index: int, entry: Any) -> None:
         document.problem((*place, "id"), "is of no use for a component" if entry.get("id") else "is missing")
 
 
-def _resolved(
+def _resolve_names(
     document: Document, table: dict[str, str], entries: list[dict[str, Any]], ref: StackRef
 ) -> list[tuple[str, str]]:
     """Each entry's parent and provider as URNs; notes names that mean nothing, or several things."""

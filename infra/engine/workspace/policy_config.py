@@ -38,7 +38,7 @@ def read_config(path: Path) -> dict[str, Any]:
     return found
 
 
-def configured(about: Any, version: str, config: dict[str, Any]) -> Any:
+def configure_policies(about: Any, version: str, config: dict[str, Any]) -> Any:
     """The settings of a pack's policies: defaults, then the pack's own, then those given.
 
     In both of the latter, a level for `all` stands behind that of the policy itself.
@@ -56,7 +56,9 @@ def configured(about: Any, version: str, config: dict[str, Any]) -> Any:
         for name, one in about.initialConfig.items()
     }
     # Environments are of Pulumi Cloud; without it there is nothing to take from them.
-    given = {name: _split(name, settings) for name, settings in config.items() if name != "environments"}
+    given = {
+        name: _split_settings(name, settings) for name, settings in config.items() if name != "environments"
+    }
     unknown = sorted(given.keys() - {"all"} - {policy.name for policy in about.policies})
     if unknown:
         raise EngineError(f"the policy pack {about.name} has no policy {', '.join(unknown)}")
@@ -86,7 +88,7 @@ def _plain(message: Any) -> dict[str, Any]:
     return found
 
 
-def _split(name: str, settings: Any) -> tuple[str, dict[str, Any]]:
+def _split_settings(name: str, settings: Any) -> tuple[str, dict[str, Any]]:
     """The enforcement level that settings name, and the rest of them."""
     if isinstance(settings, str):
         level, rest = settings, {}
@@ -113,7 +115,7 @@ _TYPES: Final[dict[str, tuple[type, ...]]] = {
 
 
 def broken_rules(value: Any, schema: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
-    """What in a policy's settings its schema does not allow: path and reason.
+    """List the violations of a policy's schema in its settings: path and reason.
 
     Of JSON Schema it knows what settings are described with: type, enum, required, properties, items, and
     bounds of numbers and lengths.

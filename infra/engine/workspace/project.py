@@ -134,7 +134,7 @@ class Project:
         return Configuration(found)
 
     def _wrong(self, given: Mapping[str, ConfigValue], stack: str) -> Iterator[str]:
-        """What the stack lacks or has wrong, in the CLI's words."""
+        """Describe what a stack lacks or has wrong, in the CLI's words."""
         declarations = sorted(self.declarations, key=lambda declared: declared.name)
         missing = [
             f"'{declared.name}'"

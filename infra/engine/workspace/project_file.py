@@ -28,7 +28,7 @@ def load_project(folder: Path) -> Project:
 
     Raises:
         YamlError: mistakes in it, all of them, with their lines.
-        EngineError: there is none.
+        EngineError: not found.
     """
     folder = folder.absolute()
     for name in _NAMES:
@@ -42,7 +42,7 @@ def find_project(folder: Path) -> Path:
     """The folder at or above another that has a project file.
 
     Raises:
-        EngineError: there is none.
+        EngineError: not found.
     """
     folder = folder.absolute()
     for place in (folder, *folder.parents):
@@ -146,7 +146,7 @@ class _Reader:
         return [*found, *self.packages()]
 
     def packages(self) -> list[PluginPath]:
-        """What `packages:` name by a path; what they name otherwise is installed as other plugins are."""
+        """Return the packages that `packages:` names by a path; others are installed as plugins are."""
         entries = self.get(("packages",)) or {}
         if not isinstance(entries, dict):
             self.problem(("packages",), "must be a map of names")

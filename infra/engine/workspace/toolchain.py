@@ -42,7 +42,7 @@ class Interpreter:
 
 
 def problems_of(options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What is wrong in the options of the runtime `python`: the option and what it may be."""
+    """List errors in the options of the runtime `python`: the option and its allowed values."""
     for name, value in options.items():
         choices = CHOICES.get(name)
         if choices is None:
@@ -53,7 +53,7 @@ def problems_of(options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield name, f"must be one of {', '.join(choices)}"
 
 
-def activated(virtualenv: Path) -> Interpreter:
+def activate(virtualenv: Path) -> Interpreter:
     """The Python of a virtual environment, as if that were activated."""
     scripts = virtualenv / "bin"
     path = os.pathsep.join(filter(None, (str(scripts), os.environ.get("PATH"))))
@@ -65,7 +65,7 @@ def ambient() -> Interpreter:
     """The Python that PATH has, which runs programs without a virtual environment.
 
     Raises:
-        EngineError: there is none.
+        EngineError: not found.
     """
     chosen = os.environ.get("PULUMI_PYTHON_CMD")
     names = (chosen,) if chosen else ("python3", "python")
@@ -92,16 +92,16 @@ def interpreter_of(
         EngineError: there is no such virtual environment, or the toolchain is not there or fails.
     """
     given = options.get("virtualenv")
-    toolchain = options.get("toolchain") or _detected(program)
+    toolchain = options.get("toolchain") or _detect(program)
     if toolchain == "poetry":
         found = _run("poetry", ("env", "info", "--path"), program).strip()
-        return _checked(Path(found))
+        return _check(Path(found))
     if toolchain == "uv":
         return _of_uv(program, root / given if given else None)
-    return _checked(root / given) if given else fallback
+    return _check(root / given) if given else fallback
 
 
-def _detected(program: Path) -> str:
+def _detect(program: Path) -> str:
     """The toolchain whose lock file lies in the folder or above it; pip if there is none."""
     return next((name for name, lock in _LOCK_FILES.items() if _above(program, lock)), "pip")
 
@@ -122,7 +122,7 @@ def _of_uv(program: Path, virtualenv: Path | None) -> Interpreter:
         _run("uv", ("sync", "--inexact"), program, where)
     elif not (virtualenv / "bin" / "python").exists():
         _run("uv", ("venv", "--quiet", "--allow-existing", str(virtualenv)), program, where)
-    return _checked(virtualenv)
+    return _check(virtualenv)
 
 
 def _run(
@@ -144,11 +144,11 @@ def _run(
     return done.stdout
 
 
-def _checked(virtualenv: Path) -> Interpreter:
+def _check(virtualenv: Path) -> Interpreter:
     if not (virtualenv / "bin" / "python").exists():
         what = "is no virtual environment" if virtualenv.exists() else "is not there"
         raise EngineError(
             f"the virtual environment {virtualenv} {what}",
             hint="make it with `pulumi install`, or with `python3 -m venv` and pip",
         )
-    return activated(virtualenv)
+    return activate(virtualenv)

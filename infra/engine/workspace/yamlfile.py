@@ -6,15 +6,14 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import yaml  # type: ignore[import-untyped]
-
+from infra import yamltext
 from infra.engine.backend import files
 from infra.engine.errors import EngineError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-Place = tuple[str | int, ...]
+Place = yamltext.Loc
 
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9_]*|0o?[0-7_]+|0x[0-9a-fA-F_]+|0b[01_]+)")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -42,17 +41,17 @@ class Document:
     lines: dict[Place, int] = field(default_factory=dict)
     problems: list[tuple[int, str]] = field(default_factory=list)
 
-    def problem(self, place: Place, message: str) -> None:
-        """Note a mistake at a place (the nearest one above it that is there)."""
+    def problem(self, place: Place, message: str, *, line: int | None = None) -> None:
+        """Note a mistake at a place (the nearest one above it that is there), or at a line of its own."""
         at = place
         while at and at not in self.lines:
             at = at[:-1]
-        line = self.lines.get(at, 1)
+        line = line or self.lines.get(at, 1)
         shown = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
         self.problems.append((line, f"{self.path}:{line}: ${shown}: {message}"))
 
     def check(self) -> None:
-        """See that no mistake was found.
+        """Check that no mistake was found.
 
         Raises:
             YamlError: there were some; names them all, in the order of the file.
@@ -78,51 +77,21 @@ def parse(path: Path, content: bytes) -> Document:
     Raises:
         YamlError: it is no YAML, or has a key twice.
     """
-    document = Document(path)
     try:
-        root = yaml.compose(content.decode(), Loader=yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise YamlError(f"{path}:{line}: {error.problem or 'is not YAML'}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        found = yamltext.read(content.decode(), resolve=_scalar, lenient=True)
+    except yamltext.NotYamlError as error:
+        reason = f"is not YAML ({error.reason})" if error.is_character else error.reason
+        raise YamlError(f"{path}:{error.line}: {reason}") from error
+    except UnicodeDecodeError as error:
         raise YamlError(f"{path}:1: is not YAML ({error})") from error
-    if root is not None:
-        document.value = _value(root, (), document)
+    document = Document(path, found.value, found.lines)
+    for fault in found.faults:
+        document.problem(fault.loc, fault.kind.value, line=fault.line)
     document.check()
     return document
 
 
-def _value(node: yaml.Node, place: Place, document: Document) -> Any:
-    document.lines[place] = node.start_mark.line + 1
-    if isinstance(node, yaml.MappingNode):
-        return _mapping(node, place, document)
-    if isinstance(node, yaml.SequenceNode):
-        return [_value(item, (*place, index), document) for index, item in enumerate(node.value)]
-    return _scalar(node)
-
-
-def _mapping(node: yaml.MappingNode, place: Place, document: Document) -> dict[str, Any]:
-    merged: dict[str, Any] = {}
-    own: dict[str, Any] = {}
-    for key_node, value_node in node.value:
-        key = str(key_node.value)
-        if key == "<<" and key_node.style is None:
-            sources = value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node]
-            for source in reversed(sources):
-                merged |= _value(source, (*place, key), document)
-            continue
-        if key in own:
-            document.lines[*place, key] = key_node.start_mark.line + 1
-            document.problem((*place, key), "stands there twice")
-        own[key] = _value(value_node, (*place, key), document)
-        document.lines[*place, key] = key_node.start_mark.line + 1
-    return merged | own
-
-
-def _scalar(node: yaml.Node) -> Any:
-    text = str(node.value)
-    if getattr(node, "style", None) is not None or node.tag == "tag:yaml.org,2002:binary":
-        return text
+def _scalar(text: str) -> Any:
     if text in _WORDS:
         return _WORDS[text]
     if _INTEGER.fullmatch(text):

@@ -50,7 +50,7 @@ KINDS: dict[str, Kind] = {
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What shall happen to an accelerator; `kind` None makes all that happened to it undone.
+    """Fault to inject into an accelerator; `kind` None clears all its faults.
 
     Attributes:
         index: the accelerator's number; None for all of the machine (only to undo).

@@ -1,4 +1,4 @@
-"""What accelerators a stand-in has: the state file that its libnvidia-ml.so.1 reads."""
+"""Accelerators of a stand-in: the state file that its libnvidia-ml.so.1 reads."""
 
 from __future__ import annotations
 

@@ -87,6 +87,7 @@ RULES: tuple[Rule, ...] = (
     Rule("power-shelves", "power of a rack against its shelves", power.power_shelves),
     Rule("rack-rating", "declared power of a rack against its platform", power.rack_rating, "warning"),
     Rule("rack-units", "height of a rack's contents", fabric.rack_units),
+    Rule("rack-overlap", "rack units of two servers", fabric.server_overlap),
     Rule("rack-flow", "coolant of a rack", cooling.rack_flow),
     Rule("row-flow", "coolant of a row", cooling.row_flow),
     Rule("cdu-heat", "heat of a row against its CDUs", cooling.cdu_heat),

@@ -1,4 +1,4 @@
-"""What the plan has to say about a declaration: limits that are exceeded, and claims that do not add up."""
+"""Findings of a plan: limits that are exceeded, and claims that do not add up."""
 
 from __future__ import annotations
 

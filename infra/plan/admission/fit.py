@@ -1,4 +1,4 @@
-"""What fits: pods under a grid connection, by rack power. All that is not compute scales with the pods."""
+"""Pods that fit under a grid connection, by rack power. All that is not compute scales with the pods."""
 
 from __future__ import annotations
 
@@ -67,6 +67,7 @@ def fit(
     """
     totals = balance(plan)
     geometry = plan.geometry
+    size = geometry.sizes.rule
     cap = cap_w if cap_w is not None else totals.cap
     if math.isinf(cap):
         raise UserError(f"{plan.site.name} declares no grid connection", hint="give one with --grid 1000MW")
@@ -79,12 +80,12 @@ def fit(
     other = totals.other / geometry.pods
 
     # The last rack of a scalable unit counted in nodes may be part full.
-    last = geometry.default_form(geometry.racks - 1)
+    last = geometry.default_form(size.racks - 1)
     parts = {last: len(geometry.forms[last].slots) / max(len(geometry.forms[0].slots), 1)}
 
     def draws(pod: int | None) -> float:
         if unit_w is not None:
-            return unit_w * geometry.sus
+            return unit_w * (size if pod is None else geometry.sizes.of(pod)).units
         own = weights(geometry, pod)
         if rack_w is None:
             return other + sum(totals.forms[form] * weight for form, weight in own.items())
@@ -101,20 +102,21 @@ def fit(
     if pods == len(sums) and rule > 0:
         more = math.floor((most - drawn) / rule)
         pods, drawn = pods + more, drawn + more * rule
-    racks = pods * geometry.sus * geometry.racks
+    racks = geometry.sizes.racks_in(range(min(pods, geometry.pods)))
+    racks += max(pods - geometry.pods, 0) * size.units * size.racks
     # With their even part of all that is not compute.
     rest = max(most - drawn, 0.0)
-    units = min(math.floor(rest / (rule / geometry.sus)), geometry.sus - 1) if rule > 0 else 0
-    rest -= units * rule / geometry.sus
-    each_rack = rule / (geometry.sus * geometry.racks)
-    more_racks = min(math.floor(rest / each_rack), geometry.racks - 1) if rule > 0 else 0
+    units = min(math.floor(rest / (rule / size.units)), size.units - 1) if rule > 0 else 0
+    rest -= units * rule / size.units
+    each_rack = rule / (size.units * size.racks)
+    more_racks = min(math.floor(rest / each_rack), size.racks - 1) if rule > 0 else 0
     mean = drawn / pods if pods else declared[0]
     if unit_w is not None:
-        each = unit_w / geometry.racks
+        each = unit_w / size.racks
     elif rack_w is not None:
         each = rack_w
     else:
-        each = (mean - other) / (geometry.sus * geometry.racks)
+        each = (mean - other) * pods / racks if racks else (mean - other) / (size.units * size.racks)
     return Fit(
         pods=pods,
         accelerators=accelerators(geometry, pods),

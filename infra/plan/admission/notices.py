@@ -1,13 +1,16 @@
-"""What a declaration leaves open, so that something cannot be judged or is not done: told, not measured."""
+"""Gaps in a declaration, so that something cannot be judged or is not done: told, not measured."""
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from infra.plan.admission.findings import Finding, Severity
 from infra.plan.tables import reach, switching
+from infra.plan.tables.names import names
+from infra.plan.tables.paths import blocks_on_site, fabric_paths
 from infra.plan.tables.power import balance
 
 if TYPE_CHECKING:
@@ -18,9 +21,17 @@ if TYPE_CHECKING:
 DEFAULT: dict[str, Severity] = {
     "pue-undeclared": "warning",
     "out-of-band-reach": "warning",
+    "out-of-band-uplinks": "warning",
     "time-peers": "warning",
+    "service-undone": "info",
+    "name-of-two": "error",
+    "name-of-nothing": "error",
+    "name-of-place": "error",
 }
 """Severity of each notice unless the declaration says otherwise under `findings`."""
+
+UNDONE = ("dns", "registry")
+"""Services that a site may declare and that nothing reads yet: machines know each other by /etc/hosts."""
 
 NTP = 123
 """UDP port of network time (RFC 5905)."""
@@ -30,7 +41,14 @@ def notices(plan: Plan) -> Iterator[Finding]:
     """Findings about what the declaration does not say; a pod's slice has none."""
     if not plan.site_level:
         return
-    for name, message, path, source in (*_pue(plan), *_reach(plan), *_time(plan)):
+    for name, message, path, source in (
+        *_pue(plan),
+        *_reach(plan),
+        *_uplinks(plan),
+        *_time(plan),
+        *_undone(plan),
+        *_names(plan),
+    ):
         severity = plan.site.findings.get(name, DEFAULT[name])
         yield Finding(name, severity, message, path, plan.site.name, source)
 
@@ -43,7 +61,7 @@ def _reach(plan: Plan) -> Iterator[tuple[str, str, str, str]]:
     parts = []
     for name in fabrics:
         first = plan.geometry.tiers[name][0]
-        parts.append(reach.ends(plan, first, switching.shared(plan.scope, first.pods), 0)["a"])
+        parts.append(reach.ends(plan, first, switching.intersect(plan.scope, first.pods), 0)["a"])
     frame = plan.managed_frame.with_row_index("a")
     lost = frame.filter(~pl.col("a").is_in(pl.concat(parts).implode()))
     if lost.height:
@@ -54,6 +72,26 @@ def _reach(plan: Plan) -> Iterator[tuple[str, str, str, str]]:
             f" port left ({lost['name'][0]} is the first); give the first tier more switches"
         )
         yield "out-of-band-reach", message, f"$.fabrics.{fabrics[0].replace('-', '_')}.tiers[0]", "the plan"
+
+
+def _uplinks(plan: Plan) -> Iterator[tuple[str, str, str, str]]:
+    """Management switches that nothing declared joins: from one, only what is cabled to it is reached."""
+    for name in plan.geometry.management_fabrics:
+        own = plan.geometry.tiers[name]
+        judged = fabric_paths(plan.geometry, name)
+        if judged.apart and len(own) > 1:
+            continue  # an error: see the rule `fabric-islands`
+        top = own[-1]
+        islands = judged.blocks * (top.per_block if len(own) == 1 else 1)
+        if islands > 1:
+            each = "each alone" if len(own) == 1 else f"one in each {top.per}"
+            message = (
+                f"the {blocks_on_site(plan.geometry, own[0]) * own[0].per_block:,} management switches of"
+                f" `{name}` are {islands:,} islands, {each}: no declared uplink joins them, so no machine"
+                f" reaches what is cabled to another island; give `{top.name}` uplinks (`up`) and a tier"
+                " above"
+            )
+            yield "out-of-band-uplinks", message, f"$.fabrics.{name.replace('-', '_')}.tiers", "the plan"
 
 
 _NAMES = {"switch": ("switch", "switches"), "server": ("server", "servers"), "cdu": ("CDU", "CDUs")}
@@ -75,6 +113,51 @@ def _time(plan: Plan) -> Iterator[tuple[str, str, str, str]]:
                 f" its own in on udp/123, so their clocks drift apart; allow it from `{zone}` to `{zone}`"
             )
             yield "time-peers", message, "$.security.allow", "chrony.conf: peer"
+
+
+def _names(plan: Plan) -> Iterator[tuple[str, str, str, str]]:
+    """Each declared name is of one rack or machine, and each as-is place is there."""
+    declared = plan.site.names
+    if declared is None:
+        return
+    table = names(plan).with_columns((pl.col("kind") == "rack").alias("rack"))
+    places = set(table["place"])
+    lost = [place for place in declared.as_is if place not in places]
+    if lost:
+        near = difflib.get_close_matches(lost[0], places, 1)
+        hint = f"did you mean `{near[0]}`?" if near else "name a rack or machine of the plan"
+        more = f" and {len(lost) - 1:,} more" if len(lost) > 1 else ""
+        yield "name-of-nothing", f"there is no `{lost[0]}`{more}; {hint}", "$.names.as_is", "the plan"
+    called = pl.col("name").str.to_lowercase()  # names of hosts do not differ by case (RFC 1123)
+    taken = table.filter((called != pl.col("place")) & called.is_in(table["place"].implode()))
+    if taken.height:
+        one = taken.row(0, named=True)
+        message = (
+            f"{one['place']} is called `{one['name']}`, and that is another's own name; call it otherwise"
+        )
+        key = "as_is" if one["place"] in declared.as_is else one["kind"]
+        yield "name-of-place", message, f"$.names.{key}", "one name, one machine"
+    several = table.filter(pl.struct("rack", called).is_duplicated())
+    if several.height:
+        first = several.filter(called == several["name"][0].lower())
+        kind, count = first["kind"][0], several.select(called.n_unique()).item()
+        more = f", and {count - 1:,} names more are of several" if count > 1 else ""
+        message = (
+            f"`{first['name'][0]}` is the name of {first['place'][0]} and {first['place'][1]}{more}; give the"
+            f" pattern a field that tells them apart"
+        )
+        yield "name-of-two", message, f"$.names.{kind}", "one name, one machine"
+
+
+def _undone(plan: Plan) -> Iterator[tuple[str, str, str, str]]:
+    """A service that is declared and that no role sets up."""
+    for name in UNDONE:
+        if servers := getattr(plan.site.services, name):
+            message = (
+                f"`{servers}` shall serve {name}, and no role sets that up: nothing on its machines follows"
+                f" from this line; leave it out, or add a role for it (docs/howto-role.md)"
+            )
+            yield "service-undone", message, f"$.services.{name}", "roles and templates"
 
 
 def _pue(plan: Plan) -> Iterator[tuple[str, str, str, str]]:

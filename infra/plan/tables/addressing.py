@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from infra.plan.tables import positions
-from infra.spec import rooms, tiers
+from infra.spec import rooms, seats
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -147,30 +147,32 @@ def _table(
 
 
 def _management(plan: Tables, pool: Pool) -> pl.DataFrame:
-    frame, room = plan.management_frame, tiers.switch_room(plan.site)
+    frame, room = plan.management_frame, seats.switch_room(plan.site)
     address = pool.column(frame, pl.col("pod") + 1, pl.col("first_port") + pl.col("position") + room + 2)
     return _table(plan, "management", frame, pl.col("interface"), address)
 
 
 def _loopbacks(plan: Tables, pool: Pool) -> pl.DataFrame:
     frame = plan.node_frame
-    address = pool.column(frame, pl.col("pod") + 1, pl.col("node") + tiers.switch_room(plan.site))
+    address = pool.column(frame, pl.col("pod") + 1, pl.col("node") + seats.switch_room(plan.site))
     return _table(plan, "loopback", frame, pl.lit("lo"), address)
 
 
 def _switches(plan: Tables, name: str, pool: Pool, interface: str, first: int) -> list[pl.DataFrame]:
     """One address for each switch: those in pods before the pod's nodes, those above in the site's block."""
-    frames, offset = [], first
-    sizes = {"rack": plan.geometry.sus * plan.geometry.racks, "scalable-unit": plan.geometry.sus, "pod": 1}
-    seats, _ = tiers.site_seats(plan.site)
+    frames, offset, geometry = [], pl.lit(first, pl.Int32), plan.geometry
+    units, racks = (column(pl.col("pod")) for column in (geometry.sizes.units, geometry.sizes.racks))
+    sizes = {"rack": units * racks, "scalable-unit": units, "pod": pl.lit(1, pl.Int32)}
+    own = {"rack": pl.col("su") * racks + pl.col("block") % geometry.racks, "scalable-unit": pl.col("su")}
+    above, _ = seats.site_seats(plan.site)
     for tier in plan.tier_frames:
         spec = tier.tier
         if spec.per in sizes:
-            index = pl.col("block") % sizes[spec.per] * spec.per_block + pl.col("ordinal") + offset
+            index = own.get(spec.per, pl.lit(0, pl.Int32)) * spec.per_block + pl.col("ordinal") + offset
             address = pool.column(tier.frame, pl.col("pod") + 1, index)
             offset += sizes[spec.per] * spec.per_block
         elif plan.site_level:
-            seat = seats[spec.fabric, spec.level]
+            seat = above[spec.fabric, spec.level]
             index = pl.col("block") * seat.stride + pl.col("ordinal") + seat.first
             address = pool.column(tier.frame, pl.lit(0), index)
         else:
@@ -194,11 +196,9 @@ def host_link_offset(plan: Tables) -> pl.DataFrame:
 def _coolers(plan: Tables, pool: Pool) -> pl.DataFrame:
     """CDUs have the last addresses of their pod's block, counted down, so that no node more moves them."""
     frame = plan.cabinet_frame.filter(pl.col("kind") == "cdu")
-    each = plan.site.cooling.coolers_per_row if plan.site.cooling else 1
-    frame = frame.select(
-        "name", pl.col("index").alias("pod"),
-        (pl.int_range(0, pl.len(), dtype=pl.Int32) % (plan.geometry.sus * each)).alias("own"),
-    )  # fmt: skip
+    su, number = (pl.col("name").str.extract(form).cast(pl.Int32) - 1 for form in (r"-su-(\d+)", r"(\d+)$"))
+    each = pl.col("name").count().over("su").cast(pl.Int32)
+    frame = frame.select("name", pl.col("index").alias("pod"), (su * each + number).alias("own"))
     # The last is broadcast, the one before it may be the gateway's.
     last = (1 << pool.shift) - (2 if plan.site.addresses.management_gateway == "first" else 3)
     address = pool.column(frame, pl.col("pod") + 1, pl.lit(last) - pl.col("own"))
@@ -215,7 +215,7 @@ def _servers(plan: Tables, table: dict[str, Pool]) -> pl.DataFrame:
     """Addresses of servers: those of the site begin its own block, a pod's end the room of its switches."""
     rows: list[tuple[str, str, str, str, str | None]] = []
     management, loopback = table["management"], table["loopback"]
-    room = tiers.switch_room(plan.site)
+    room = seats.switch_room(plan.site)
     for server in plan.servers_in_scope.iter_rows(named=True):
         index, name, pod = server["place"], server["name"], server["pod_name"]
         block, own = (0, index + 1) if pod is None else (server["pod"] + 1, room - 1 - server["number"])

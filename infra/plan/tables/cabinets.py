@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from infra.plan.tables import switching
+from infra.plan.tables.feeds import loops_of
 from infra.spec import catalog
 
 if TYPE_CHECKING:
     from infra.plan.tables.tables import Tables
+    from infra.spec.grid import Cooling
 
 SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "name": pl.String,
@@ -133,15 +135,25 @@ def _servers(plan: Tables) -> pl.DataFrame:
 
 def _coolers(plan: Tables) -> pl.DataFrame:
     """CDUs stand at the end of their row, behind its racks of switches."""
-    loop, geometry = plan.site.cooling, plan.geometry
-    if not loop or not loop.cooler:
-        return pl.DataFrame(schema=SCHEMA)
+    parts = [
+        _coolers_of(plan, loop, own)
+        for loop, _, own in loops_of(plan.site, pl.col("pod_name"))
+        if loop.cooler
+    ]
+    return pl.concat([pl.DataFrame(schema=SCHEMA), *parts])
+
+
+def _coolers_of(plan: Tables, loop: Cooling, own: pl.Expr) -> pl.DataFrame:
+    """CDUs of the rows of one coolant loop."""
+    geometry = plan.geometry
+    assert loop.cooler
     pitch = plan.site.layout.distances.rack_pitch
-    first = geometry.racks + switching.racks_per_block(geometry, "scalable-unit")
+    switches = switching.racks_per_block(geometry, "scalable-unit")
+    first = geometry.sizes.racks(pl.col("pod")) + switches
     numbers = pl.DataFrame({"number": range(loop.coolers_per_row)}, schema={"number": pl.Int32}).with_columns(
         (pl.col("number") + 1).cast(pl.String).str.zfill(2).alias("text")
     )
-    rows = plan.rack_frame.filter(pl.col("rack") == 0).select("pod", "row", "pod_name", "x", "y")
+    rows = plan.rack_frame.filter((pl.col("rack") == 0) & own).select("pod", "row", "pod_name", "x", "y")
     return rows.join(numbers, how="cross", maintain_order="left_right").select(
         pl.format("{}-cdu-{}", "row", "text").alias("name"), pl.lit("cdu").alias("kind"),
         pl.lit("scalable-unit").alias("above"), pl.col("row").alias("parent"),

@@ -39,6 +39,9 @@ def host_links(geometry: Geometry, tier: TierFrame, ends: pl.DataFrame, pods: ra
         "scalable-unit": (pl.col("pod") - pods.start) * geometry.sus + pl.col("su"),
         "pod": pl.col("pod") - pods.start,
     }[spec.per]
+    ranks = geometry.sizes.ranks(spec.per, pods)
+    if ranks is not None:
+        block = pl.lit(ranks).gather(block.cast(pl.UInt32))
     if spec.planes > 1:
         planes = pl.DataFrame({"plane": range(spec.planes)}, schema={"plane": pl.Int32})
         ends = ends.join(planes, how="cross", maintain_order="left_right")
@@ -89,15 +92,15 @@ def uplinks(geometry: Geometry, lower: TierFrame, upper: TierFrame, pods: range)
         (pl.col("set") if below.level == 0 else pl.lit(None, pl.Int32)).cast(pl.Int32).alias("rail"),
     )  # fmt: skip
     # Ports that the model does not have are not cabled; admission says that they are missing.
-    up = pl.DataFrame({"u": range(min(below.up, below.ports - below.down))}, schema={"u": pl.Int32})
+    up = pl.DataFrame({"u": range(min(below.up, below.up_most))}, schema={"u": pl.Int32})
     frame = frame.join(up, how="cross", maintain_order="left_right")
     w = pl.col("w") + pl.col("u")
     frame = frame.select(
-        "a", (pl.col("u") + below.down).alias("a_index"),
+        "a", (pl.col("u") + below.up_first).alias("a_index"),
         (pl.col("first") + w % above.count).alias("z"),
         (w // above.count).cast(pl.Int32).alias("z_index"),
         "pod", "rail", "plane",
-        pl.lit(below.model.speed / below.breakout, pl.Float32).alias("gbit"),
+        pl.lit(below.up_speed, pl.Float32).alias("gbit"),
     )  # fmt: skip
     if below.servers:
         # From the last port that faces down backwards; of a plan that is refused, as far as trays leave some.
@@ -119,36 +122,28 @@ def _block(
     geometry: Geometry, below: ResolvedTier, above: ResolvedTier, pods: range
 ) -> tuple[pl.Expr, pl.Expr]:
     """Index of the lower block in its upper block, and of the upper block in the scope."""
-    order = {"rack": geometry.racks, "scalable-unit": geometry.sus}
-    block = pl.col("block") - _before(geometry, below)
     if below.per == above.per:
         return pl.lit(0, pl.Int32), pl.col("local")
-    size = 1
-    level = below.per
-    if level == "rack":
-        size *= order["rack"]
-        level = "scalable-unit"
-    start = pods.start - below.pods.start
-    if above.per == "scalable-unit":
-        return block % size, block // size - start * geometry.sus
-    if level == "scalable-unit":
-        size *= order["scalable-unit"]
-    if above.per == "pod":
-        return block % size, block // size - start
-    inside = size if below.per in {"rack", "scalable-unit", "pod"} else 1
+    first = below.pods.start
     if below.per in {"hall", "building"}:
+        block = pl.col("block") - first // geometry.blocks_per(below.per)
         ratio = geometry.blocks_per(above.per) // geometry.blocks_per(below.per)
-        return block % ratio, block // ratio - start // geometry.blocks_per(above.per)
-    span = inside * geometry.blocks_per(above.per)
-    return block % span, block // span - start // geometry.blocks_per(above.per)
-
-
-def _before(geometry: Geometry, tier: ResolvedTier) -> int:
-    """Blocks of a tier's level before the first pod that its fabric is in."""
-    start = tier.pods.start
-    if tier.per in {"hall", "building", "site"}:
-        return start // geometry.blocks_per(tier.per)
-    return start * {"rack": geometry.sus * geometry.racks, "scalable-unit": geometry.sus, "pod": 1}[tier.per]
+        return block % ratio, block // ratio - (pods.start - first) // geometry.blocks_per(above.per)
+    rack = pl.col("block") % geometry.racks
+    if above.per == "scalable-unit":
+        upper = (pl.col("pod") - pods.start) * geometry.sus + pl.col("su")
+        ranks = geometry.sizes.ranks("scalable-unit", pods)
+        return rack, upper if ranks is None else pl.lit(ranks).gather(upper.cast(pl.UInt32))
+    within = {
+        "rack": pl.col("su") * geometry.sizes.racks(pl.col("pod")) + rack,
+        "scalable-unit": pl.col("su"),
+        "pod": pl.lit(0, pl.Int32),
+    }[below.per]
+    if above.per == "pod":
+        return within, pl.col("pod") - pods.start
+    size = geometry.blocks_per(above.per)
+    before = geometry.sizes.places(below.per, first, size, pl.col("pod"))
+    return before + within, (pl.col("pod") - first) // size - (pods.start - first) // size
 
 
 def nic_ends(geometry: Geometry, tier: ResolvedTier, node_frame: pl.DataFrame, pods: range) -> pl.DataFrame:
@@ -165,7 +160,8 @@ def nic_ends(geometry: Geometry, tier: ResolvedTier, node_frame: pl.DataFrame, p
         "pod", "su", "rack", "slot", "platform",
         pl.int_range(0, pl.len(), dtype=pl.Int32).alias("a"),
         pl.lit(lanes, pl.Int32).alias("lanes"),
-        (pl.col("su") * geometry.unit.width(tier.fabric, geometry.racks)).cast(pl.Int32).alias("base"),
+        (pl.col("su") * geometry.sizes.racks(pl.col("pod")) * geometry.unit.width(tier.fabric, 1))
+        .cast(pl.Int32).alias("base"),
         (pl.col("rack") * geometry.unit.width(tier.fabric, 1)).cast(pl.Int32).alias("before"),
     )  # fmt: skip
     if tier.pods != range(geometry.pods):
@@ -191,7 +187,7 @@ def _mixed(geometry: Geometry, fabric: str, units: Mapping[tuple[int, int], Unit
     for pod in sorted({pod for pod, _ in units}):
         changed = geometry.overrides(range(pod, pod + 1))
         base = 0
-        for su in range(geometry.sus):
+        for su in range(geometry.sizes.of(pod).units):
             rule = dict(geometry.unit.lanes).get(fabric, 0)
             widths, before = geometry.rack_widths(pod, su, fabric), 0
             for rack, width in enumerate(widths):

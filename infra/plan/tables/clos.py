@@ -67,7 +67,7 @@ class Graph:
             return blocks_within(layout, tier.per, top)
         pods = min(self.geometry.blocks_per(top), layout.pods)
         if tier.per in INSIDE:
-            return pods * blocks_within(layout, tier.per, "pod")
+            return self._inside(tier, top, pods)
         return math.ceil(pods / self.geometry.blocks_per(tier.per))
 
     def _ratio(self, below: ResolvedTier, above: ResolvedTier) -> int:
@@ -82,11 +82,17 @@ class Graph:
             pods = self.geometry.blocks_per(above.per)
             inside = below.per in INSIDE
             ratio = (
-                pods * blocks_within(self.layout, below.per, "pod")
+                self._inside(below, above.per, pods)
                 if inside
                 else math.ceil(pods / self.geometry.blocks_per(below.per))
             )
         return min(ratio, 2) if self.full else ratio
+
+    def _inside(self, tier: ResolvedTier, per: str, pods: int) -> int:
+        """Blocks of a tier in a block of so many pods."""
+        if self.geometry.sizes.own:
+            return self.geometry.blocks_in(tier, per)
+        return pods * blocks_within(self.layout, tier.per, "pod")
 
     @cached_property
     def _ratios(self) -> list[int]:
@@ -225,8 +231,7 @@ def block_name(geometry: Geometry, per: str, block: int) -> str:
         return geometry.site.name
     if per in {"hall", "building"}:
         return f"{per}-{block + 1:02d}"
-    each = {"rack": geometry.sus * geometry.racks, "scalable-unit": geometry.sus, "pod": 1}[per]
-    pod, rest = divmod(block, each)
+    pod, rest = divmod(block, geometry.room_of(per))
     name = f"pod-{pod + 1:02d}"
     if per == "scalable-unit":
         name += f"-su-{rest + 1:02d}"
@@ -239,5 +244,11 @@ def block_name(geometry: Geometry, per: str, block: int) -> str:
 def leaf_name(geometry: Geometry, tier: ResolvedTier, leaf: Leaf) -> str:
     """Name of a leaf of the first plane."""
     ordinal = leaf.rail * tier.count + leaf.index
-    first = tier.pods.start * blocks_within(geometry.site.layout, tier.per, "pod")
-    return f"{block_name(geometry, tier.per, first + leaf.block)}-{tier.name}-{ordinal + 1:02d}"
+    pod, rest = 0, leaf.block
+    while (inside := geometry.sizes.room(tier.pods.start + pod, tier.per)) <= rest:
+        pod, rest = pod + 1, rest - inside
+    if tier.per == "rack":
+        racks = geometry.sizes.of(tier.pods.start + pod).racks
+        rest = rest // racks * geometry.racks + rest % racks
+    block = (tier.pods.start + pod) * geometry.room_of(tier.per) + rest
+    return f"{block_name(geometry, tier.per, block)}-{tier.name}-{ordinal + 1:02d}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from infra.plan.tables.cabinets import rack_switches
+from infra.plan.tables.feeds import loops_of
 from infra.plan.tables.power import rack_watts
 from infra.spec import catalog
 
@@ -60,6 +61,19 @@ def rise_k(liquid_w: float, flow_l_min: float, specific_heat: float, density: fl
     if not flow_l_min:
         return 0.0
     return liquid_w / 1000 / (flow_l_min / 60 * density * specific_heat)
+
+
+def return_c(plan: Tables) -> float | None:
+    """Celsius of the coolant that comes back, mixed by flow; None where no loop is declared."""
+    table = plan.cooling.filter(pl.col("level") == "rack")
+    parts: list[tuple[float, float]] = []
+    for loop, _, own in loops_of(plan.site):
+        heat, flow = table.filter(own).select(pl.col("liquid_w", "flow_l_min").sum()).row(0)
+        parts.append((flow, loop.supply + rise_k(heat, flow, loop.specific_heat, loop.density)))
+    total = sum(flow for flow, _ in parts)
+    if len(parts) < 2 or not total:
+        return parts[0][1] if parts else None
+    return sum(flow * back for flow, back in parts) / total
 
 
 def flow_m3_s_at_rise(

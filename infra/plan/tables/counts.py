@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from infra.plan.tables import reach, switching
-from infra.spec import catalog, tiers
+from infra.spec import catalog, hosts
 
 if TYPE_CHECKING:
     from infra.plan.tables.geometry import Geometry
@@ -71,7 +71,13 @@ def counts(plan: Tables) -> Counts:
 def _count(plan: Tables) -> Counts:
     geometry = plan.geometry
     total = Counts()
-    touched = {area.pod for area, exception, form in geometry.areas if form is not None or exception.missing}
+    touched = {
+        area.pod
+        for area, exception, form in geometry.areas
+        if form is not None or exception.missing or exception.scalable_units or exception.racks
+    }
+    if geometry.sizes.until:
+        touched.add(geometry.sizes.until.pods)
     plain = Counter(geometry.served(pod) for pod in plan.scope if pod not in touched)
     for served, times in plain.items():
         _add(total, pod_counts(geometry, None, served), times)
@@ -91,7 +97,7 @@ def _management_cables(plan: Tables) -> Counter[str]:
     result: Counter[str] = Counter()
     for name in plan.geometry.management_fabrics:
         first = plan.geometry.tiers[name][0]
-        result[name] += reach.ends(plan, first, switching.shared(plan.scope, first.pods), 0).height
+        result[name] += reach.ends(plan, first, switching.intersect(plan.scope, first.pods), 0).height
     return result
 
 
@@ -101,7 +107,7 @@ def _above(plan: Tables, total: Counts) -> None:
         for level, tier in enumerate(own):
             if tier.per not in {"hall", "building", "site"}:
                 continue
-            pods = len(switching.shared(plan.scope, tier.pods))
+            pods = len(switching.intersect(plan.scope, tier.pods))
             number = -(-pods // plan.geometry.blocks_per(tier.per)) * tier.per_block
             total.switches[fabric, tier.name] += number
             total.watts[fabric] = total.watts.get(fabric, 0.0) + number * tier.model.power
@@ -127,17 +133,16 @@ def pod_counts(geometry: Geometry, pod: int | None, served: tuple[str, ...] = ()
 
 def _count_pod(geometry: Geometry, pod: int | None, served: tuple[str, ...]) -> Counts:
     result = Counts()
-    hosts: Counter[str] = Counter()
+    cabled: Counter[str] = Counter()
     for (form, empty), number in rack_kinds(geometry, pod).items():
-        _count_racks(geometry, result, hosts, (form, empty, number))
-    layout = geometry.site.layout
+        _count_racks(geometry, result, cabled, (form, empty, number))
     for fabric in served:
         own = geometry.tiers[fabric]
-        ports = hosts[own[0].kind] * own[0].planes
-        result.cables[fabric, step_name(0)] = min(ports, _capacity(geometry, own[0]))
+        ports = cabled[own[0].kind] * own[0].planes
+        result.cables[fabric, step_name(0)] = min(ports, _capacity(geometry, own[0], pod))
         inside = [tier for tier in own if tier.per in {"rack", "scalable-unit", "pod"}]
         for tier in inside:
-            switches = tiers.blocks_within(layout, tier.per, "pod") * tier.per_block
+            switches = geometry.sizes.blocks(tier.per, pod) * tier.per_block
             result.switches[fabric, tier.name] = switches
             result.watts[fabric] = result.watts.get(fabric, 0.0) + switches * tier.model.power
             if tier.level + 1 < len(own):
@@ -155,13 +160,15 @@ def rack_kinds(geometry: Geometry, pod: int | None) -> Counter[tuple[int, frozen
     gone: dict[tuple[int, int, int], set[int]] = {}
     if pod is not None:
         changed = geometry.overrides(range(pod, pod + 1))
-        for area, exception, _ in geometry.areas:
-            if exception.missing and area.pod == pod:
+        for area, exception, _ in geometry.areas_in(range(pod, pod + 1)):
+            if exception.missing:
                 for place in geometry.racks_of(area):
                     gone.setdefault(place, set()).update(exception.missing)
     result: Counter[tuple[int, frozenset[int]]] = Counter()
-    for su in range(geometry.sus):
-        for rack in range(geometry.racks):
+    usual = geometry.sizes.rule
+    rows = [usual.racks] * usual.units if pod is None else geometry.sizes.rows(pod)
+    for su, racks in enumerate(rows):
+        for rack in range(racks):
             place = (pod or 0, su, rack)
             form = changed.get(place, geometry.default_form(rack))
             result[form, frozenset(gone.get(place, ()))] += 1
@@ -169,13 +176,13 @@ def rack_kinds(geometry: Geometry, pod: int | None) -> Counter[tuple[int, frozen
 
 
 def _count_racks(
-    geometry: Geometry, result: Counts, hosts: Counter[str], kind: tuple[int, frozenset[int], int]
+    geometry: Geometry, result: Counts, cabled: Counter[str], kind: tuple[int, frozenset[int], int]
 ) -> None:
     """Add equal racks (form, empty slots, how many) and their host ports by kind of fabric."""
     form, empty, number = kind
     entry = geometry.forms[form]
     result.racks[form] += number
-    ports = tiers.management_ports(entry)
+    ports = hosts.management_ports(entry)
     for slot in entry.slots:
         node = catalog.platform(slot.platform).node
         if slot.number in empty:
@@ -183,15 +190,15 @@ def _count_racks(
             continue
         result.nodes[slot.platform] += number
         for group in node.nics:
-            hosts[group.fabric] += group.count * number
+            cabled[group.fabric] += group.count * number
     for companion, _ in entry.companions:
         result.companions[companion.name] += companion.count * number
-    hosts["out-of-band"] += ports * number
+    cabled["out-of-band"] += ports * number
 
 
-def _capacity(geometry: Geometry, tier: ResolvedTier) -> int:
+def _capacity(geometry: Geometry, tier: ResolvedTier, pod: int | None) -> int:
     """Host ports of a pod's first tier."""
-    return tiers.blocks_within(geometry.site.layout, tier.per, "pod") * tier.per_block * tier.down
+    return geometry.sizes.blocks(tier.per, pod) * tier.per_block * tier.down
 
 
 def _server_cables(plan: Tables) -> Counter[str]:
@@ -202,7 +209,7 @@ def _server_cables(plan: Tables) -> Counter[str]:
             attached = plan.scope
         elif server.attach:
             pod = int(server.attach[4:]) - 1
-            attached = switching.shared(plan.scope, range(pod, pod + 1))
+            attached = switching.intersect(plan.scope, range(pod, pod + 1))
         for serving, pods in plan.geometry.alike(attached):
             for group in catalog.platform(server.platform).node.nics:
                 if fabric := serving.get(group.fabric):

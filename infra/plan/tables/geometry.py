@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from infra.spec import catalog, forms, tiers
+from infra.plan.tables.sizes import Sizes
+from infra.spec import catalog, forms, hosts, seats, tiers
+from infra.spec.sizes import pods_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from infra.spec.forms import Form
     from infra.spec.layout import Exception_, Layout, Rack
     from infra.spec.site import Site
+    from infra.spec.sizes import InService
     from infra.spec.tiers import ResolvedTier
 
 _PLACE = re.compile(r"^pod-(\d+)(?:-su-(\d+)(?:-rack-(\d+))?)?$")
@@ -35,7 +38,7 @@ class Area:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What a scalable unit's racks make of its strides.
+    """Strides of a scalable unit, as its racks make them.
 
     Attributes:
         stride: slots that its largest rack has room for.
@@ -60,12 +63,14 @@ class Unit:
 class Geometry:
     """See the module. Made once for a site; tables of the site or of one pod share it."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, until: InService | None = None) -> None:
         layout = site.layout
         self.site = site
         self.pods = layout.pods
-        self.sus = layout.scalable_units_per_pod
-        self.racks, self._last = forms.racks_per_unit(layout)
+        self.sizes = Sizes(site, until)
+        self.sus, self.racks = self.sizes.most
+        """The most scalable units and racks in one that any pod has."""
+        _, self._last = forms.racks_per_unit(layout)
         self.tiers = tiers.resolve_all(site)
         self.kinds = site.fabrics.kinds()
         self.leaves = {
@@ -85,7 +90,7 @@ class Geometry:
                 form = len(self._forms)
                 self._forms.append(forms.form_of(exception.rack))
                 self.declared.append(exception.rack)
-            self.areas.append((area_of(exception.at), exception, form))
+            self.areas += [(area, exception, form) for area in areas_of(layout, exception.at)]
         self.forms: tuple[Form, ...] = tuple(self._forms)
         self.memo: dict[str, object] = {}
         """Figures of the whole site that several tables ask for."""
@@ -97,12 +102,12 @@ class Geometry:
 
     def default_form(self, rack: int) -> int:
         """Form of a rack (by its index in its scalable unit) without exceptions."""
-        return 1 if self._last is not None and rack == self.racks - 1 else 0
+        return 1 if self._last is not None and rack == self.sizes.rule.racks - 1 else 0
 
     @cached_property
     def unit(self) -> Unit:
         """Strides of a scalable unit without exceptions."""
-        return self._unit({self.default_form(rack) for rack in range(self.racks)})
+        return self._unit({self.default_form(rack) for rack in range(self.sizes.rule.racks)})
 
     def _unit(self, used: set[int]) -> Unit:
         chosen = [self.forms[form] for form in used]
@@ -118,23 +123,38 @@ class Geometry:
         return Unit(
             stride=max(form.capacity for form in chosen),
             lanes=tuple(lanes),
-            ports=max(tiers.management_room(form) for form in chosen),
+            ports=max(hosts.management_room(form) for form in chosen),
             nics=max((_interfaces(slot.platform) for form in chosen for slot in form.slots), default=0),
         )
 
     def overrides(self, pods: range) -> dict[tuple[int, int, int], int]:
         """Racks (pod, scalable unit, rack) in these pods whose form is an exception."""
         result: dict[tuple[int, int, int], int] = {}
-        for area, _, form in self.areas:
-            if form is not None and area.pod in pods:
+        for area, _, form in self.areas_in(pods):
+            if form is not None:
                 result |= dict.fromkeys(self.racks_of(area), form)
         return result
 
+    def areas_in(self, pods: range) -> list[tuple[Area, Exception_, int | None]]:
+        """Exceptions in some pods, in the order of the declaration."""
+        if len(pods) == 1:
+            return self._by_pod.get(pods.start, [])
+        return [entry for entry in self.areas if entry[0].pod in pods]
+
+    @cached_property
+    def _by_pod(self) -> dict[int, list[tuple[Area, Exception_, int | None]]]:
+        found: dict[int, list[tuple[Area, Exception_, int | None]]] = {}
+        for entry in self.areas:
+            found.setdefault(entry[0].pod, []).append(entry)
+        return found
+
     def racks_of(self, area: Area) -> Iterator[tuple[int, int, int]]:
         """Indices of the racks in an area."""
-        for su in range(self.sus) if area.su is None else (area.su,):
-            for rack in range(self.racks) if area.rack is None else (area.rack,):
-                yield area.pod, su, rack
+        for su, count in enumerate(self.sizes.declared_rows(area.pod)):
+            if area.su in {None, su}:
+                for rack in range(count):
+                    if area.rack in {None, rack}:
+                        yield area.pod, su, rack
 
     def units(self, pods: range) -> dict[tuple[int, int], Unit]:
         """Scalable units in these pods whose strides are not the rule's."""
@@ -142,8 +162,8 @@ class Geometry:
         touched = {(pod, su) for pod, su, _ in changed}
         result = {}
         for pod, su in touched:
-            used = {changed.get((pod, su, rack), self.default_form(rack)) for rack in range(self.racks)}
-            unit = self._unit(used)
+            racks = range(self.sizes.declared_rows(pod)[su])
+            unit = self._unit({changed.get((pod, su, rack), self.default_form(rack)) for rack in racks})
             if unit != self.unit:
                 result[pod, su] = unit
         return result
@@ -159,9 +179,10 @@ class Geometry:
         A unit by the rule has room for its largest rack everywhere; one of other racks counts what is there.
         """
         if (pod, su) not in self.units(range(pod, pod + 1)):
-            return [self.unit.width(fabric, 1)] * self.racks
+            return [self.unit.width(fabric, 1)] * self.sizes.of(pod).racks
         changed = self.overrides(range(pod, pod + 1))
-        forms = [changed.get((pod, su, rack), self.default_form(rack)) for rack in range(self.racks)]
+        racks = range(self.sizes.declared_rows(pod)[su])
+        forms = [changed.get((pod, su, rack), self.default_form(rack)) for rack in racks]
         return [self.forms[form].capacity * self.lanes_of(form, fabric) for form in forms]
 
     def width(self, tier: ResolvedTier, pod: int, su: int) -> int:
@@ -170,7 +191,7 @@ class Geometry:
 
         def of(index: int) -> int:
             if tier.kind == "out-of-band":
-                return units.get((pod, index), self.unit).width(tier.fabric, self.racks)
+                return units.get((pod, index), self.unit).width(tier.fabric, self.sizes.of(pod).racks)
             return sum(self.rack_widths(pod, index, tier.fabric))
 
         if tier.per == "rack":
@@ -179,7 +200,7 @@ class Geometry:
             return max(self.rack_widths(pod, su, tier.fabric)) if data else unit.width(tier.fabric, 1)
         if tier.per == "scalable-unit":
             return of(su)
-        return sum(of(index) for index in range(self.sus))
+        return sum(of(index) for index in range(self.sizes.of(pod).units))
 
     def serving(self, pod: int) -> dict[str, str]:
         """Fabrics that a pod is in: kind → name."""
@@ -208,6 +229,19 @@ class Geometry:
         """The layout with only the pods that a tier's fabric is in."""
         return tiers.layout_of(self.site, self.site.fabrics.named()[tier.fabric])
 
+    def racks_in_row(self, name: str) -> int:
+        """Racks that stand in a scalable unit, by its name."""
+        area = next(areas_of(self.site.layout, name))
+        return self.sizes.rows(area.pod)[area.su or 0]
+
+    def blocks_in(self, tier: ResolvedTier, per: str) -> int:
+        """Blocks of a tier in a block of a level above pods, at the most."""
+        return tiers.blocks_in(self.site, self.site.fabrics.named()[tier.fabric], tier.per, per)
+
+    def room_of(self, per: str) -> int:
+        """Blocks of a level (rack, scalable-unit, pod) that the largest pod has."""
+        return {"rack": self.sus * self.racks, "scalable-unit": self.sus, "pod": 1}[per]
+
     def blocks_per(self, per: str) -> int:
         """Pods in a block at or above pod level; for `site`, more than there can ever be."""
         layout = self.site.layout
@@ -221,7 +255,7 @@ class Geometry:
     @cached_property
     def switches_per_pod(self) -> int:
         """Switches whose block lies in one pod."""
-        return tiers.switches_per_pod(self.site)
+        return seats.switches_per_pod(self.site)
 
     @cached_property
     def every_tier(self) -> tuple[ResolvedTier, ...]:
@@ -230,13 +264,15 @@ class Geometry:
         return tuple(tier for fabric in every for tier in fabric)
 
 
-def area_of(name: str) -> Area:
-    """An exception's place, as indices."""
+def areas_of(layout: Layout, name: str) -> Iterator[Area]:
+    """An exception's place, as indices: of a hall or building each of its pods."""
     match = _PLACE.match(name)
-    assert match, "the type's pattern has been checked"
+    if match is None:
+        yield from (Area(pod, None, None) for pod in pods_at(layout, name))
+        return
     pod, su, rack = (int(text) - 1 if text else None for text in match.groups())
     assert pod is not None
-    return Area(pod, su, rack)
+    yield Area(pod, su, rack)
 
 
 def nics(platform: str, kind: str) -> int:

@@ -60,7 +60,7 @@ class HostPorts:
                 continue
             ports = {name: index for index, name in enumerate(port_names(tier))}
             inside, each = key in self._starts, rooms.room(tier.tier.per_block)
-            size = tiers.blocks_within(self.geometry.site.layout, tier.tier.per, "pod") if inside else 0
+            size = self.geometry.room_of(tier.tier.per) if inside else 0
             for name, block, ordinal in tier.frame.select("name", "block", "ordinal").iter_rows():
                 if inside:
                     pod, local = divmod(block, size)
@@ -99,8 +99,7 @@ def _seats(geometry: Geometry, levels: tuple[str, ...]) -> tuple[dict[str, int],
     for tier in geometry.every_tier:
         if tier.per in levels and tier.kind != "out-of-band":
             found[tier.name] = start
-            blocks = tiers.blocks_within(
-                layout, tier.per, "pod" if tier.per in switching.INSIDE else "site"
-            )  # fmt: skip
+            inside = tier.per in switching.INSIDE
+            blocks = geometry.room_of(tier.per) if inside else tiers.blocks_within(layout, tier.per, "site")
             start += blocks * rooms.room(tier.per_block)
     return found, start

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from infra.plan.tables import cabling, positions, reach, switching
 from infra.plan.tables.counts import step_name
-from infra.spec import rooms, tiers
+from infra.spec import hosts, rooms, tiers
 from infra.spec.fabric import KINDS
 
 if TYPE_CHECKING:
@@ -63,19 +63,19 @@ def link_parts(plan: Tables) -> Iterator[tuple[ResolvedTier | None, ResolvedTier
     frames = {frame.tier.name: frame for frame in plan.tier_frames}
     for name, fabric in plan.geometry.tiers.items():
         tiers = [frames[tier.name] for tier in fabric]
-        pods = switching.shared(plan.scope, fabric[0].pods)
+        pods = switching.intersect(plan.scope, fabric[0].pods)
         if not pods and plan.scope:
             continue
         host = cabling.host_links(plan.geometry, tiers[0], _ends(plan, tiers[0], pods), pods)
-        yield None, fabric[0], named(plan, host, tiers[0], None)
+        yield None, fabric[0], name_ends(plan, host, tiers[0], None)
         leaves = [frames[leaf.name] for leaf in plan.geometry.leaves[name]]
         for leaf in leaves:
             host = cabling.host_links(plan.geometry, leaf, _server_ends(plan, leaf, None, pods), pods)
-            yield None, leaf.tier, named(plan, host, leaf, None)
+            yield None, leaf.tier, name_ends(plan, host, leaf, None)
         for lower, upper in (*pairwise(tiers), *((leaf, tiers[1]) for leaf in leaves)):
             if plan.site_level or lower.tier.per in switching.INSIDE:
                 cables = cabling.uplinks(plan.geometry, lower, upper, pods)
-                yield lower.tier, upper.tier, named(plan, cables, upper, lower)
+                yield lower.tier, upper.tier, name_ends(plan, cables, upper, lower)
 
 
 def crossing(plan: Tables) -> pl.DataFrame:
@@ -86,9 +86,9 @@ def crossing(plan: Tables) -> pl.DataFrame:
         for below, above in (*pairwise(fabric), *((leaf, fabric[1]) for leaf in plan.geometry.leaves[name])):
             if below.per in switching.INSIDE and above.per not in switching.INSIDE:
                 lower, upper = frames[below.name], frames[above.name]
-                pods = switching.shared(plan.scope, below.pods)
+                pods = switching.intersect(plan.scope, below.pods)
                 cables = cabling.uplinks(plan.geometry, lower, upper, pods)
-                parts.append(named(plan, cables, upper, lower))
+                parts.append(name_ends(plan, cables, upper, lower))
     return pl.concat(parts)
 
 
@@ -108,7 +108,8 @@ def _server_ends(plan: Tables, tier: TierFrame, trays: pl.DataFrame | None, pods
 
     On leaves of their own they are counted from the first port. On those of trays they follow the ports that
     the pod's first block has room for, each group with its own room; where the block has no more, a server
-    takes the ports that a missing tray leaves free.
+    takes the ports that a missing tray leaves free, in the order in which the declaration has its exceptions:
+    a tray that goes missing later moves no server.
 
     Args:
         plan: the tables.
@@ -135,7 +136,7 @@ def _server_ends(plan: Tables, tier: TierFrame, trays: pl.DataFrame | None, pods
         assert isinstance(pod, int)
         # Groups that are gone keep their room.
         groups = [
-            (server.name, server.count, tiers.ports_of(server.platform, spec.kind, rails))
+            (server.name, server.count, hosts.ports_of(server.platform, spec.kind, rails))
             for server in plan.site.servers
             if (server.per == "pod" or server.attach == f"pod-{pod + 1:02d}")
             and (server.name in spec.servers if trays is None else server.name not in elsewhere)
@@ -143,7 +144,8 @@ def _server_ends(plan: Tables, tier: TierFrame, trays: pl.DataFrame | None, pods
         starts = rooms.starts([(count, each) for _, count, each in groups])
         places = {name: (start, each) for (name, _, each), start in zip(groups, starts, strict=True)}
         width = 0 if trays is None else plan.geometry.width(spec, pod, 0)
-        gaps = [_gaps(plan.geometry, spec, trays, (pod, rail)) for rail in range(spec.sets)]
+        gone = None if trays is None else missing_ends(plan.geometry, spec, pod)
+        gaps = [_gaps(plan.geometry, spec, (trays, gone), (pod, rail)) for rail in range(spec.sets)]
         seen: dict[str, int] = {}
         for row, group, platform in own.select("row", "group", "platform").iter_rows():
             start, each = places[group]
@@ -159,25 +161,46 @@ def _server_ends(plan: Tables, tier: TierFrame, trays: pl.DataFrame | None, pods
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
+def missing_ends(geometry: Geometry, tier: ResolvedTier, pod: int) -> pl.DataFrame:
+    """Ends that a pod's missing trays would have, as `cabling.nic_ends`, in the order of the declaration."""
+    changed = geometry.overrides(range(pod, pod + 1))
+    rows = []
+    for area, exception, _ in geometry.areas_in(range(pod, pod + 1)):
+        if exception.missing:
+            for place in geometry.racks_of(area):
+                form = geometry.forms[changed.get(place, geometry.default_form(place[2]))]
+                platforms = {slot.number: slot.platform for slot in form.slots}
+                rows += [(*place, n - 1, platforms[n]) for n in exception.missing if n in platforms]
+    schema = {**dict.fromkeys(("pod", "su", "rack", "slot"), pl.Int32), "platform": pl.String}
+    frame = pl.DataFrame(rows, schema=schema, orient="row")
+    return cabling.nic_ends(geometry, tier, frame, range(pod, pod + 1))
+
+
 def _gaps(
-    geometry: Geometry, tier: ResolvedTier, trays: pl.DataFrame | None, at: tuple[int, int]
+    geometry: Geometry,
+    tier: ResolvedTier,
+    ends: tuple[pl.DataFrame | None, pl.DataFrame | None],
+    at: tuple[int, int],
 ) -> Iterator[int]:
-    """Ports of a rail of a pod's first block that missing trays leave free, in order."""
-    if trays is None:
+    """Ports of a rail of a pod's first block that no tray has: those that none ever had come first."""
+    trays, gone = ends
+    if trays is None or gone is None:
         return iter(())
     pod, rail = at
-    mine = trays.filter((pl.col("pod") == pod) & (pl.col("rail") == rail))
+    inside = (pl.col("pod") == pod) & (pl.col("rail") == rail)
     if tier.per != "pod":
-        mine = mine.filter(pl.col("su") == 0)
+        inside &= pl.col("su") == 0
     if tier.per == "rack":
-        mine = mine.filter(pl.col("rack") == 0)
-    taken = set(mine["position"])
+        inside &= pl.col("rack") == 0
+    taken = set(trays.filter(inside)["position"])
     most = min(geometry.width(tier, pod, 0), tier.count * tier.down)
-    return (place for place in range(most) if place not in taken)
+    missing = [place for place in dict.fromkeys(gone.filter(inside)["position"]) if place not in taken]
+    ever = taken | set(missing)
+    return chain((n for n in range(most) if n not in ever), (n for n in missing if n < most))
 
 
-def named(plan: Tables, cables: pl.DataFrame, upper: TierFrame, lower: TierFrame | None) -> pl.DataFrame:
-    """Links by index → links with names, places and lengths."""
+def name_ends(plan: Tables, cables: pl.DataFrame, upper: TierFrame, lower: TierFrame | None) -> pl.DataFrame:
+    """Return links that are given by index with names, places and lengths."""
     ends = ["name", "rack_name", "unit", "x", "y"]
     below = plan.host_frame if lower is None else lower.frame.select(ends)
     a = below.select(pl.all().gather(cables["a"]))

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """What a machine is for; also its Ansible group `role_ROLE`."""
+    """Role of a machine; also its Ansible group `role_ROLE`."""
 
     TRAY = "tray"
     STORAGE = "storage"

@@ -1,4 +1,4 @@
-"""What a fabric's paths are worth: oversubscription, bisection, even dealing, and the loss of one switch.
+"""Figures of a fabric's paths: oversubscription, bisection, even dealing, and the loss of one switch.
 
 All in closed form from the tiers: no cable is made to be counted.
 """
@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from infra.plan.tables.clos import Graph, leaf_name
-from infra.spec import catalog, forms, tiers
+from infra.spec import catalog, forms, hosts, tiers
 
 if TYPE_CHECKING:
     from infra.plan.tables.geometry import Geometry
@@ -105,6 +105,8 @@ def _judge(geometry: Geometry, fabric: str) -> FabricPaths:
     graph = Graph(geometry, own)
     near, far = graph.fewest_paths()
     hosts = _hosts(geometry, own[0]) * graph.blocks(own[0])
+    if geometry.sizes.own:
+        hosts = _all_hosts(geometry, own)
     host_gbit = host_speed(geometry, fabric) / own[0].planes
     total = hosts * own[0].sets * own[0].planes * host_gbit
     islands = graph.islands()
@@ -128,13 +130,15 @@ def blocks_on_site(geometry: Geometry, tier: ResolvedTier) -> int:
         return 1
     if tier.per == "building":
         return math.ceil(len(tier.pods) / geometry.blocks_per("building"))
+    if tier.per in {"rack", "scalable-unit"} and not geometry.sizes.uniform:
+        return sum(geometry.sizes.blocks(tier.per, pod) for pod in tier.pods)
     return tiers.blocks_within(geometry.layout_of(tier), tier.per, "site")
 
 
 def _levels(graph: Graph, own: tuple[ResolvedTier, ...]) -> list[float]:
     """Gbit/s of all uplinks of each tier in a block of the top tier."""
     return [
-        graph.blocks(tier) * tier.per_block * tier.up * tier.speed
+        graph.blocks(tier) * tier.per_block * tier.up * tier.up_speed
         for tier in own[:-1]
         if graph.blocks(tier) * tier.sets * tier.count > 1
     ]
@@ -148,7 +152,7 @@ def host_speed(geometry: Geometry, fabric: str) -> float:
     return max(
         (
             group.speed
-            for slot in forms.form_of(tiers.rack_of(geometry.site, declared)).slots
+            for slot in forms.form_of(hosts.rack_of(geometry.site, declared)).slots
             for group in catalog.platform(slot.platform).node.nics
             if group.fabric == kind
         ),
@@ -158,7 +162,18 @@ def host_speed(geometry: Geometry, fabric: str) -> float:
 
 def _hosts(geometry: Geometry, tier: ResolvedTier) -> int:
     """Host ports of one rail and plane in a block of the first tier, by the layout's rule."""
-    return tiers.endpoints(geometry.site, tier.fabric, geometry.site.fabrics.named()[tier.fabric])
+    return hosts.endpoints(geometry.site, tier.fabric, geometry.site.fabrics.named()[tier.fabric])
+
+
+def _all_hosts(geometry: Geometry, own: tuple[ResolvedTier, ...]) -> int:
+    """Host ports of one rail and plane in the fullest block of the top tier, of pods of several sizes."""
+    site, first, pods = geometry.site, own[0], own[0].pods
+    per = own[-1].per
+    if per in {"rack", "scalable-unit"}:
+        return _hosts(geometry, first) * tiers.blocks_within(geometry.layout_of(first), first.per, per)
+    every = hosts.hosts_of(site, first.fabric, site.fabrics.named()[first.fabric])
+    step = 1 if per == "pod" else geometry.blocks_per(per)
+    return max(sum(every[start : start + step]) for start in range(0, len(pods), step))
 
 
 def _tier(geometry: Geometry, graph: Graph, level: int, host_gbit: float) -> TierPaths:
@@ -167,8 +182,8 @@ def _tier(geometry: Geometry, graph: Graph, level: int, host_gbit: float) -> Tie
     above = own[level + 1] if level + 1 < len(own) else None
     below = own[level - 1] if level else None
     hosts = min(_hosts(geometry, tier), tier.down) if below is None else 0
-    down = hosts * host_gbit if below is None else min(tier.needed, tier.down) * below.speed
-    up = tier.up * tier.speed if above else 0.0
+    down = hosts * host_gbit if below is None else min(tier.needed, tier.down) * below.up_speed
+    up = tier.up * tier.up_speed if above else 0.0
     least, most = dealt(tier, above) if above else (0, 0)
     lost = math.ceil(below.up / tier.count) / below.up if below and below.up else 0.0
     return TierPaths(
@@ -235,7 +250,7 @@ def port_ends(geometry: Geometry, fabric: str) -> list[Ends]:
     ]
     result = _hosts_of(own[0], "tiers[0]", platforms)
     result += [
-        _ends(above, f"tiers[{above.level}]", f"a port of {below.name}", below.speed)
+        _ends(above, f"tiers[{above.level}]", f"a port of {below.name}", below.up_speed)
         for below, above in (*pairwise(own), *((leaf, own[1]) for leaf in leaves))
     ]
     for index, leaf in enumerate(leaves):
@@ -260,9 +275,9 @@ def forms_in(geometry: Geometry, pods: range) -> list[int]:
         return list(range(len(geometry.forms)))
     changed = geometry.overrides(pods)
     found = set(changed.values())
-    places = len(pods) * geometry.sus
+    rows = [row for pod in pods for row in geometry.sizes.rows(pod)]
     for rack in range(geometry.racks):
-        if sum(place[2] == rack for place in changed) < places:
+        if sum(place[2] == rack for place in changed) < sum(rack < row for row in rows):
             found.add(geometry.default_form(rack))
     return sorted(found)
 

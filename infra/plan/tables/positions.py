@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from infra.spec import catalog, rooms, tiers
+from infra.spec import catalog, hosts, rooms
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -56,12 +56,15 @@ def racks(geometry: Geometry, pods: range) -> pl.DataFrame:
         (pl.col("i") // each % sus).alias("su"),
         (pl.col("i") % each).alias("rack"),
     )
-    last = geometry.default_form(each - 1)
+    if not geometry.sizes.uniform:
+        frame = frame.filter(pl.col("rack") < geometry.sizes.standing(pl.col("pod"), pl.col("su")))
+    usual = geometry.sizes.rule.racks
+    last = geometry.default_form(usual - 1)
     form: pl.Expr = pl.lit(0, pl.Int16)
     if last:
-        form = pl.when(pl.col("rack") == each - 1).then(pl.lit(last, pl.Int16)).otherwise(form)
+        form = pl.when(pl.col("rack") == usual - 1).then(pl.lit(last, pl.Int16)).otherwise(form)
     unit = geometry.unit
-    before = pl.col("su") * each + pl.col("rack")
+    before = pl.col("su") * geometry.sizes.racks(pl.col("pod")) + pl.col("rack")
     frame = frame.with_columns(
         form.alias("form"),
         pl.lit(unit.stride, pl.Int32).alias("stride"),
@@ -118,9 +121,10 @@ def _widened(frame: pl.DataFrame, geometry: Geometry, units: dict[tuple[int, int
     rows = []
     for pod in {pod for pod, _ in units}:
         node = port = nic = 0
-        for su in range(geometry.sus):
+        pod_units, racks = geometry.sizes.of(pod)
+        for su in range(pod_units):
             unit = units.get((pod, su), geometry.unit)
-            for rack in range(geometry.racks):
+            for rack in range(racks):
                 rows.append((pod, su, rack, unit.stride, unit.ports, unit.nics, node, port, nic))
                 node, port = node + unit.stride, port + unit.ports
                 nic += unit.stride * unit.nics
@@ -224,7 +228,7 @@ def management_frame(geometry: Geometry) -> pl.DataFrame:
     """
     rows: list[tuple[int, int | None, str | None, str, int]] = []
     for form, entry in enumerate(geometry.forms):
-        width = tiers.management_width(entry)
+        width = hosts.management_width(entry)
         for slot in entry.slots:
             own, first = catalog.platform(slot.platform).node.management_ports, (slot.number - 1) * width
             rows += [(form, slot.number - 1, None, f"mgmt{port}", first + port) for port in range(own)]
@@ -234,7 +238,7 @@ def management_frame(geometry: Geometry) -> pl.DataFrame:
                 for port in range(companion.management_ports):
                     rows.append((form, None, f"{companion.name}-{index + 1:02d}", f"mgmt{port}", position))
                     position += 1
-        assert position == tiers.management_room(entry)
+        assert position == hosts.management_room(entry)
     schema = {"form": pl.Int16, "slot": pl.Int32, "text": pl.String, "interface": pl.String,
               "position": pl.Int32}  # fmt: skip
     return pl.DataFrame(rows, schema=schema, orient="row")
@@ -289,7 +293,7 @@ def servers(geometry: Geometry, pods: range) -> pl.DataFrame:
             rows.append((f"{base}-{server.name}{tail}", server.name, server.role, server.platform, pod,
                          rooms.place(site.servers, pod, number[0]), pod, number[0], base,
                          f"{base}-servers-{rack + 1:02d}", unit, east - (rack + 1) * far.rack_pitch,
-                         north + geometry.sus * far.row_pitch))  # fmt: skip
+                         north + geometry.sizes.of(pod).units * far.row_pitch))  # fmt: skip
     schema = {
         "name": pl.String,
         "group": pl.String,

@@ -16,13 +16,14 @@ import polars as pl
 
 from infra.plan.tables.cabinets import rack_switches
 from infra.plan.tables.counts import counts, rack_kinds
+from infra.plan.tables.geometry import Geometry
 from infra.spec import catalog
 from infra.spec.fabric import KINDS
 
 if TYPE_CHECKING:
-    from infra.plan.tables.geometry import Geometry
     from infra.plan.tables.tables import Tables
     from infra.spec.site import Site
+    from infra.spec.sizes import InService
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Balance:
         pue: facility over IT; None where the site declares none, and then nobody knows the facility's watts.
         cap: watts of the grid connection; infinite where none is declared.
         forms: watts of a full rack by form index.
+        racks: compute racks; each has an even part of all that is not compute.
     """
 
     compute: float
@@ -48,6 +50,7 @@ class Balance:
     pue: float | None
     cap: float
     forms: tuple[float, ...]
+    racks: int
 
     @property
     def other(self) -> float:
@@ -98,19 +101,19 @@ def _balance(whole: Tables) -> Balance:
     cap = site.grid.power if site.grid else math.inf
     # Every place has its part of what the grid leaves, whatever stands in other places: an exception in one
     # row changes that row only, and the site may then draw a little less (or more, which admission sees).
-    share = (cap / (pue or 1.0) - other) / max(geometry.pods * geometry.sus * _racks_by_rule(geometry), 1e-9)
+    share = (cap / (pue or 1.0) - other) / max(_full_racks(geometry), 1e-9)
     forms = tuple(
         share if rack.power == "share" else form.rated_w if rack.power == "rated" else float(rack.power)
         for rack, form in zip(geometry.declared, geometry.forms, strict=True)
     )
-    if geometry.default_form(geometry.racks - 1) and geometry.site.layout.rack.power != "rated":
+    if geometry.default_form(geometry.sizes.rule.racks - 1) and geometry.site.layout.rack.power != "rated":
         part = len(geometry.forms[1].slots) / len(geometry.forms[0].slots)
         forms = (forms[0], forms[0] * part, *forms[2:])
     racks = _weights(geometry)
     compute = sum(each * racks[index] for index, each in enumerate(forms))
     return Balance(
         compute, switches["east-west"], switches["north-south"], switches["storage"], switches["out-of-band"],
-        storage, management, forms[0], pue, cap, forms,
+        storage, management, forms[0], pue, cap, forms, geometry.sizes.racks_in(range(geometry.pods)),
     )  # fmt: skip
 
 
@@ -123,10 +126,15 @@ def server_watts(site: Site, role: str) -> float:
     )
 
 
-def _racks_by_rule(geometry: Geometry) -> float:
-    """Racks in a scalable unit by the rule; the last counts for the part of it that is filled."""
-    last = len(geometry.forms[geometry.default_form(geometry.racks - 1)].slots)
-    return geometry.racks - 1 + last / max(len(geometry.forms[0].slots), 1)
+def _full_racks(geometry: Geometry) -> float:
+    """Racks of the site; the last of a unit by the rule counts for the part of it that is filled."""
+    rule = geometry.sizes.rule
+    last = len(geometry.forms[geometry.default_form(rule.racks - 1)].slots)
+    part = last / max(len(geometry.forms[0].slots), 1)
+    if geometry.sizes.uniform:
+        return geometry.pods * rule.units * (rule.racks - 1 + part)
+    units = geometry.sizes.units_in(range(geometry.pods)) if part != 1 else 0
+    return geometry.sizes.racks_in(range(geometry.pods)) - units * (1 - part)
 
 
 def _weights(geometry: Geometry) -> dict[int, float]:
@@ -138,6 +146,18 @@ def _weights(geometry: Geometry) -> dict[int, float]:
         for form, weight in part.items():
             result[form] += weight * times
     return result
+
+
+def it_in_service(plan: Tables, until: InService) -> float:
+    """IT watts of what is in service: its racks, and their even part of all that is not compute."""
+    totals, own = balance(plan), plan.geometry
+    geometry = Geometry(own.site, until) if until.scope > until.pods else own
+    touched = {area.pod for area, _, _ in own.areas} | {until.pods}
+    rule, compute = weights(geometry, None), 0.0
+    for pod in range(until.scope):
+        parts = weights(geometry, pod) if pod in touched else rule
+        compute += sum(totals.forms[form] * weight for form, weight in parts.items())
+    return compute + totals.other * geometry.sizes.racks_in(range(until.scope)) / max(totals.racks, 1)
 
 
 def weights(geometry: Geometry, pod: int | None) -> dict[int, float]:
@@ -153,8 +173,8 @@ def weights(geometry: Geometry, pod: int | None) -> dict[int, float]:
 def empty_slots(geometry: Geometry, pods: range) -> dict[tuple[int, int, int], tuple[int, int]]:
     """Racks with empty slots: place → (form, number of empty slots that the form would fill)."""
     gone: dict[tuple[int, int, int], set[int]] = {}
-    for area, exception, _ in geometry.areas:
-        if exception.missing and area.pod in pods:
+    for area, exception, _ in geometry.areas_in(pods):
+        if exception.missing:
             for place in geometry.racks_of(area):
                 gone.setdefault(place, set()).update(exception.missing)
     if not gone:
@@ -174,10 +194,10 @@ def rack_watts(plan: Tables) -> pl.Series:
     watts = pl.Series("compute_w", forms, dtype=pl.Float64).gather(plan.rack_frame["form"])
     lost = empty_slots(geometry, plan.scope)
     if lost:
-        values = watts.to_list()
-        for (pod, su, rack), (form, number) in lost.items():
-            row = ((pod - plan.scope.start) * geometry.sus + su) * geometry.racks + rack
-            values[row] *= 1 - number / len(geometry.forms[form].slots)
+        values, rows = watts.to_list(), _rows_of(plan)
+        for place, (form, number) in lost.items():
+            if place in rows:
+                values[rows[place]] *= 1 - number / len(geometry.forms[form].slots)
         watts = pl.Series("compute_w", values, dtype=pl.Float64)
     return watts
 
@@ -190,10 +210,17 @@ def rack_nodes(plan: Tables) -> pl.Series:
     lost = empty_slots(geometry, plan.scope)
     if not lost:
         return nodes
-    values = nodes.to_list()
-    for (pod, su, rack), (_, number) in lost.items():
-        values[((pod - plan.scope.start) * geometry.sus + su) * geometry.racks + rack] -= number
+    values, rows = nodes.to_list(), _rows_of(plan)
+    for place, (_, number) in lost.items():
+        if place in rows:
+            values[rows[place]] -= number
     return pl.Series("nodes", values, dtype=pl.Int64)
+
+
+def _rows_of(plan: Tables) -> dict[tuple[int, int, int], int]:
+    """Rows of the plan's rack frame by place."""
+    places = plan.rack_frame.select("pod", "su", "rack").rows()
+    return {(pod, su, rack): row for row, (pod, su, rack) in enumerate(places)}
 
 
 def power(plan: Tables) -> pl.DataFrame:
@@ -206,8 +233,7 @@ def power(plan: Tables) -> pl.DataFrame:
         are a part of the facility's).
     """
     totals = balance(plan)
-    geometry = plan.geometry
-    per_rack = totals.other / max(geometry.pods * geometry.sus * geometry.racks, 1)
+    per_rack = totals.other / max(totals.racks, 1)
     watts = rack_watts(plan)
     racks = plan.rack_frame.select(
         pl.lit("rack").alias("level"), "name", pl.lit("compute").alias("kind"),

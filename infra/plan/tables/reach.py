@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from infra.plan.tables.feeds import loops_of
 from infra.spec import rooms
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
 ABOVE = ("hall", "building", "site")
 
 
-def managed(plan: Tables) -> pl.DataFrame:
-    """Devices that have a management address and stand in no slot of a compute rack, with their seats.
+def find_managed(plan: Tables) -> pl.DataFrame:
+    """Find devices that have a management address and stand in no slot of a compute rack, with their seats.
 
     Returns:
         name, kind (switch, server, cdu), rack_name, unit, x, y; pod, su (indices of the row whose management
@@ -53,14 +54,14 @@ def managed(plan: Tables) -> pl.DataFrame:
         above = places["pod"] + places["servers"] + places["hall"] + places["building"]
         inside = pl.col("pod").is_not_null()
         order = pl.when(inside).then(places["pod"] + pl.col("number")).otherwise(above + pl.col("place"))
+        pod = pl.coalesce("pod", "attach", pl.lit(0)).cast(pl.Int32)
         frames.append(
             servers.select(
-                "name", pl.lit("server").alias("kind"), "rack_name", "unit", "x", "y",
-                pl.coalesce("pod", "attach", pl.lit(0)).cast(pl.Int32).alias("pod"),
-                *_dealt(geometry, places, order),
+                "name", pl.lit("server").alias("kind"), "rack_name", "unit", "x", "y", pod.alias("pod"),
+                *_dealt(geometry, order, pod),
             )
         )  # fmt: skip
-    frames.append(_coolers(plan, places))
+    frames.append(_coolers(plan))
     found = pl.concat([frame.cast(SCHEMA) for frame in frames])  # type: ignore[arg-type]
     return found.filter(pl.col("pod").is_between(plan.scope.start, plan.scope.stop, closed="left"))
 
@@ -100,12 +101,12 @@ def ends(plan: Tables, tier: ResolvedTier, pods: range, first: int) -> pl.DataFr
         frame = frame.filter(each > 0).with_columns(
             (pl.col("seat") // each).alias("rack"), (room + pl.col("seat") % each).alias("position")
         )
-        frame = frame.filter(pl.col("rack") < geometry.racks)
+        frame = frame.filter(pl.col("rack") < geometry.sizes.standing(pl.col("pod"), pl.col("su")))
     else:
         seat = pl.col("seat")
         if tier.per == "pod":
             # Rows share the pod's block: seats of each in turn.
-            seat = seat * geometry.sus + pl.col("su")
+            seat = seat * geometry.sizes.units(pl.col("pod")) + pl.col("su")
         frame = frame.with_columns(pl.lit(0, pl.Int32).alias("rack"), (room + seat).alias("position"))
         frame = frame.filter(pl.col("position") < pl.col("most"))
     zero = pl.lit(0, pl.Int32)
@@ -117,31 +118,45 @@ def ends(plan: Tables, tier: ResolvedTier, pods: range, first: int) -> pl.DataFr
 
 def _free(geometry: Geometry, tier: ResolvedTier, pods: range) -> pl.DataFrame:
     """Of each row: ports taken by the rule (`room`) and ports there are (`most`) in a block of the tier."""
-    touched, most = {pod for pod, _ in geometry.units(pods)}, tier.count * tier.down
+    touched, most = {pod for pod, _ in geometry.units(pods)} | set(geometry.sizes.own), tier.count * tier.down
     rule = next((pod for pod in pods if pod not in touched), None)
-    plain = [] if rule is None else [geometry.width(tier, rule, su) for su in range(geometry.sus)]
+    usual = range(geometry.sizes.rule.units)
+    plain = [] if rule is None else [geometry.width(tier, rule, su) for su in usual]
     rows = [
         (pod, su, geometry.width(tier, pod, su) if pod in touched else plain[su], most)
         for pod in pods
-        for su in range(geometry.sus)
+        for su in range(geometry.sizes.of(pod).units if tier.per == "pod" else len(geometry.sizes.rows(pod)))
     ]
     schema = dict.fromkeys(("pod", "su", "room", "most"), pl.Int32)
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 def _places(geometry: Geometry) -> dict[str, int]:
-    """Seats that a row, a pod, and what stands above it have: one for each switch, CDU and server."""
-    loop = geometry.site.cooling
-    result = dict.fromkeys(("scalable-unit", "pod", *ABOVE), 0)
+    """Seats that a pod has, and what stands above it: one for each switch and server."""
+    result = dict.fromkeys(("pod", *ABOVE), 0)
     result["servers"] = _room(geometry, "pod")
     for tier in geometry.every_tier:
-        if tier.kind == "out-of-band":
-            continue
-        level = "scalable-unit" if tier.per == "rack" else tier.per
-        result[level] += tier.per_block * (geometry.racks if tier.per == "rack" else 1)
-    if loop and loop.cooler:
-        result["scalable-unit"] += loop.coolers_per_row
+        if tier.kind != "out-of-band" and tier.per not in ROW:
+            result[tier.per] += tier.per_block
     return result
+
+
+ROW = ("rack", "scalable-unit")
+"""Levels of tiers that stand in a row."""
+
+
+def _row_seats(geometry: Geometry, pod: pl.Expr) -> pl.Expr:
+    """Seats that a row of the pod at an index column has: one for each switch and CDU."""
+    return _first(geometry, None, pod) + _coolers_per_row(geometry, pod)
+
+
+def _coolers_per_row(geometry: Geometry, pod: pl.Expr) -> pl.Expr:
+    count: pl.Expr = pl.lit(0, pl.Int32)
+    name = pl.lit(pl.Series(geometry.pod_names, dtype=pl.String)).gather(pod.cast(pl.UInt32))
+    for loop, _, own in loops_of(geometry.site, name):
+        if loop.cooler:
+            count = pl.when(own).then(pl.lit(loop.coolers_per_row, pl.Int32)).otherwise(count)
+    return count
 
 
 def _room(geometry: Geometry, per: str) -> int:
@@ -150,23 +165,23 @@ def _room(geometry: Geometry, per: str) -> int:
     return rooms.room(rooms.end([(server.count, 1) for server in own])) if own else 0
 
 
-def _first(geometry: Geometry, tier: ResolvedTier) -> int:
-    """Seats of the tiers before this one at its level."""
-    row = {"rack", "scalable-unit"}
-    before = 0
+def _first(geometry: Geometry, tier: ResolvedTier | None, pod: pl.Expr) -> pl.Expr:
+    """Seats of the tiers before this one at its level; of None, of all that stand in a row."""
+    before: pl.Expr = pl.lit(0, pl.Int32)
     for other in geometry.every_tier:
         if other is tier:
             break
-        if other.kind != "out-of-band" and (other.per == tier.per or {other.per, tier.per} <= row):
-            before += other.per_block * (geometry.racks if other.per == "rack" else 1)
+        same = other.per in ROW if tier is None else other.per == tier.per or {other.per, tier.per} <= {*ROW}
+        if other.kind != "out-of-band" and same:
+            before += other.per_block * (geometry.sizes.racks(pod) if other.per == "rack" else 1)
     return before
 
 
 def _seated(
     geometry: Geometry, places: dict[str, int], tier: ResolvedTier, frame: pl.DataFrame
 ) -> pl.DataFrame:
-    order = pl.col("ordinal") + _first(geometry, tier)
     pod: pl.Expr = pl.col("pod")
+    order = pl.col("ordinal") + _first(geometry, tier, pod)
     if tier.per in {"rack", "scalable-unit"}:
         if tier.per == "rack":
             order += pl.col("block") % geometry.racks * tier.per_block
@@ -178,31 +193,30 @@ def _seated(
             order += places["hall"] if tier.per in {"building", "site"} else 0
         if tier.per == "site":
             order += places["building"] + _room(geometry, "site")
-        seats = list(_dealt(geometry, places, order))
+        seats = list(_dealt(geometry, order, pod))
     return frame.select(
         "name", pl.lit("switch").alias("kind"), "rack_name", "unit", "x", "y",
         pod.cast(pl.Int32).alias("pod"), *seats,
     )  # fmt: skip
 
 
-def _dealt(geometry: Geometry, places: dict[str, int], order: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
-    """Row and seat of what stands in no row: the pod's rows take them in turn."""
+def _dealt(geometry: Geometry, order: pl.Expr, pod: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    """Row and seat of what stands in no row: the rows of its pod take them in turn."""
+    units = geometry.sizes.units(pod)
     return (
-        (order % geometry.sus).cast(pl.Int32).alias("su"),
-        (order // geometry.sus + places["scalable-unit"]).cast(pl.Int32).alias("seat"),
+        (order % units).cast(pl.Int32).alias("su"),
+        (order // units + _row_seats(geometry, pod)).cast(pl.Int32).alias("seat"),
     )
 
 
-def _coolers(plan: Tables, places: dict[str, int]) -> pl.DataFrame:
+def _coolers(plan: Tables) -> pl.DataFrame:
     """CDUs have the last seats of their row."""
     frame = plan.cabinet_frame.filter(pl.col("kind") == "cdu")
-    loop = plan.site.cooling
-    if not frame.height or not loop:
+    if not frame.height:
         return pl.DataFrame(schema=SCHEMA)
-    sus, each = plan.geometry.sus, loop.coolers_per_row
-    row = pl.int_range(0, pl.len(), dtype=pl.Int32)
+    geometry, pod = plan.geometry, pl.col("index").cast(pl.Int32)
+    su, number = (pl.col("name").str.extract(form).cast(pl.Int32) - 1 for form in (r"-su-(\d+)", r"(\d+)$"))
     return frame.select(
         "name", "kind", pl.col("name").alias("rack_name"), pl.lit(1, pl.Int16).alias("unit"), "x", "y",
-        pl.col("index").alias("pod"), (row // each % sus).alias("su"),
-        (places["scalable-unit"] - each + row % each).alias("seat"),
+        pod.alias("pod"), su.alias("su"), (_first(geometry, None, pod) + number).cast(pl.Int32).alias("seat"),
     )  # fmt: skip

@@ -23,7 +23,7 @@ def storage(plan: Tables) -> pl.DataFrame:
         tier, kind, servers, capacity_bytes, read_bytes_s, write_bytes_s.
     """
     part = len(plan.scope) / plan.geometry.pods
-    units = len(plan.scope) * plan.geometry.sus
+    units = plan.geometry.sizes.units_in(plan.scope)
     local = sum(
         catalog.platform(name).node.local_storage * number for name, number in counts(plan).nodes.items()
     )
@@ -39,7 +39,7 @@ def storage(plan: Tables) -> pl.DataFrame:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What a job's checkpoints ask of storage.
+    """Demands of a job's checkpoints on storage.
 
     Attributes:
         bytes: of one checkpoint.

@@ -61,17 +61,17 @@ def tier_frames(geometry: Geometry, rack_frame: pl.DataFrame, pods: range, above
     result = []
     for tier in geometry.every_tier:
         if tier.per not in INSIDE:
-            result.append(upper_frame(geometry, tier, shared(above, tier.pods)))
+            result.append(upper_frame(geometry, tier, intersect(above, tier.pods)))
             continue
-        own = shared(pods, tier.pods)
+        own = intersect(pods, tier.pods)
         if (tier.per, own) not in blocks:
             blocks[tier.per, own] = _blocks(geometry, rack_frame, own, tier.per)
         result.append(TierFrame(tier, _tier(geometry, tier, by_level[tier.per], blocks[tier.per, own])))
     return result
 
 
-def shared(pods: range, others: range) -> range:
-    """Pods that are in both ranges."""
+def intersect(pods: range, others: range) -> range:
+    """Return the pods that are in both ranges."""
     start = max(pods.start, others.start)
     return range(start, max(min(pods.stop, others.stop), start))
 
@@ -124,16 +124,20 @@ def _blocks(geometry: Geometry, rack_frame: pl.DataFrame, pods: range, per: str)
         )  # fmt: skip
     east, north = origin(geometry)
     if per in {"scalable-unit", "pod"}:
+        sizes, pod = geometry.sizes, pl.col("pod")
         each = geometry.sus if per == "scalable-unit" else 1
         index = pl.int_range(0, len(pods) * each, dtype=pl.Int32, eager=True).alias("local").to_frame()
         frame = index.with_columns((pl.col("local") // each + pods.start).alias("pod"))
         frame = frame.with_columns((pl.col("local") % each).alias("su"))
+        if per == "scalable-unit" and not sizes.uniform:
+            frame = frame.filter(sizes.standing(pod, pl.col("su")) > 0)
+            frame = frame.with_columns(pl.int_range(0, pl.len(), dtype=pl.Int32).alias("local"))
         base = pl.format("pod-{}", two("pod"))
         if per == "scalable-unit":
-            x, y = east + geometry.racks * far.rack_pitch, north + pl.col("su") * far.row_pitch
+            x, y = east + sizes.racks(pod) * far.rack_pitch, north + pl.col("su") * far.row_pitch
             base, su = pl.format("{}-su-{}", base, two("su")), pl.col("su")
         else:
-            x, y = east, north + geometry.sus * far.row_pitch
+            x, y = east, north + sizes.units(pod) * far.row_pitch
             su = pl.lit(None, pl.Int32)
         frame = frame.with_columns((pl.col("pod") * each + pl.col("su")).alias("block"), base.alias("base"),
                                    x.cast(pl.Float64).alias("x"), y.cast(pl.Float64).alias("y"))  # fmt: skip

@@ -75,6 +75,8 @@ class Tables(Protocol):
     def addresses(self) -> pl.DataFrame: ...  # noqa: D102
     @property
     def power(self) -> pl.DataFrame: ...  # noqa: D102
+    @property
+    def cooling(self) -> pl.DataFrame: ...  # noqa: D102
 
     def pod(self, name: str) -> Self:
         """Return one pod's slice."""

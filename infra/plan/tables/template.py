@@ -103,9 +103,7 @@ class Template:
         below, upper = part.lower, part.upper
         assert below is not None, "cables of hosts stay in the pod"
         frame = self.tiers[below.name].frame
-        per_pod = frame["local"].max()
-        blocks = int(per_pod) + 1 if isinstance(per_pod, int) else 0
-        move = plan.scope.start - self.pod
+        blocks, move = plan.geometry.room_of(below.per), plan.scope.start - self.pod
         frame = frame.with_columns(
             pl.col("block") + move * blocks,
             (pl.col("pod") + move).cast(pl.Int32),
@@ -115,7 +113,7 @@ class Template:
         )
         lower = switching.TierFrame(below, frame)
         top = switching.upper_frame(plan.geometry, upper, plan.scope)
-        return links.named(plan, cabling.uplinks(plan.geometry, lower, top, plan.scope), top, lower)
+        return links.name_ends(plan, cabling.uplinks(plan.geometry, lower, top, plan.scope), top, lower)
 
 
 def _corner(geometry: Geometry) -> tuple[pl.Expr, pl.Expr]:
@@ -134,9 +132,9 @@ def _rows(frame: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def template_for(plan: Tables) -> Template | None:
-    """What a slice is a copy of; None for a whole plan and for pods that are not like the others."""
+    """Return the slice that another is a copy of; None for a whole plan and for pods unlike the others."""
     geometry = plan.geometry
-    if plan.site_level or len(plan.scope) != 1 or plan.scope.start in touched(geometry):
+    if plan.site_level or len(plan.scope) != 1 or plan.scope.start in find_special_pods(geometry):
         return None
     key = f"template in {' '.join(geometry.served(plan.scope.start))}"
     known = geometry.memo.get(key)
@@ -147,12 +145,14 @@ def template_for(plan: Tables) -> Template | None:
     return known
 
 
-def touched(geometry: Geometry) -> set[int]:
-    """Pods that are not like the others: with exceptions, or with servers cabled to them."""
+def find_special_pods(geometry: Geometry) -> set[int]:
+    """Find the pods that are not like the others: with exceptions, or with servers cabled to them."""
     known = geometry.memo.get("touched")
     if not isinstance(known, set):
         known = {area.pod for area, _, _ in geometry.areas}
         known |= reach.homes(geometry)
         known |= {int(server.attach[4:]) - 1 for server in geometry.site.servers if server.attach}
+        if geometry.sizes.until:
+            known.add(geometry.sizes.until.pods)
         geometry.memo["touched"] = known
     return known

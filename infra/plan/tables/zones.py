@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from infra.plan.tables.addressing import pools
 from infra.plan.tables.geometry import Geometry
 from infra.plan.tables.machines import Role
-from infra.spec import rooms, tiers
+from infra.spec import rooms, seats
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,10 +71,10 @@ def _spans(site: Site, size: int) -> Iterator[tuple[Role, int, int, int]]:
     """Role, block, first and last offset."""
     for server, start in _groups(site, "site"):
         yield Role(server.role), 0, start + 1, start + server.count
-    seats, _ = tiers.site_seats(site)
-    if seats:
-        yield Role.SWITCH, 0, min(seat.first for seat in seats.values()), size - 1
-    room, in_pod = tiers.switch_room(site), _groups(site, "pod")
+    above, _ = seats.site_seats(site)
+    if above:
+        yield Role.SWITCH, 0, min(seat.first for seat in above.values()), size - 1
+    room, in_pod = seats.switch_room(site), _groups(site, "pod")
     for pod in range(site.layout.pods):
         yield Role.SWITCH, pod + 1, 1, room - 1 - rooms.in_pod(site.servers)
         for server, start in reversed(in_pod):

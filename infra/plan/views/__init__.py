@@ -1,1 +1,1 @@
-"""What is shown of a plan: summary, differences, export, bill of materials, what fits."""
+"""Views of a plan: summary, differences, export, bill of materials, what fits."""

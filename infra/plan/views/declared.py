@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from infra.plan.tables.members import machines_of
+from infra.plan.tables.machine_list import machines_of
 from infra.plan.views.change import Change
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _short(value: Any) -> str | float | None:
 
 
 def stand_ins(before: Plan, after: Plan) -> Iterator[Change]:
-    """What becomes of the virtual machines: which are made anew with their disks, which lose their power."""
+    """Say which virtual machines are made anew with their disks, and which lose their power."""
     if before.site.stand_ins is None or after.site.stand_ins is None:
         return
     one, two = (

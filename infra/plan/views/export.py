@@ -1,4 +1,4 @@
-"""What leaves the plan: Parquet tables, the cabling sheet, and the bill of materials."""
+"""Files made from a plan: Parquet tables, the cabling sheet, and the bill of materials."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from infra.errors import UserError
+from infra.plan.tables.feeds import loops_of
+from infra.plan.tables.names import called_names, look_up_names, names, port_label
 from infra.plan.views.materials import bill
+from infra.plan.views.wiring import cable_types
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +36,7 @@ TABLES = (
 
 
 def table(plan: Plan, name: str) -> pl.DataFrame:
-    """A table by name; `cabling` and `materials` are derived ones.
+    """A table by name; `cabling`, `materials` and `names` are derived ones.
 
     Raises:
         UserError: there is no such table.
@@ -42,9 +45,12 @@ def table(plan: Plan, name: str) -> pl.DataFrame:
         return cabling_sheet(plan)
     if name == "materials":
         return bill(plan)
+    if name == "names":
+        return names(plan)
     if name not in TABLES:
         raise UserError(
-            f"there is no table `{name}`", hint=f"there are {', '.join((*TABLES, 'cabling', 'materials'))}"
+            f"there is no table `{name}`",
+            hint=f"there are {', '.join((*TABLES, 'cabling', 'materials', 'names'))}",
         )
     frame = getattr(plan, name)
     assert isinstance(frame, pl.DataFrame)
@@ -57,12 +63,27 @@ def csv(plan: Plan, name: str) -> str:
 
 
 def cabling_sheet(plan: Plan) -> pl.DataFrame:
-    """Cables in the columns that installers use: both ends with rack, rack unit, name, type and port."""
-    return plan.links.select(
-        pl.col("a_rack").alias("A-Rack"), pl.col("a_unit").alias("A-U"), pl.col("a").alias("A-Node Name"),
-        _type(plan, "a").alias("A-Type"), pl.col("a_port").alias("A-Port"),
-        pl.col("z_rack").alias("Z-Rack"), pl.col("z_unit").alias("Z-RU"), pl.col("z").alias("Z-Node Name"),
-        _type(plan, "z").alias("Z-Type"), pl.col("z_port").alias("Z-Port"),
+    """Cables in the columns that installers use.
+
+    Both ends with rack, rack unit, name, type and port; then the cable's id (its upper end, which has one
+    cable), stocked length, type, and the label of each end: near end / far end.
+    """
+    types, links = cable_types(plan.geometry, plan.links), plan.links
+    known = called_names(plan)
+    own = {name: look_up_names(known, links[name]) for name in ("a_rack", "a", "z_rack", "z")}
+    a, z = (port_label(plan, own[end], links[f"{end}_port"]) for end in ("a", "z"))
+    labels = pl.DataFrame({"a": a, "z": z})
+    return links.select(
+        pl.lit(own["a_rack"]).alias("A-Rack"), pl.col("a_unit").alias("A-U"),
+        pl.lit(own["a"]).alias("A-Node Name"), _type(plan, "a").alias("A-Type"),
+        pl.col("a_port").alias("A-Port"),
+        pl.lit(own["z_rack"]).alias("Z-Rack"), pl.col("z_unit").alias("Z-RU"),
+        pl.lit(own["z"]).alias("Z-Node Name"), _type(plan, "z").alias("Z-Type"),
+        pl.col("z_port").alias("Z-Port"),
+        pl.format("{}:{}", "z", "z_port").alias("Cable ID"), pl.lit(types["metres"]).alias("Length m"),
+        pl.lit(types["type"]).alias("Cable"),
+        pl.lit(labels.select(pl.format("{} / {}", "a", "z")).to_series()).alias("A-Label"),
+        pl.lit(labels.select(pl.format("{} / {}", "z", "a")).to_series()).alias("Z-Label"),
     )  # fmt: skip
 
 
@@ -76,9 +97,8 @@ def _type(plan: Plan, end: str) -> pl.Expr:
     frames += [
         tier.frame.select("name", pl.lit(tier.tier.model.name).alias("type")) for tier in plan.tier_frames
     ]
-    loop = plan.site.cooling
-    if loop and loop.cooler:
-        coolers = plan.cabinet_frame.filter(pl.col("kind") == "cdu")
+    for loop, _, own in loops_of(plan.site):
+        coolers = plan.cabinet_frame.filter(own & (pl.col("kind") == "cdu"))
         frames.append(coolers.select("name", pl.lit(loop.cooler).alias("type")))
     types = pl.concat(frames)
     found = plan.links.select(pl.col(end).alias("name")).join(
@@ -99,7 +119,7 @@ def write(plan: Plan, folder: Path) -> Iterator[Path]:
             path = folder / f"{name}.parquet"
             table(plan, name).write_parquet(path)
             yield path
-        for name in ("cabling", "materials"):
+        for name in ("cabling", "materials", *(("names",) if plan.site.names else ())):
             path = folder / f"{name}.csv"
             table(plan, name).write_csv(path)
             yield path

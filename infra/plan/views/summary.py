@@ -9,6 +9,7 @@ from infra.plan.admission.admission import findings
 from infra.plan.tables import schedulers
 from infra.plan.tables.cooling import rise_k
 from infra.plan.tables.counts import Counts, counts, level_name
+from infra.plan.tables.feeds import loops_of
 from infra.plan.tables.paths import fabric_paths
 from infra.plan.tables.power import balance
 from infra.plan.tables.storage import checkpoint
@@ -40,7 +41,7 @@ def summary(plan: Plan, found: Sequence[Finding] | None = None) -> dict[str, Any
         "accelerators": number.accelerators,
         "nodes": sum(number.nodes.values()),
         "racks": sum(number.racks.values()),
-        "scalable_units": pods * geometry.sus,
+        "scalable_units": geometry.sizes.units_in(plan.scope),
         "pods": pods,
         "halls": halls,
         "buildings": math.ceil(halls / layout.halls_per_building),
@@ -105,7 +106,7 @@ def _fabrics(plan: Plan) -> dict[str, Any]:
 
 def _power(plan: Plan) -> dict[str, float | None]:
     totals = balance(plan)
-    part = len(plan.scope) / plan.geometry.pods
+    part = plan.geometry.sizes.racks_in(plan.scope) / totals.racks
     watts = plan.power.filter(plan.power["kind"] == "compute")["compute_w"]
     compute = float(watts.sum())
     nodes = sum(counts(plan).nodes.values())
@@ -146,7 +147,7 @@ def _cooling(plan: Plan) -> dict[str, float]:
     rows = table.filter(table["level"] == "rack")
     liquid, flow = float(rows["liquid_w"].sum()), float(rows["flow_l_min"].sum())
     compute = rows.filter(rows["kind"] == "compute")["flow_l_min"]
-    loop = plan.site.cooling
+    loop = next((loop for loop, _, _ in loops_of(plan.site)), None)
     heat, density = (loop.specific_heat, loop.density) if loop else (4.186, 1.0)
     return {
         "liquid_mw": liquid / 1e6,

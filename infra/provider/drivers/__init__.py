@@ -1,4 +1,4 @@
-"""What the resources ask of the world, whichever way it is reached: Redfish, libvirt, or a simulation."""
+"""Interfaces of drivers: Redfish, libvirt, or a simulation."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a machine says about itself.
+    """Facts that a machine reports about itself.
 
     Attributes:
         serial, model, manufacturer, bios: as the controller reports them; None if it does not.
@@ -118,7 +118,7 @@ class FacilityDriver(Protocol):
         ...
 
     async def read(self, kind: str, name: str) -> DeviceFacts | None:
-        """What the device is now; None if it is not known."""
+        """Read the device; None if it is not known."""
         ...
 
     async def remove(self, kind: str, name: str) -> None:
@@ -128,7 +128,7 @@ class FacilityDriver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DeviceFacts:
-    """What a facility device says about itself: its serial and the settings in force."""
+    """Facts that a facility device reports about itself: its serial and the settings in force."""
 
     serial: str
     settings: Mapping[str, Any]

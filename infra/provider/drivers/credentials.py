@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from infra import paths
+from infra import paths, yamltext
 from infra.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,19 +26,16 @@ def look_up(site: str, name: str) -> Credential:
     Raises:
         UserError: the file or the entry is missing, or other users can read the file.
     """
-    from ruamel.yaml import YAML  # noqa: PLC0415 (a preview needs no credential)
-    from ruamel.yaml.error import YAMLError  # noqa: PLC0415
-
     file = paths.state(site) / "credentials.yaml"
     where = str(file.relative_to(paths.ROOT) if file.is_relative_to(paths.ROOT) else file)
     try:
         if file.stat().st_mode & 0o077:
             raise UserError("others can read the credentials", where=where, hint=f"run `chmod 600 {where}`")
-        entries = YAML(typ="safe").load(file.read_text())
+        entries = yamltext.load(file)
     except FileNotFoundError as error:
         raise UserError("there is no file of credentials", where=where, hint=_form(name)) from error
     except (
-        YAMLError,
+        yamltext.NotYamlError,
         UnicodeDecodeError,
     ) as error:  # its text would quote the line, which can hold a password
         raise UserError("is not valid YAML", where=where, hint=_form(name)) from error

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 
 from infra import paths
 from infra.errors import UserError
-from infra.provider.shape import bare
 
 if TYPE_CHECKING:
     from infra.lab.machines import MachineSpec
-    from infra.provider.resources.standin_inputs import MachineInputs
+    from infra.provider.resources.standin_inputs import StandInInputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ def current_image() -> str:
     return image_key()
 
 
-async def define(site: str, inputs: MachineInputs, *, anew: bool = False) -> StandInFacts:
+async def define(site: str, inputs: StandInInputs, *, anew: bool = False) -> StandInFacts:
     """Define a stand-in powered off, or adopt the one that we defined before; start its controller.
 
     Args:
@@ -58,12 +57,12 @@ async def define(site: str, inputs: MachineInputs, *, anew: bool = False) -> Sta
     return await asyncio.to_thread(_define, site, inputs, anew)
 
 
-async def look(site: str, inputs: MachineInputs) -> StandInFacts | None:
+async def look(site: str, inputs: StandInInputs) -> StandInFacts | None:
     """The stand-in as it is; None if it is not defined."""
     return await asyncio.to_thread(_look, site, inputs)
 
 
-async def remove(site: str, inputs: MachineInputs) -> None:
+async def remove(site: str, inputs: StandInInputs) -> None:
     """Remove the stand-in, its disk and its controller; nothing if they are gone.
 
     Raises:
@@ -72,7 +71,7 @@ async def remove(site: str, inputs: MachineInputs) -> None:
     await asyncio.to_thread(_remove, site, inputs)
 
 
-def _spec(site: str, inputs: MachineInputs) -> MachineSpec:
+def _spec(site: str, inputs: StandInInputs) -> MachineSpec:
     from infra.lab.accelerator.inventory import Accelerators  # noqa: PLC0415
     from infra.lab.machines import Cable, MachineSpec, Start  # noqa: PLC0415
 
@@ -84,14 +83,14 @@ def _spec(site: str, inputs: MachineInputs) -> MachineSpec:
         disk_gib=inputs.disk_gib,
         ssh_port=inputs.ssh_port,
         nics=tuple(Cable(nic.name, nic.mac, nic.local, nic.remote) for nic in inputs.nics),
-        accelerators=Accelerators(**bare(inputs.accelerators)) if inputs.accelerators else None,
+        accelerators=Accelerators(**inputs.accelerators.plain()) if inputs.accelerators else None,
         state_dir=paths.state(site),
         owner=site,
         start=Start(str(inputs.start)),
     )
 
 
-def _define(site: str, inputs: MachineInputs, anew: bool) -> StandInFacts:  # noqa: FBT001 (for to_thread)
+def _define(site: str, inputs: StandInInputs, anew: bool) -> StandInFacts:  # noqa: FBT001 (for to_thread)
     from infra.lab import bmc, image, machines  # noqa: PLC0415
 
     spec = _spec(site, inputs)
@@ -104,9 +103,9 @@ def _define(site: str, inputs: MachineInputs, anew: bool) -> StandInFacts:  # no
     return StandInFacts(_definition(spec, inputs), str(spec.start), bmc_running=True)
 
 
-def _definition(spec: MachineSpec, inputs: MachineInputs) -> str:
-    """What the machine was defined from, and which one of that definition it is."""
-    declared = {name: value for name, value in bare(inputs).items() if name != "bmc"}
+def _definition(spec: MachineSpec, inputs: StandInInputs) -> str:
+    """Read the definition that the machine was made from, and its number among those of that definition."""
+    declared = {name: value for name, value in inputs.plain().items() if name != "bmc"}
     digest = hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()
     return f"{digest[:12]}-{_birth(spec)}"
 
@@ -138,20 +137,20 @@ def _cut_power(spec: MachineSpec) -> None:
             raise
 
 
-def _look(site: str, inputs: MachineInputs) -> StandInFacts | None:
+def _look(site: str, inputs: StandInInputs) -> StandInFacts | None:
     from infra.lab import bmc, machines  # noqa: PLC0415
 
     spec = _spec(site, inputs)
     found = machines.status(spec.state_dir, spec.name)
     if found is None:
         return None
-    how = machines.started(spec.state_dir, spec.name) or spec.start
+    how = machines.last_start(spec.state_dir, spec.name) or spec.start
     running = bmc.bmc_process(spec.state_dir, spec.name) is not None
     return StandInFacts(_definition(spec, inputs), str(how), bmc_running=running, fault=_fault(spec))
 
 
 def _fault(spec: MachineSpec) -> str | None:
-    """What is wrong with the disk of a machine that is off."""
+    """Describe the damage of the disk of a machine that is off."""
     from infra.lab import disks, machines  # noqa: PLC0415
 
     found = machines.status(spec.state_dir, spec.name)
@@ -161,7 +160,7 @@ def _fault(spec: MachineSpec) -> str | None:
     return None if why is None else f"its disk {spec.folder / 'disk.qcow2'} is damaged: {why}"
 
 
-def _remove(site: str, inputs: MachineInputs) -> None:
+def _remove(site: str, inputs: StandInInputs) -> None:
     from infra.lab import bmc, machines  # noqa: PLC0415
 
     spec = _spec(site, inputs)

@@ -160,7 +160,7 @@ class _Poll:
 
 
 class _Asked:
-    """What a machine was asked for on its way to a power state, and when."""
+    """Request for a power state, and when it was made."""
 
     def __init__(self, limit: float, state: Power, *, graceful: bool) -> None:
         self._state, self._graceful = state, graceful

@@ -99,7 +99,7 @@ def systems_path(service: Any) -> str:
 
 
 def read_facts(target: Target, service: Any, client: Client, system: Any, *, patient: bool) -> Facts:
-    """What the machine says about itself.
+    """Read the facts that the machine reports.
 
     With `patient`, accelerators that the controller does not list yet, as after a power-on, are waited for.
     """

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from infra import paths
 from infra.errors import UserError
 from infra.provider.drivers import BootDevice, DeviceFacts, Facts, Power, Target
-from infra.state_files import damaged
+from infra.state_files import damage_error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +45,9 @@ class Simulation:
             self._db = sqlite3.connect(file, timeout=60, isolation_level=None, check_same_thread=False)
             self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + _TABLES)
         except sqlite3.DatabaseError as error:
-            raise damaged(file, str(error), "remove it: the simulated machines then begin as off") from error
+            raise damage_error(
+                file, str(error), "remove it: the simulated machines then begin as off"
+            ) from error
 
     async def inspect(self, target: Target) -> Facts:
         """The machine as the file has it; a machine not seen before is off."""

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from infra.provider.resources.resource_type import ResourceType
 
+RESOURCE_TYPES = (
+    "standin.StandIn",
+    "compute.Rack",
+    "storage.StorageServer",
+    "management.ManagementServer",
+    "network.Switch",
+    "grid.Connection",
+    "power.Feed",
+    "cooling.Cdu",
+)
+"""Module of this package and class of each resource type, in the order of the reference page."""
+
 
 @cache
 def registry() -> dict[str, ResourceType[Any]]:
-    """Token → resource type."""
-    from infra.provider.resources.compute import Rack  # noqa: PLC0415
-    from infra.provider.resources.cooling import Cdu  # noqa: PLC0415
-    from infra.provider.resources.grid import Connection  # noqa: PLC0415
-    from infra.provider.resources.management import ManagementServer  # noqa: PLC0415
-    from infra.provider.resources.network import Switch  # noqa: PLC0415
-    from infra.provider.resources.power import Feed  # noqa: PLC0415
-    from infra.provider.resources.standin import Machine  # noqa: PLC0415
-    from infra.provider.resources.storage import StorageServer  # noqa: PLC0415
-
-    kinds = (Machine(), Rack(), StorageServer(), ManagementServer(), Switch(), Connection(), Feed(), Cdu())
+    """Return token → resource type."""
+    kinds = map(_load, RESOURCE_TYPES)
     return {kind.type_name: kind for kind in kinds}
+
+
+def _load(name: str) -> ResourceType[Any]:
+    module, _, kind = name.partition(".")
+    loaded: ResourceType[Any] = getattr(import_module(f"{__name__}.{module}"), kind)()
+    return loaded

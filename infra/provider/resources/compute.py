@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from pydantic import Field
 
 from infra.errors import UserError
+from infra.provider.inputs import REPLACES, HostName, InputModel, Name
 from infra.provider.properties import UNKNOWN, Unknown, join
 from infra.provider.resources.machines import (
     RECORD,
@@ -27,33 +29,26 @@ from infra.provider.resources.resource_type import (
     Runtime,
     flag,
 )
-from infra.provider.shape import HOST_NAME, Failure, bare, build, prop
+from infra.provider.validation import Failure, build
 
 if TYPE_CHECKING:
     from infra.provider.differences import Change
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TrayInputs(MachineInputs):
-    """What is declared of one tray."""
+    """Declared inputs of one tray."""
 
-    slot: int = prop("position among the rack's trays, from 1", minimum=1, maximum=128)
+    slot: int = Field(ge=1, le=128, description="position among the rack's trays, from 1")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RackInputs:
-    """What is declared of one rack."""
+class RackInputs(InputModel):
+    """Declared inputs of one rack."""
 
-    name: str = prop(
-        "name of the rack, unique in the site",
-        pattern=HOST_NAME,
-        like="a name of a-z, 0-9 and -, for example `pod-01-su-01-rack-01`",
-        replaces=True,
+    name: Annotated[Name, REPLACES] = Field(
+        description="name of the rack, unique in the site", examples=["pod-01-su-01-rack-01"]
     )
-    trays: dict[str, TrayInputs] = prop(
-        "trays by host name",
-        key_pattern=HOST_NAME,
-        like="a host name, for example `pod-01-su-01-rack-01-tray-01`",
+    trays: dict[Annotated[HostName, Field(examples=["pod-01-su-01-rack-01-tray-01"])], TrayInputs] = Field(
+        description="trays by host name"
     )
 
 
@@ -140,7 +135,7 @@ class Rack(ResourceType[RackInputs]):
         still = {
             name: records[name]
             for name, tray in inputs.trays.items()
-            if before.get(name) == bare(tray) and records.get(name, {}).get("power_state") == tray.power
+            if before.get(name) == tray.plain() and records.get(name, {}).get("power_state") == tray.power
         }
         return await self._converge(runtime, inputs.trays, still, limit)
 
@@ -163,7 +158,7 @@ class Rack(ResourceType[RackInputs]):
         refuse_import(resource_id, state)
         declared = build(RackInputs, state)
         records, faults = await look(runtime, declared.trays, limit)
-        trays = {name: as_seen(bare(tray), records[name]) for name, tray in declared.trays.items()}
+        trays = {name: as_seen(tray.plain(), records[name]) for name, tray in declared.trays.items()}
         outputs = {"machines": records, "simulated": runtime.machines.simulated}
         return ReadResult({"name": declared.name, "trays": trays}, outputs, tuple(faults.values()))
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from pydantic import Field
 
 from infra.provider.resources.facility import Device, DeviceInputs
-from infra.provider.shape import prop
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CduInputs(DeviceInputs):
-    """What is declared of one coolant distribution unit."""
+    """Declared inputs of one coolant distribution unit."""
 
-    capacity_kw: float = prop("heat it can take away, in kW", minimum=0)
-    load_kw: float = prop("planned heat, in kW", default=0.0, minimum=0)
-    flow_l_min: float = prop("coolant flow in L/min", minimum=0)
-    supply_c: float | None = prop(
-        "supply temperature in °C; None for the unit's own setting", default=None, minimum=5, maximum=60
+    capacity_kw: float = Field(ge=0, description="heat it can take away, in kW")
+    load_kw: float = Field(default=0.0, ge=0, description="planned heat, in kW")
+    flow_l_min: float = Field(ge=0, description="coolant flow in L/min")
+    supply_c: float | None = Field(
+        default=None, ge=5, le=60, description="supply temperature in °C; None for the unit's own setting"
     )
 
 

@@ -1,11 +1,13 @@
-"""What feeds and cools the racks: one way of converging for the grid connection, feeds and CDUs."""
+"""Base of facility devices: one way of converging for the grid connection, feeds and CDUs."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
+
+from pydantic import Field
 
 from infra.errors import UserError
+from infra.provider.inputs import REPLACES, InputModel, Name
 from infra.provider.properties import UNKNOWN
 from infra.provider.resources.resource_type import (
     CreateResult,
@@ -16,7 +18,7 @@ from infra.provider.resources.resource_type import (
     flag,
     text,
 )
-from infra.provider.shape import HOST_NAME, bare, build, prop
+from infra.provider.validation import build
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,16 +26,10 @@ if TYPE_CHECKING:
     from infra.provider.differences import Change
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceInputs:
-    """What every facility device has."""
+class DeviceInputs(InputModel):
+    """Inputs of every facility device."""
 
-    name: str = prop(
-        "name of the device, unique in the site",
-        pattern=HOST_NAME,
-        like="a name of a-z, 0-9 and -",
-        replaces=True,
-    )
+    name: Annotated[Name, REPLACES] = Field(description="name of the device, unique in the site")
 
 
 Inputs = TypeVar("Inputs", bound=DeviceInputs)
@@ -61,7 +57,7 @@ class Device(ResourceType[Inputs]):
     async def create(self, runtime: Runtime, inputs: Inputs, limit: float) -> CreateResult:
         """Bring the device to what is declared."""
         del limit
-        facts = await runtime.facility.apply(self.type_name, inputs.name, bare(inputs))
+        facts = await runtime.facility.apply(self.type_name, inputs.name, inputs.plain())
         return CreateResult({"serial": facts.serial, "simulated": runtime.facility.simulated})
 
     async def read(
@@ -78,7 +74,7 @@ class Device(ResourceType[Inputs]):
         if facts is None:
             return None
         declared = {**state, **facts.settings}
-        inputs = bare(build(self.inputs, declared))
+        inputs = build(self.inputs, declared).plain()
         return ReadResult(inputs, {"serial": facts.serial, "simulated": runtime.facility.simulated})
 
     async def delete(self, runtime: Runtime, inputs: Inputs, state: Mapping[str, Any], limit: float) -> None:

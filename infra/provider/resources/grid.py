@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from pydantic import Field
 
 from infra.provider.resources.facility import Device, DeviceInputs
-from infra.provider.shape import prop
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionInputs(DeviceInputs):
-    """What is declared of the grid connection."""
+    """Declared inputs of the grid connection."""
 
-    operator: str = prop("transmission system operator")
-    capacity_mw: float = prop("capacity of the connection in MW", minimum=0)
-    voltage_kv: float = prop("nominal voltage in kV", minimum=0)
-    circuits: int = prop("number of circuits", minimum=1, maximum=64)
-    ramp_mw_per_min: float | None = prop(
-        "largest change of load in MW per minute; None if no limit is declared", default=None, minimum=0
+    operator: str = Field(description="transmission system operator")
+    capacity_mw: float = Field(ge=0, description="capacity of the connection in MW")
+    voltage_kv: float = Field(ge=0, description="nominal voltage in kV")
+    circuits: int = Field(ge=1, le=64, description="number of circuits")
+    ramp_mw_per_min: float | None = Field(
+        default=None,
+        ge=0,
+        description="largest change of load in MW per minute; None if no limit is declared",
     )
 
 

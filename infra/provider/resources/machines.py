@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from pydantic import Field
 
 from infra.errors import UserError
 from infra.provider.drivers import BootDevice, Facts, Power, Target
+from infra.provider.inputs import REPLACES, HostName, InputModel, Like, Uuid
 from infra.provider.properties import UNKNOWN, has_unknown
 from infra.provider.resources.resource_type import (
     CreateResult,
@@ -18,7 +20,7 @@ from infra.provider.resources.resource_type import (
     Runtime,
     flag,
 )
-from infra.provider.shape import HOST_NAME, UUID, bare, build, prop
+from infra.provider.validation import build
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -26,12 +28,12 @@ if TYPE_CHECKING:
     from infra.provider.differences import Change
 
 
-SYSTEM = r"[A-Za-z0-9._-]+"
+Member = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$"), Like("a member's id")]
 """Id of a Redfish resource."""
 
 
 class OnDelete(StrEnum):
-    """What happens to a machine whose resource is deleted."""
+    """Treatment of a machine whose resource is deleted."""
 
     OFF = "off"
     LEAVE = "leave"
@@ -44,55 +46,51 @@ class Shutdown(StrEnum):
     FORCE = "force"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BmcInputs:
+class BmcInputs(InputModel):
     """A management controller that speaks Redfish over TLS."""
 
-    address: str = prop(
-        "host name or IP address", pattern=r"[0-9A-Za-z.:-]+", like="a host name or an IP address"
+    address: Annotated[str, Like("a host name or an IP address")] = Field(
+        pattern=r"^[0-9A-Za-z.:-]+$", description="host name or IP address"
     )
-    port: int = prop("TCP port of the Redfish service", default=443, minimum=1, maximum=65535)
-    credential: str = prop(
-        "name of the credential in the site's credentials.yaml, never the secret",
-        pattern=r"[A-Za-z0-9._-]+",
-        like="a name of letters, digits, dots and dashes",
+    port: int = Field(default=443, ge=1, le=65535, description="TCP port of the Redfish service")
+    credential: Annotated[str, Like("a name of letters, digits, dots and dashes")] = Field(
+        pattern=r"^[A-Za-z0-9._-]+$",
+        description="name of the credential in the site's credentials.yaml, never the secret",
     )
-    system: str | None = prop(
-        "id of the machine's ComputerSystem, where the controller shows more than one",
+    system: Member | None = Field(
         default=None,
-        pattern=SYSTEM,
-        like="a member's id, for example `System_0`",
+        description="id of the machine's ComputerSystem, where the controller shows more than one",
+        examples=["System_0"],
     )
-    accelerators_at: str | None = prop(
-        "id of the ComputerSystem that lists the machine's accelerators, if it is not its own",
+    accelerators_at: Member | None = Field(
         default=None,
-        pattern=SYSTEM,
-        like="a member's id, for example `HGX_Baseboard_0`",
+        description="id of the ComputerSystem that lists the machine's accelerators, if it is not its own",
+        examples=["HGX_Baseboard_0"],
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MachineInputs:
-    """What is declared of one computer."""
+class MachineInputs(InputModel):
+    """Declared inputs of one computer."""
 
-    platform: str = prop("name of its catalog entry")
-    bmc: BmcInputs = prop("its management controller")
-    uuid: str | None = prop(
-        "SMBIOS UUID that it must have", default=None, pattern=UUID, like="a lower-case UUID"
+    platform: str = Field(description="name of its catalog entry")
+    bmc: BmcInputs = Field(description="its management controller")
+    uuid: Uuid | None = Field(default=None, description="SMBIOS UUID that it must have")
+    power: Power = Field(default=Power.ON, description="power state wanted")
+    accelerators: int = Field(default=0, ge=0, le=1024, description="accelerators that it must have")
+    boot: BootDevice | None = Field(
+        default=None, description="device to boot from once, at the power-on that follows"
     )
-    power: Power = prop("power state wanted", default=Power.ON)
-    accelerators: int = prop("accelerators that it must have", default=0, minimum=0, maximum=1024)
-    boot: BootDevice | None = prop("device to boot from once, at the power-on that follows", default=None)
-    hardware: str | None = prop(
-        "identity of what is under it (a stand-in's definition, a chassis serial): when it changes, the "
-        "machine is converged anew",
+    hardware: str | None = Field(
         default=None,
+        description="identity of what is under it (a stand-in's definition, a chassis serial): when it "
+        "changes, the machine is converged anew",
     )
-    on_delete: OnDelete = prop(
-        "`off` powers it off when the resource is deleted, `leave` does not touch it", default=OnDelete.OFF
+    on_delete: OnDelete = Field(
+        default=OnDelete.OFF,
+        description="`off` powers it off when the resource is deleted, `leave` does not touch it",
     )
-    shutdown: Shutdown = prop(
-        "`graceful` asks its operating system first, `force` does not", default=Shutdown.GRACEFUL
+    shutdown: Shutdown = Field(
+        default=Shutdown.GRACEFUL, description="`graceful` asks its operating system first, `force` does not"
     )
 
 
@@ -247,13 +245,10 @@ def as_seen(declared: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, A
     return {**declared, "power": power} if power in tuple(Power) else dict(declared)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerInputs(MachineInputs):
-    """What is declared of one server or switch."""
+    """Declared inputs of one server or switch."""
 
-    name: str = prop(
-        "host name", pattern=HOST_NAME, like="a host name, for example `lab-storage`", replaces=True
-    )
+    name: Annotated[HostName, REPLACES] = Field(description="host name", examples=["lab-storage"])
 
 
 class Server(ResourceType[ServerInputs]):
@@ -294,7 +289,7 @@ class Server(ResourceType[ServerInputs]):
         records, faults = await look(runtime, {declared.name: declared}, limit)
         seen = records[declared.name]
         return ReadResult(
-            as_seen(bare(declared), seen),
+            as_seen(declared.plain(), seen),
             {"machine": seen, "simulated": runtime.machines.simulated},
             tuple(faults.values()),
         )

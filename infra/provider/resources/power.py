@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from pydantic import Field
 
 from infra.provider.resources.facility import Device, DeviceInputs
-from infra.provider.shape import prop
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FeedInputs(DeviceInputs):
-    """What is declared of one feed."""
+    """Declared inputs of one feed."""
 
-    capacity_kw: float = prop("rated power in kW", minimum=0)
-    load_kw: float = prop("planned load in kW", default=0.0, minimum=0)
-    energised: bool = prop("whether it is switched on", default=True)
+    capacity_kw: float = Field(ge=0, description="rated power in kW")
+    load_kw: float = Field(default=0.0, ge=0, description="planned load in kW")
+    energised: bool = Field(default=True, description="whether it is switched on")
 
 
 class Feed(Device[FeedInputs]):

@@ -1,4 +1,4 @@
-"""What all resource types share: a shape of inputs, and what to do with one resource of the type."""
+"""Base of all resource types: the inputs, and the operations on one resource of the type."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from infra.provider.differences import Change
     from infra.provider.drivers import FacilityDriver, MachineDriver
-    from infra.provider.shape import Failure
+    from infra.provider.inputs import InputModel
+    from infra.provider.validation import Failure
 
 Inputs = TypeVar("Inputs")
 
@@ -86,7 +87,7 @@ class ResourceType(Generic[Inputs]):
     """
 
     type_name: ClassVar[str]
-    inputs: ClassVar[type]
+    inputs: ClassVar[type[InputModel]]
     outputs: ClassVar[Mapping[str, Output]]
     doc: ClassVar[str]
     delete_before_replace: ClassVar[bool] = False
@@ -99,7 +100,7 @@ class ResourceType(Generic[Inputs]):
         return inputs
 
     def drift(self, state: Mapping[str, Any], inputs: Mapping[str, Any]) -> dict[str, Change]:  # noqa: ARG002
-        """What differs from the declaration though no input changed, as the last refresh saw it."""
+        """Return differences from the declaration that the last refresh saw though no input changed."""
         return {}
 
     def preview(
@@ -134,7 +135,7 @@ class ResourceType(Generic[Inputs]):
     async def read(
         self, runtime: Runtime, resource_id: str, state: Mapping[str, Any], limit: float
     ) -> ReadResult | None:
-        """What it is now; None if it is gone. `state` is empty on an import."""
+        """Read the resource; None if it is gone. `state` is empty on an import."""
         raise NotImplementedError
 
     async def delete(self, runtime: Runtime, inputs: Inputs, state: Mapping[str, Any], limit: float) -> None:
@@ -144,7 +145,7 @@ class ResourceType(Generic[Inputs]):
 
 @dataclass(frozen=True, slots=True)
 class CreateResult:
-    """What came of a create or an update.
+    """Result of a create or an update.
 
     Attributes:
         outputs: the output properties.
@@ -157,7 +158,7 @@ class CreateResult:
 
 @dataclass(frozen=True, slots=True)
 class ReadResult:
-    """What a read saw: the inputs that would declare it so, the outputs, and parts that did not answer."""
+    """Result of a read: the inputs that would declare it so, the outputs, and parts that did not answer."""
 
     inputs: Mapping[str, Any]
     outputs: Mapping[str, Any]

@@ -16,14 +16,14 @@ from infra.provider.resources.resource_type import (
     flag,
     text,
 )
-from infra.provider.resources.standin_inputs import MachineInputs
-from infra.provider.shape import Failure, bare, build
+from infra.provider.resources.standin_inputs import StandInInputs
+from infra.provider.validation import Failure, build
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class Machine(ResourceType[MachineInputs]):
+class StandIn(ResourceType[StandInInputs]):
     """A stand-in, made through libvirt and powered off: it gets power only through its controller."""
 
     type_name = "gigasite:standin:Machine"
@@ -31,7 +31,7 @@ class Machine(ResourceType[MachineInputs]):
         "A virtual machine with an emulated management controller, in place of a computer. It is made "
         "powered off; what stands for the computer itself powers it on by Redfish."
     )
-    inputs = MachineInputs
+    inputs = StandInInputs
     outputs: ClassVar[Mapping[str, Output]] = {
         "definition": text("changes when the machine was defined anew, so that it must be converged again"),
         "bmc_url": text("base URL of its Redfish service"),
@@ -93,12 +93,12 @@ class Machine(ResourceType[MachineInputs]):
             "simulated": False,
         }
 
-    def identify(self, runtime: Runtime, inputs: MachineInputs) -> str:
+    def identify(self, runtime: Runtime, inputs: StandInInputs) -> str:
         """The UUID: libvirt has no two domains with one."""
         del runtime
         return inputs.uuid
 
-    async def create(self, runtime: Runtime, inputs: MachineInputs, limit: float) -> CreateResult:
+    async def create(self, runtime: Runtime, inputs: StandInInputs, limit: float) -> CreateResult:
         """Define it, or adopt it if we defined it before; start its controller."""
         del limit
         from infra.provider.drivers.libvirt import define  # noqa: PLC0415
@@ -108,7 +108,7 @@ class Machine(ResourceType[MachineInputs]):
     async def update(
         self,
         runtime: Runtime,
-        inputs: MachineInputs,
+        inputs: StandInInputs,
         state: Mapping[str, Any],
         changed: Mapping[str, Change],
         limit: float,
@@ -129,16 +129,16 @@ class Machine(ResourceType[MachineInputs]):
 
         if not state:
             return None
-        declared = build(MachineInputs, state)
+        declared = build(StandInInputs, state)
         facts = await look(runtime.settings.site, declared)
         if facts is None or declared.uuid != resource_id:
             return None
         hint = f"make it anew: `gigasite replace {declared.name}`"
         faults = (f"{declared.name}: {facts.fault}, {hint}",) if facts.fault else ()
-        return ReadResult(bare(declared), _outputs(declared, facts), faults)
+        return ReadResult(declared.plain(), _outputs(declared, facts), faults)
 
     async def delete(
-        self, runtime: Runtime, inputs: MachineInputs, state: Mapping[str, Any], limit: float
+        self, runtime: Runtime, inputs: StandInInputs, state: Mapping[str, Any], limit: float
     ) -> None:
         """Remove domain, disk and controller, if they are ours."""
         del state, limit
@@ -152,7 +152,7 @@ def _defines(path: str) -> bool:
     return not path.startswith("bmc")
 
 
-def _outputs(inputs: MachineInputs, facts: Any) -> dict[str, Any]:
+def _outputs(inputs: StandInInputs, facts: Any) -> dict[str, Any]:
     return {
         "definition": facts.definition,
         "bmc_url": f"https://127.0.0.1:{inputs.bmc.port}",

@@ -41,7 +41,7 @@ class Seen(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with one cable, or with two that are swapped.
+    """Fault of one cable, or of two that are swapped.
 
     Attributes:
         kind: `missing`, `wrong-port`, `wrong-device`, `swapped`, `unplanned`, `speed` or `mtu`.
@@ -84,8 +84,13 @@ class Cabling:
             fault.kind == "unplanned" for fault in self.faults
         )
 
+    def text(self) -> str:
+        """Print for a person: how many are right, then each fault."""
+        lines = [f"  {fault.kind}: {fault.message}" for fault in self.faults]
+        return "\n".join([f"{self.right:,} of {self.planned:,} cables as planned", *lines])
 
-def planned_cables(plan: Plan) -> Iterator[tuple[End, End, float]]:
+
+def plan_cables(plan: Plan) -> Iterator[tuple[End, End, float]]:
     """Cables of a scope with their speed in Gbit/s."""
     columns = ("a", "a_port", "z", "z_port", "gbit")
     for a, a_port, z, z_port, gbit in plan.links.select(columns).iter_rows():

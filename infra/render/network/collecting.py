@@ -9,9 +9,7 @@ import polars as pl
 
 from infra.plan.tables import addressing, positions
 from infra.plan.tables.counts import step_name
-from infra.plan.tables.machines import Role
-from infra.plan.tables.members import machines_of
-from infra.render.network.facts import Common, PortShape, Shape, router_id
+from infra.render.network.facts import Common, PortProfile, Profile, router_id
 from infra.render.routing import switch_number
 from infra.spec import rooms, tiers
 
@@ -39,20 +37,20 @@ class Switch:
     """A switch to be printed: its kind and its own values (see `facts.build`)."""
 
     name: str
-    shape: Shape
+    profile: Profile
     values: tuple[str, ...]
 
 
 def common_of(plan: Plan) -> Common:
-    """What all switches of a site share."""
-    site, whole = plan.site, plan.whole()
-    servers = machines_of(whole, site_level=True, cables=False)
+    """Collect the facts that all switches of a site share."""
+    site, own = plan.site, plan.whole().own_level()
+    loopbacks = own.addresses.filter(pl.col("pool") == "loopback").select("owner", "address")
+    address = dict(loopbacks.iter_rows())
     by_service = {
         name: tuple(
-            server.loopback
-            for server in servers
-            if server.role is not Role.SWITCH and server.loopback
-            and server.name.removeprefix(f"{site.name}-").startswith(name)
+            address[server].split("/")[0]
+            for server in own.servers_in_scope["name"]
+            if server in address and server.removeprefix(f"{site.name}-").startswith(name)
         )
         for name in {site.services.ntp, site.services.monitoring or site.services.ntp}
     }  # fmt: skip
@@ -67,6 +65,7 @@ def common_of(plan: Plan) -> Common:
         log_servers=by_service[site.services.monitoring or site.services.ntp],
         supernets=tuple(net for net in (site.addresses.loopbacks, site.addresses.links) if net),
         asn_bases={name: fabric.asn_base for name, fabric in site.fabrics.named().items()},
+        routing={name: tiers.routing(fabric) for name, fabric in site.fabrics.named().items()},
         prefixes=(hosts * (nics + 1) + servers_in_pod + pod.switches_per_pod) * pod.pods,
     )
 
@@ -111,17 +110,17 @@ def _of_tier(
         .agg(pl.col("signature").str.join(","), pl.col("value").str.join(MARK))
     )
     wired = {row: (signature, value) for row, signature, value in text.iter_rows()}
-    shapes: dict[str, Shape] = {}
+    profiles: dict[str, Profile] = {}
     four = "." in str(plan.site.addresses.loopbacks)
     for row, name, pod in rows.select("row", "name", "pod").iter_rows():
         signature, value = wired.get(row, ("", ""))
-        shape = shapes.get(signature)
-        if shape is None:
-            shape = shapes[signature] = Shape(
+        profile = profiles.get(signature)
+        if profile is None:
+            profile = profiles[signature] = Profile(
                 system=tier.model.system, model=tier.model.name, fabric=tier.fabric, kind=tier.kind,
-                tier=tier.name, level=tier.level, routing=routing, ports=_port_shapes(names, signature, tier),
-                family="ip" if four else "ipv6", breakout=tier.breakout,
-                vlan=fabric.vlan if tier.kind == "out-of-band" else None,
+                tier=tier.name, level=tier.level, routing=routing,
+                ports=_port_profiles(names, signature, tier), family="ip" if four else "ipv6",
+                breakout=tier.breakout, vlan=fabric.vlan if tier.kind == "out-of-band" else None,
             )  # fmt: skip
         loopback = addresses.get((name, "loopback"), "")
         number = switch_number(loopback.split("/")[0]) if loopback else 0
@@ -129,21 +128,23 @@ def _of_tier(
             name, loopback, loopback.split("/")[0], router_id(loopback, number),
             str(fabric.asn_base + number), addresses.get((name, "management"), ""), gateways.get(pod, ""),
         )  # fmt: skip
-        yield Switch(name, shape, (*head, *value.split(MARK)) if value else head)
+        yield Switch(name, profile, (*head, *value.split(MARK)) if value else head)
 
 
 def _signature() -> pl.Expr:
-    """What the kind of a switch knows of one port, as text."""
+    """Return a text that is equal for equal ports of one kind of switch."""
     first = pl.when("first").then(pl.lit("1")).otherwise(pl.lit("0"))
     return pl.format("{}:{}:{}:{}", "number", "code", first, "gbit").alias("signature")
 
 
-def _port_shapes(names: Sequence[str], signature: str, tier: ResolvedTier) -> tuple[PortShape, ...]:
-    own = tier.model.speed / tier.breakout
-    ports = {number: PortShape(name, number, "free", False, own) for number, name in enumerate(names)}
+def _port_profiles(names: Sequence[str], signature: str, tier: ResolvedTier) -> tuple[PortProfile, ...]:
+    ports = {
+        number: PortProfile(name, number, "free", False, tier.speed if number < tier.ports else tier.up_speed)
+        for number, name in enumerate(names)
+    }
     for text in signature.split(",") if signature else ():
         number, code, first, gbit = text.split(":")
-        ports[int(number)] = PortShape(
+        ports[int(number)] = PortProfile(
             names[int(number)], int(number), _OTHERS[code], first == "1", float(gbit)
         )
     return tuple(ports.values())

@@ -1,9 +1,9 @@
-"""What a switch's templates know: typed facts, every decision taken.
+"""Facts of a switch for its templates: typed, every decision taken.
 
 A site has tens of thousands of switches and a few dozen kinds of them. What all of a kind share is its
-`Shape`; what is a switch's own (names, addresses, numbers) is a flat list of texts, its values, in the order
-of `build`. So a kind is printed once, with marks where its values go, and each switch is that text with its
-values filled in (`printing`).
+`Profile`; what is a switch's own (names, addresses, numbers) is a flat list of texts, its values, in the
+order of `build`. So a kind is printed once, with marks where its values go, and each switch is that text with
+its values filled in (`printing`).
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from infra.spec import catalog, tiers
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from infra.spec.switch import Switch, System
+
 FEC_FROM = 50
 """Gbit/s of a lane from which on Reed-Solomon FEC is part of the standard (IEEE 802.3cd: PAM4 lanes)."""
 SESSIONS_ROOM = 2
@@ -30,7 +32,7 @@ VALUES = {"free": 0, "host": 3, "addressed": 6, "switch": 3, "management": 3}
 
 
 @dataclass(frozen=True, slots=True)
-class PortShape:
+class PortProfile:
     """A logical port as all switches of a kind have it.
 
     Attributes:
@@ -49,8 +51,8 @@ class PortShape:
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
-    """What all switches of a kind share.
+class Profile:
+    """Facts that all switches of a kind share.
 
     Attributes:
         system: operating system.
@@ -73,7 +75,7 @@ class Shape:
     tier: str
     level: int
     routing: str
-    ports: tuple[PortShape, ...]
+    ports: tuple[PortProfile, ...]
     family: str
     breakout: int
     vlan: int | None = None
@@ -87,7 +89,7 @@ class Port:
         name: in the operating system.
         number: index from 0.
         position: number of the physical port, from 1.
-        other: see `PortShape`.
+        other: see `PortProfile`.
         used: a cable is in it.
         lanes: electrical lanes, as SONiC lists them: `0,1,2,3`.
         mbit: speed in Mbit/s.
@@ -133,7 +135,7 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Common:
-    """What all switches of a site share.
+    """Facts that all switches of a site share.
 
     Attributes:
         site: its name.
@@ -142,6 +144,7 @@ class Common:
         log_servers: addresses of those that take logs.
         supernets: of loopbacks and links: what BGP may announce.
         asn_bases: first AS number by fabric.
+        routing: how each fabric routes: see `Profile`.
         prefixes: that a whole pod, or the site, announces: what a session's limit follows from.
     """
 
@@ -151,12 +154,13 @@ class Common:
     log_servers: tuple[str, ...]
     supernets: tuple[str, ...]
     asn_bases: dict[str, int]
+    routing: dict[str, str]
     prefixes: int
 
 
 @dataclass(frozen=True, slots=True)
 class SwitchFacts:
-    """One switch; what is not explained here is as in `Shape` and `Common`.
+    """One switch; what is not explained here is as in `Profile` and `Common`.
 
     Attributes:
         name: host name.
@@ -174,6 +178,7 @@ class SwitchFacts:
         splits: physical ports that are split.
         neighbors: ports with a routing switch at the other end.
         ecmp: next hops that a route may have.
+        bfd: milliseconds between BFD's packets; 0 for the system's own.
         prefix_limit: prefixes that a neighbor may announce.
         roce: lossless classes, or None where no RDMA crosses it.
         vlan: of an out-of-band switch, or None.
@@ -202,6 +207,7 @@ class SwitchFacts:
     splits: tuple[Split, ...]
     neighbors: tuple[Port, ...]
     ecmp: int
+    bfd: int
     prefix_limit: int
     supernets: tuple[str, ...]
     time_servers: tuple[str, ...]
@@ -210,33 +216,33 @@ class SwitchFacts:
     vlan: int | None
 
 
-def build(shape: Shape, values: Sequence[str], common: Common) -> SwitchFacts:
+def build(profile: Profile, values: Sequence[str], common: Common) -> SwitchFacts:
     """Facts of one switch.
 
     Args:
-        shape: its kind.
+        profile: its kind.
         values: name, loopback with and without prefix length, router id, AS number, management address, its
             gateway (`HEAD` of them); then for each used port: peer, peer's port and metres, and for an
             addressed one: own address, the host's, the network of the host's loopback.
         common: of its site.
     """
-    model, system = catalog.switch(shape.model), catalog.system(shape.system)
+    model, system = catalog.switch(profile.model), catalog.system(profile.system)
     name, loopback, address, number, asn, management, gateway = values[:HEAD]
-    ports = tuple(_ports(shape, values[HEAD:], model, system.mtu))
+    ports = tuple(_ports(profile, values[HEAD:], model, system.mtu))
     return SwitchFacts(
         name=name,
         site=common.site,
         domain=common.domain,
-        system=shape.system,
-        model=shape.model,
+        system=profile.system,
+        model=profile.model,
         title=model.title,
-        fabric=shape.fabric,
-        tier=shape.tier,
-        role=_role(shape),
-        routing=shape.routing,
-        family=shape.family,
-        afi="ipv4" if shape.family == "ip" else "ipv6",
-        longest=32 if shape.family == "ip" else 128,
+        fabric=profile.fabric,
+        tier=profile.tier,
+        role=_role(profile),
+        routing=profile.routing,
+        family=profile.family,
+        afi="ipv4" if profile.family == "ip" else "ipv6",
+        longest=32 if profile.family == "ip" else 128,
         loopback=loopback,
         address=address,
         router_id=number,
@@ -244,36 +250,37 @@ def build(shape: Shape, values: Sequence[str], common: Common) -> SwitchFacts:
         management=management,
         management_gateway=gateway,
         ports=ports,
-        splits=tuple(_splits(shape, model)),
-        neighbors=tuple(port for port in ports if port.other == "switch" and shape.routing == "bgp"),
+        splits=tuple(_splits(profile, model)),
+        neighbors=tuple(port for port in ports if port.other == "switch" and profile.routing == "bgp"),
         ecmp=model.ecmp or 1,
+        bfd=round((model.bfd or 0) * 1000),
         prefix_limit=common.prefixes * SESSIONS_ROOM,
         supernets=common.supernets,
         time_servers=common.time_servers,
         log_servers=common.log_servers,
-        roce=roce_of(max((port.gbit for port in shape.ports), default=0))
-        if shape.routing in {"bgp", "static"}
+        roce=roce_of(max((port.gbit for port in profile.ports), default=0))
+        if profile.routing in {"bgp", "static"}
         else None,
-        vlan=shape.vlan,
+        vlan=profile.vlan,
     )
 
 
-def _splits(shape: Shape, model: catalog.Switch) -> Iterator[Split]:
-    if shape.breakout > 1:
-        for name in tiers.port_names(model, 1):
-            yield Split(name, shape.breakout, round(model.speed / shape.breakout))
+def _splits(profile: Profile, model: Switch) -> Iterator[Split]:
+    if profile.breakout > 1:
+        for name in tiers.port_names(model, 1)[: model.ports]:
+            yield Split(name, profile.breakout, round(model.speed / profile.breakout))
 
 
-def _role(shape: Shape) -> str:
-    if shape.kind == "out-of-band":
+def _role(profile: Profile) -> str:
+    if profile.kind == "out-of-band":
         return "ManagementLeafRouter"
-    return "LeafRouter" if shape.level == 0 else "SpineRouter"
+    return "LeafRouter" if profile.level == 0 else "SpineRouter"
 
 
-def _ports(shape: Shape, values: Sequence[str], model: catalog.Switch, mtu: int) -> Iterator[Port]:
-    lanes = max(model.lanes // shape.breakout, 1)
+def _ports(profile: Profile, values: Sequence[str], model: Switch, mtu: int) -> Iterator[Port]:
+    lanes = max(model.lanes // profile.breakout, 1)
     position = 0
-    for port in shape.ports:
+    for port in profile.ports:
         size = VALUES[port.other]
         mine = list(values[position : position + size])
         position += size
@@ -283,7 +290,7 @@ def _ports(shape: Shape, values: Sequence[str], model: catalog.Switch, mtu: int)
         yield Port(
             name=port.name,
             number=port.number,
-            position=port.number // shape.breakout + 1,
+            position=port.number // profile.breakout + 1,
             other="host" if addressed else port.other,
             used=used,
             lanes=",".join(str(first + lane) for lane in range(lanes)),
@@ -297,7 +304,7 @@ def _ports(shape: Shape, values: Sequence[str], model: catalog.Switch, mtu: int)
             address=mine[3] if addressed else None,
             gateway=mine[4] if addressed else None,
             host=mine[5] if addressed and port.first else None,
-            vlan=shape.vlan,
+            vlan=profile.vlan,
         )
 
 
@@ -307,6 +314,6 @@ def router_id(loopback: str, number: int) -> str:
     return address if "." in address else str(ipaddress.IPv4Address("10.0.0.0") + number)
 
 
-def valid_port(system: catalog.System, name: str) -> bool:
+def valid_port(system: System, name: str) -> bool:
     """Whether an operating system has ports of this name."""
     return re.fullmatch(system.port, name) is not None

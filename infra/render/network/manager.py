@@ -1,4 +1,4 @@
-"""What a subnet manager is told: roots, names, partitions, service levels."""
+"""Facts of a subnet manager: roots, names, partitions, service levels."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Partition:
 
 @dataclass(frozen=True, slots=True)
 class ManagerFacts:
-    """What OpenSM's files say.
+    """Facts for OpenSM's files.
 
     Attributes:
         scope: what it manages, for comments.

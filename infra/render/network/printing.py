@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import fields, is_dataclass
 from functools import cache
 from operator import itemgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 import minijinja
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from infra.render.network.collecting import Switch
-    from infra.render.network.facts import Common, Shape, SwitchFacts
+    from infra.render.network.facts import Common, Profile, SwitchFacts
 
 FOLDER = TEMPLATES / "switches"
 _OPEN, _CLOSE = "\ue000", "\ue001"
@@ -80,7 +80,7 @@ def render(template: str, facts: Mapping[str, object]) -> str:
     try:
         return environment().render_template(template, **facts, template=f"switches/{template}")
     except minijinja.TemplateError as error:
-        raise _told(error, template) from error
+        raise _innermost_message(error, template) from error
 
 
 def slow(template: str, facts: Mapping[str, object]) -> str:
@@ -94,12 +94,29 @@ def print_facts(facts: SwitchFacts, engine: Engine = render) -> Files:
     Raises:
         UserError: a template is missing or wrong.
     """
-    known = {"switch": asdict(facts)}
+    known = {"switch": mapping(facts)}
     files = catalog.system(facts.system).files
     return {file: engine(f"{facts.system}/{template}", known) for file, template in files.items()}
 
 
-def _told(error: minijinja.TemplateError, path: str) -> UserError:
+def mapping(facts: Any) -> dict[str, Any]:
+    """Facts as templates take them: as `dataclasses.asdict` has them, without copying every text."""
+    kind: Any = type(facts)
+    return {name: _plain(getattr(facts, name)) for name in _names(kind)}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_plain(item) for item in value)
+    return mapping(value) if is_dataclass(value) else value
+
+
+@cache
+def _names(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
+
+
+def _innermost_message(error: minijinja.TemplateError, path: str) -> UserError:
     """The innermost cause: a template that includes another knows only that the other failed."""
     causes = _CAUSE.findall(str(error)) or [(error.message, path, 1)]
     message, name, line = causes[-1]
@@ -109,20 +126,22 @@ def _told(error: minijinja.TemplateError, path: str) -> UserError:
 
 def print_switches(switches: Iterable[Switch], common: Common) -> Iterator[tuple[str, Files]]:
     """Name and files of each switch, in their order."""
-    kinds: dict[Shape, dict[str, _Text]] = {}
+    kinds: dict[int, tuple[Profile, dict[str, _Text]]] = {}
     for switch in switches:
-        kind = kinds.get(switch.shape)
-        if kind is None:
-            kind = kinds[switch.shape] = print_kind(switch.shape, common)
+        # By identity: a profile's hash asks all its ports, and switches of a tier share the object.
+        known = kinds.get(id(switch.profile))
+        if known is None:
+            known = kinds[id(switch.profile)] = switch.profile, print_kind(switch.profile, common)
+        kind = known[1]
         values = switch.values
         yield switch.name, {file: text.filled(values) for file, text in kind.items()}
 
 
-def print_kind(shape: Shape, common: Common) -> dict[str, _Text]:
-    """What all switches of a kind have in common, by file."""
-    number = HEAD + sum(VALUES[port.other] for port in shape.ports)
+def print_kind(profile: Profile, common: Common) -> dict[str, _Text]:
+    """Render the files that all switches of a kind have in common."""
+    number = HEAD + sum(VALUES[port.other] for port in profile.ports)
     marks = [f"{_OPEN}{index}{_CLOSE}" for index in range(number)]
-    return {file: _Text(text) for file, text in print_facts(build(shape, marks, common)).items()}
+    return {file: _Text(text) for file, text in print_facts(build(profile, marks, common)).items()}
 
 
 class _Text:

@@ -10,12 +10,18 @@ from dataclasses import dataclass
 
 DATA_DSCP = (24, 26)
 """Marks of RDMA data: 26 is what NVIDIA and Cumulus Linux use, 24 what NICs send by default with CS3."""
+HOST_DSCP = 26
+"""Of those, what hosts are told to mark their data with."""
+ECT = 0b10
+"""Lowest two bits of the traffic class: switches may mark congestion instead of dropping (RFC 3168)."""
 CNP_DSCP = 48
 """Mark of congestion notification packets (Cumulus Linux, RoCE)."""
 DATA_PRIORITY = 3
 """Priority, traffic class and queue of RDMA data (Cumulus Linux, SONiC: 3 is lossless by default)."""
 CNP_PRIORITY = 6
 """Of congestion notification packets: strict, so that they are not stuck in what they warn of."""
+CLASSES = dict.fromkeys(DATA_DSCP, DATA_PRIORITY) | {CNP_DSCP: CNP_PRIORITY}
+"""Priority by DSCP; of all others it is 0."""
 ROUND_TRIP_US = 8
 """Microseconds across a pod and back: ECN begins at one bandwidth-delay product."""
 ECN_RANGE = 4
@@ -42,6 +48,23 @@ class Roce:
 
 
 @dataclass(frozen=True, slots=True)
+class HostRoce:
+    """Settings of a host at its end of such a cable.
+
+    Attributes:
+        links: its interfaces.
+        priorities: DSCP and the priority that it has, of what is received and sent.
+        data_priority: the one that is paused instead of dropped.
+        traffic_class: byte of IP headers that RDMA data is sent with: DSCP and ECN bits.
+    """
+
+    links: tuple[str, ...]
+    priorities: tuple[DscpClass, ...]
+    data_priority: int
+    traffic_class: int
+
+
+@dataclass(frozen=True, slots=True)
 class DscpClass:
     """A DSCP value and the traffic class that it is put in."""
 
@@ -56,7 +79,6 @@ def roce_of(gbit: float) -> Roce:
         gbit: Gbit/s of its fastest port.
     """
     product = round(gbit * 1000 * ROUND_TRIP_US / 8)
-    classes = dict.fromkeys(DATA_DSCP, DATA_PRIORITY) | {CNP_DSCP: CNP_PRIORITY}
     return Roce(
         data_dscp=DATA_DSCP,
         cnp_dscp=CNP_DSCP,
@@ -66,5 +88,21 @@ def roce_of(gbit: float) -> Roce:
         ecn_max=product * ECN_RANGE,
         ecn_probability=ECN_PROBABILITY,
         watchdog=WATCHDOG_MS,
-        dscp=tuple(DscpClass(value, classes.get(value, 0)) for value in range(64)),
+        dscp=tuple(DscpClass(value, CLASSES.get(value, 0)) for value in range(64)),
+    )
+
+
+def host_roce(links: tuple[str, ...]) -> HostRoce | None:
+    """Settings of a host; None for one without links to switches that route.
+
+    Args:
+        links: its interfaces to them.
+    """
+    if not links:
+        return None
+    return HostRoce(
+        links=links,
+        priorities=tuple(DscpClass(value, priority) for value, priority in sorted(CLASSES.items())),
+        data_priority=DATA_PRIORITY,
+        traffic_class=HOST_DSCP << 2 | ECT,
     )

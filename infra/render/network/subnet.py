@@ -40,7 +40,7 @@ def subnet_of(plan: Plan) -> Subnet:
     """The InfiniBand subnet of a pod: its adapters and switches, and the cables that stay in it.
 
     Raises:
-        UserError: the site has no fabric that a subnet manager routes.
+        UserError: the site has no fabric that a subnet manager routes, or the pod none of its switches.
     """
     names = [
         n for n, fabric in plan.site.fabrics.named().items() if tiers.routing(fabric) == "subnet-manager"
@@ -51,6 +51,11 @@ def subnet_of(plan: Plan) -> Subnet:
             hint="OpenSM proves fabrics of InfiniBand switches; `gigasite fabric show` judges any",
         )
     rows = plan.switches.filter(pl.col("fabric").is_in(names))
+    if rows.is_empty():
+        raise UserError(
+            f"{', '.join(plan.pods) or plan.site.name} has no switch that a subnet manager routes",
+            hint="fabrics can be in some pods only: see `pods` under `fabrics`",
+        )
     ports = dict(rows.select("name", "ports").iter_rows())
     numbers: dict[str, dict[str, int]] = {}
     for tier in plan.geometry.every_tier:
@@ -145,7 +150,7 @@ _LINK_END = re.compile(r"\{ (CA|SW)[^{]*\{([^}]*)\} LID:([0-9A-F]+) PN:([0-9A-F]
 
 @dataclass(frozen=True, slots=True)
 class Discovered:
-    """What OpenSM found.
+    """Nodes and links that OpenSM found.
 
     Attributes:
         adapters, switches: names of those it gave an address.

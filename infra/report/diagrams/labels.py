@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import polars as pl
 
 from infra.errors import UserError
-from infra.plan.views.materials import LENGTHS
+from infra.plan.tables.names import called_names, look_up_names
+from infra.plan.views.wiring import LENGTHS
 from infra.report import html
 
 if TYPE_CHECKING:
@@ -64,7 +65,10 @@ def labels_of(plan: Plan, place: str) -> list[Label]:
         raise UserError(f"a cable is longer than any stocked ({LENGTHS[-1]:,} m)",
                         hint="check `layout.distances`")  # fmt: skip
     result = []
-    for row in found.with_columns(stock.gather(index).alias("metres")).iter_rows(named=True):
+    known = called_names(scope)
+    names = [look_up_names(known, found[end]) for end in ("a", "a_rack", "z", "z_rack")]
+    found = found.with_columns(stock.gather(index).alias("metres"), *names)
+    for row in found.iter_rows(named=True):
         a = (row["a"], row["a_port"], _at(row["a_rack"], row["a_unit"]))
         z = (row["z"], row["z_port"], _at(row["z_rack"], row["z_unit"]))
         rest = (row["fabric"], row["gbit"], row["metres"])

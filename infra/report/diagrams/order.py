@@ -14,7 +14,10 @@ import polars as pl
 
 from infra.plan.plan import Plan
 from infra.plan.tables.counts import step_name
-from infra.plan.views.materials import cable_kinds, chosen
+from infra.plan.tables.feeds import loops_of
+from infra.plan.tables.geometry import Geometry
+from infra.plan.views.wiring import cable_kinds, choose_cable
+from infra.spec.sizes import InService, in_service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,19 +51,34 @@ class Step:
 
 def installation_order(site: Site) -> list[Step]:
     """List the steps of each declared phase; of all pods at once without phases."""
-    phases = [(entry.name, str(entry.date), entry.pods) for entry in site.phases]
-    if not phases or phases[-1][2] < site.layout.pods:
-        phases.append(("" if not phases else "later", "", site.layout.pods))
-    result, done, first = [], 0, True
-    for name, due, pods in phases:
-        if pods <= done and not first:
+    phases = [(entry.name, str(entry.date), in_service(entry)) for entry in site.phases]
+    whole = InService(site.layout.pods, 0, 0)
+    if not phases or phases[-1][2] < whole:
+        phases.append(("" if not phases else "later", "", whole))
+    result, done, first = [], InService(0, 0, 0), True
+    for name, due, until in phases:
+        if until <= done and not first:
             continue
-        plan = Plan(site, range(done, pods), site_level=first)
-        where = f"pod-{done + 1:02d} to pod-{pods:02d}" if pods - done > 1 else f"pod-{pods:02d}"
-        for number, (what, count, detail, site_wide) in enumerate(_steps(plan), 1):
-            result.append(Step(name, due, number, what, count, detail, "site" if site_wide else where))
-        done, first = pods, False
+        pods = range(done.pods, until.scope)
+        plan = Plan(site, pods, site_level=first, geometry=Geometry(site, until))
+        names = [f"pod-{pods.start + 1:02d}", f"pod-{pods.stop:02d}"]
+        where, earlier = " to ".join(dict.fromkeys(names)), _before(site, done)
+        steps = [step for step in _steps(plan) if step[1] > earlier.get(step[0], 0)]
+        for number, (what, count, detail, site_wide) in enumerate(steps, 1):
+            more = count - earlier.get(what, 0)
+            if what == "compute racks" and earlier:
+                detail = f"with {plan.node_frame.height - earlier['trays']:,} trays"  # noqa: PLW2901
+            result.append(Step(name, due, number, what, more, detail, "site" if site_wide else where))
+        done, first = until, False
     return result
+
+
+def _before(site: Site, done: InService) -> dict[str, int]:
+    """Count the steps done already in a pod of which a part is in service."""
+    if done.scope == done.pods:
+        return {}
+    part = Plan(site, range(done.pods, done.scope), site_level=False, geometry=Geometry(site, done))
+    return {"trays": part.node_frame.height} | {what: count for what, count, _, _ in _steps(part)}
 
 
 def _steps(plan: Plan) -> Iterator[tuple[str, int, str, bool]]:
@@ -88,7 +106,8 @@ def _steps(plan: Plan) -> Iterator[tuple[str, int, str, bool]]:
     inside = switches.join(compute.select(pl.col("name").alias("rack")), on="rack", how="semi").height
     coolers = racks.filter(pl.col("kind") == "cdu").height
     if coolers:
-        yield "CDUs", coolers, f"{plan.site.cooling.cooler}" if plan.site.cooling else "", False
+        models = {loop.cooler: None for loop, _, _ in loops_of(plan.site) if loop.cooler}
+        yield "CDUs", coolers, ", ".join(models), False
     words = f"with {plan.nodes.filter(pl.col('role') == 'tray').height:,} trays"
     yield "compute racks", compute.height, words + (f" and {inside:,} switches" if inside else ""), False
     fabrics = sorted(plan.geometry.tiers, key=lambda name: plan.geometry.kinds[name] != "out-of-band")
@@ -109,7 +128,7 @@ def _cables(kinds: pl.DataFrame, fabric: str, level: int, word: str) -> Iterator
         return
     names: dict[str, list[float]] = {}
     for row in part.sort("metres", descending=True).iter_rows(named=True):
-        names.setdefault(chosen(row["gbit"], row["metres"]).title, []).append(row["metres"])
+        names.setdefault(choose_cable(row["gbit"], row["metres"]).title, []).append(row["metres"])
     detail = "; ".join(
         f"{title}, {lengths[-1]:g}" + (f"–{lengths[0]:g}" if len(lengths) > 1 else "") + " m"
         for title, lengths in names.items()

@@ -23,7 +23,7 @@ _LINES = 4
 
 
 class Device(NamedTuple):
-    """What fills some units of a rack: lowest unit, and how many."""
+    """Device in a rack: lowest unit, and number of units."""
 
     name: str
     title: str

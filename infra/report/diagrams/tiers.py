@@ -40,7 +40,8 @@ def draw_tiers(plan: Plan, fabric: str) -> Drawing:
     drawing = Drawing(f"Tiers of {fabric}", plan.geometry.kinds)
     count = sum(tier.switches for tier in judged.tiers)
     drawing.text(0, 16, f"{fabric}: {count:,} switch{'' if count == 1 else 'es'}", "head")
-    words = sentence(judged).split("; ")
+    title = plan.site.fabrics.named()[fabric].title
+    words = [*([title] if title else []), *sentence(judged).split("; ")]
     for index, line in enumerate(_lines(words, 105)):
         drawing.text(0, 36 + 16 * index, line, "dim")
     top = _TOP + 16 * len(_lines(words, 105))
@@ -122,7 +123,7 @@ def _draw_bands(drawing: Drawing, plan: Plan, judged: FabricPaths, top: float) -
 
 
 def _beside(drawing: Drawing, tier: TierPaths, y: float) -> None:
-    """What one switch carries, and what its loss costs."""
+    """Describe the load of one switch, and the cost of its loss."""
     x = _WIDE + 20
     drawing.text(x, y + 21, f"a switch: {speed(tier.down_gbit)} from below"
                  + (f", {speed(tier.up_gbit)} up" if tier.up_gbit else ""), "dim")  # fmt: skip

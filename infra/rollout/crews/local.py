@@ -160,7 +160,7 @@ class LocalCrew:
         return [host for host in hosts if states.get(host, {}).get(step) in DONE]
 
 
-def finished(steps: Mapping[Step, State]) -> bool:
+def is_finished(steps: Mapping[Step, State]) -> bool:
     """Whether a machine went through, or failed at a step: nothing is left to do."""
     return State.FAILED in steps.values() or steps.get(Step.RESUME) in DONE
 

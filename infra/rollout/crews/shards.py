@@ -8,11 +8,11 @@ another machine) asks the shard's machines what they were given.
 
 from __future__ import annotations
 
-import fcntl
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from infra.files import hold_lock
 from infra.rollout.crews.local import LocalCrew, settle
 from infra.rollout.ledger import Fenced, Ledger, State, Step, StepRow
 
@@ -41,7 +41,7 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a worker must know beside the shard.
+    """Job of a worker, beside its shard.
 
     Attributes:
         rollout: its name.
@@ -175,6 +175,5 @@ def _epoch(path: Path) -> int:
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
     """Wait until no process of this machine works on the shard, also one that lost its scheduler."""
-    with path.with_suffix(".lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with hold_lock(path.with_suffix(".lock")):
         yield

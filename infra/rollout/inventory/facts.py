@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from infra.plan import machines_of, plan
 from infra.render.clusters import clusters_of
-from infra.render.facts import SiteFacts, machine_facts, site_facts, site_for
+from infra.render.facts import MachineFacts, SiteFacts, machine_facts
+from infra.render.network import common_of
+from infra.render.site_facts import site_facts, site_for
 from infra.render.site_hosts import hosts_of
+from infra.rollout.inventory.variables import SiteVariables
 from infra.spec import load
 
 if TYPE_CHECKING:
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 
     from infra.plan import Plan
     from infra.plan.tables.machines import Machine
+    from infra.rollout.inventory.roster import Roster
 
 
 class SiteOfMachines:
@@ -26,11 +30,14 @@ class SiteOfMachines:
     Args:
         planned: the plan.
         pod: only the site level and this pod; all pods without it.
-        pod_of: name → pod, for machines at the other end of a cable.
+        roster: names and groups of the same machines.
     """
 
-    def __init__(self, planned: Plan, pod: str | None, pod_of: Mapping[str, str | None]) -> None:
-        self.planned, self.pod, self.pod_of = planned, pod, pod_of
+    def __init__(self, planned: Plan, pod: str | None, roster: Roster) -> None:
+        self.planned, self.pod = planned, pod
+        self.pod_of = _PodOf(roster.rows, roster.pods)
+        """Name → pod, for machines at the other end of a cable."""
+        self.values = SiteVariables(roster.site, roster)
         self._pods: dict[str | None, dict[str, Machine]] = {}
         self._mappings: dict[tuple[str | None, str | None], dict[str, Any]] = {}
 
@@ -65,15 +72,17 @@ class SiteOfMachines:
 
     @cached_property
     def common(self) -> SiteFacts:
-        """What follows from the declaration and the site's servers, for a site of any size."""
-        return site_facts(self.planned.site, tuple(self._of(None).values()))
+        """Build the facts that follow from the declaration and the site's servers, for a site of any size."""
+        own = tuple(self._of(None).values())
+        return site_facts(self.planned.site, own, network=common_of(self.planned))
 
     @cached_property
     def whole(self) -> SiteFacts:
         """All that templates may name."""
         own = tuple(self._of(None).values())
         clusters = clusters_of(self.planned, own, self.pod)
-        return site_facts(self.planned.site, own, clusters, tuple(hosts_of(self.planned, own)))
+        hosts = tuple(hosts_of(self.planned, own))
+        return site_facts(self.planned.site, own, clusters, hosts, network=self.common.network)
 
     def machine_variables(self, name: str) -> dict[str, Any]:
         """The variable `machine`."""
@@ -83,8 +92,27 @@ class SiteOfMachines:
         """The variable `site`: what is the same size for a site of any size."""
         return {**asdict(self.common), "hosts": [], "slurm": None}
 
+    def role_variables(self, facts: MachineFacts) -> dict[str, Any]:
+        """Return the variables of a machine's roles.
+
+        Raises:
+            UserError: a value in group_vars or host_vars is wrong.
+        """
+        return self.values.of(
+            facts.name, facts.applied, lambda: {"machine": asdict(facts), "site": self.site_variables()}
+        )
+
+    def known(self, name: str) -> dict[str, Any]:
+        """Return all that the templates of a machine's roles may name: `machine`, `site`, roles' variables.
+
+        Raises:
+            UserError: a value in group_vars or host_vars is wrong.
+        """
+        known = {"machine": self.machine_variables(name), "site": self.site_mapping(name)}
+        return {**known, **self.values.of(name, known["machine"]["applied"], lambda: known)}
+
     def site_mapping(self, name: str) -> dict[str, Any]:
-        """What a machine is told of its site, as templates take it."""
+        """Convert a machine's part of the site's facts for templates."""
         machine = self.machine(name)
         own = site_for(machine_facts(machine, _Peers(self), self.common), self.whole)
         key = (machine.pod, own.slurm.cluster if own.slurm else None)
@@ -120,7 +148,7 @@ def site_of_plan(planned: Plan) -> SiteOfMachines:
     from infra.rollout.inventory.roster_table import roster_of  # noqa: PLC0415 (as below)
 
     roster = roster_of(planned, None)
-    return SiteOfMachines(planned, None, _PodOf(roster.rows, roster.pods))
+    return SiteOfMachines(planned, None, roster)
 
 
 @cache
@@ -133,7 +161,7 @@ def site_at(declaration: Path, pod: str | None = None) -> SiteOfMachines:
     from infra.rollout.inventory.roster_cache import roster_at  # noqa: PLC0415 (it knows a plan's roster, and asks this for none)
 
     roster = roster_at(declaration, pod)
-    return SiteOfMachines(plan(load(declaration)), pod, _PodOf(roster.rows, roster.pods))
+    return SiteOfMachines(plan(load(declaration)), pod, roster)
 
 
 class _PodOf(dict):  # type: ignore[type-arg]

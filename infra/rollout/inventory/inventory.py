@@ -9,6 +9,7 @@ put hosts without a group into `ungrouped` and for vars plugins that want to run
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ansible.inventory.data import InventoryData
@@ -16,6 +17,7 @@ from ansible.inventory.group import Group
 from ansible.inventory.host import Host
 from ansible.template import trust_as_template
 
+from infra.errors import UserError
 from infra.rollout.inventory.roster import group_name
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ class PlannedHost(Host):
 
     @property
     def address(self) -> str:  # type: ignore[override]
-        """What it is reached by, unless its variables say more."""
+        """Return the address of a machine, unless its variables override it."""
         return self.name
 
     @property
@@ -206,7 +208,7 @@ class _NamesByGroup(Mapping[str, list[str]]):
 
 
 class PlannedInventory(InventoryData):
-    """What `adopt` makes of Ansible's inventory."""
+    """Result of `adopt`: the planned part of an inventory."""
 
     roster: Roster
     listing: bool
@@ -214,14 +216,15 @@ class PlannedInventory(InventoryData):
     _variables: Callable[[str], dict[str, Any]]
     _site_variables: Callable[[], dict[str, Any]]
     _extra: Mapping[str, Sequence[int]]
+    _extra_rows: dict[str, frozenset[int]] | None = None
 
     def variables(self, name: str) -> dict[str, Any]:
         """Variables of one host, trusted."""
-        return {str(key): trusted(value) for key, value in self._variables(name).items()}
+        return {str(key): trust_strings(value) for key, value in self._variables(name).items()}
 
     def group_variables(self, name: str) -> dict[str, Any]:
         """Variables of a group, trusted: the site's has some."""
-        return trusted(self._site_variables()) if name == group_name("site", self.roster.site) else {}
+        return trust_strings(self._site_variables()) if name == group_name("site", self.roster.site) else {}
 
     def hosts_at(self, rows: Iterable[int]) -> list[Host]:
         """Hosts of some rows."""
@@ -247,7 +250,11 @@ class PlannedInventory(InventoryData):
 
     def extra_groups(self, row: int) -> tuple[str, ...]:
         """Groups of a row that are not the plan's."""
-        return tuple(name for name, rows in self._extra.items() if row in rows)
+        if self._extra_rows is None:
+            self._extra_rows = {}
+            with suppress(UserError):  # what was seen of machines cannot be read: a pattern says so
+                self._extra_rows.update((name, frozenset(rows)) for name, rows in self._extra.items())
+        return tuple(name for name, rows in self._extra_rows.items() if row in rows)
 
     def get_groups_dict(self) -> Mapping[str, list[str]]:  # type: ignore[override]
         """Names of hosts by group."""
@@ -298,12 +305,12 @@ def adopt(
     inventory.groups = _OnDemand(known, make_group, {**before, "all": everything})
 
 
-def trusted(value: Any) -> Any:
+def trust_strings(value: Any) -> Any:
     """Mark strings as trusted, so that they are shown as they are; not those that look like templates."""
     if isinstance(value, str):
         return value if any(mark in value for mark in TEMPLATE_MARKS) else trust_as_template(str(value))
     if isinstance(value, Mapping):
-        return {str(key): trusted(inner) for key, inner in value.items()}
+        return {str(key): trust_strings(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [trusted(inner) for inner in value]
+        return [trust_strings(inner) for inner in value]
     return value

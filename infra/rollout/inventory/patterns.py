@@ -73,20 +73,20 @@ def _rows(roster: Roster, word: str, extra: Mapping[str, Sequence[int]]) -> Sequ
     elif word in roster.rows:
         found = (roster.rows[word],)
     elif (part := _SUBSCRIPT.match(word)) and (members := _rows(roster, part["name"], extra)) is not None:
-        found = _subscripted(members, part)
+        found = _subscript(members, part)
     else:
-        found = _matched(roster, word, extra)
+        found = _match_rows(roster, word, extra)
     return found
 
 
-def _subscripted(members: Sequence[int], part: re.Match[str]) -> Sequence[int]:
+def _subscript(members: Sequence[int], part: re.Match[str]) -> Sequence[int]:
     """`[0]`, `[-1]`, `[0:9]` (both ends in it) and `[5:]` of a group."""
     if part["one"]:
         return members[int(part["one"]) :][:1]
     return members[int(part["first"]) : int(part["last"]) + 1 if part["last"] else None]
 
 
-def _matched(roster: Roster, word: str, extra: Mapping[str, Sequence[int]]) -> Sequence[int] | None:
+def _match_rows(roster: Roster, word: str, extra: Mapping[str, Sequence[int]]) -> Sequence[int] | None:
     """Rows of the groups and machines that a wildcard or an expression matches."""
     if word[:1] == "~":
         try:

@@ -9,6 +9,7 @@ import os
 from typing import TYPE_CHECKING
 
 from infra import paths
+from infra.files import write_whole
 from infra.rollout.inventory.roster import Column, Roster
 
 if TYPE_CHECKING:
@@ -41,12 +42,9 @@ def roster_at(declaration: Path, pod: str | None = None) -> Roster:
     made = roster_of(plan(load(declaration)), pod)
     folder.parent.mkdir(mode=0o700, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)
-    draft = folder / f".{key}.{os.getpid()}"
     columns = {kind: (column.labels, column.numbers) for kind, column in made.columns.items()}
-    draft.write_bytes(
-        marshal.dumps((FORMAT, made.site, made.names, (made.pods.labels, made.pods.numbers), columns))
-    )
-    draft.replace(kept)
+    content = (FORMAT, made.site, made.names, (made.pods.labels, made.pods.numbers), columns)
+    write_whole(kept, marshal.dumps(content))
     for old in sorted(folder.glob("*.roster"), key=lambda path: path.stat().st_mtime)[:-20]:
         old.unlink(missing_ok=True)
     return made

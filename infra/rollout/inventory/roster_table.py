@@ -7,16 +7,22 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from infra.plan import plan
+from infra.plan.tables import cabling
+from infra.plan.tables.feeds import feeds_of, loops_of
 from infra.plan.tables.machines import Role
+from infra.plan.tables.switching import intersect
 from infra.roles import Subject, declared_parts, role_specs, select_roles
 from infra.roles.plays import GROUP as OTHERS
 from infra.roles.plays import other_roles
 from infra.rollout.inventory.roster import Column, Roster, safe
+from infra.spec.sizes import in_service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from infra.plan import Plan
+    from infra.spec.layout import Phase
     from infra.spec.site import Site
 
 
@@ -94,7 +100,7 @@ def _frame(planned: Plan) -> pl.DataFrame:
     )  # fmt: skip
     trays = planned.node_frame.select(
         "name", pl.lit(Role.TRAY.value).alias("role"), "platform", "pod", "pod_name", "row",
-        pl.col("rack_name").alias("rack"), "pool", "node", "in_unit", "slot",
+        pl.col("rack_name").alias("rack"), "pool", _leaf_pairs(planned).alias("leaf"),
     )  # fmt: skip
     parts = [servers, switches.with_columns(none.alias("group")), trays]
     return pl.concat(parts, how="diagonal_relaxed")
@@ -117,12 +123,16 @@ def _kinds(planned: Plan) -> Iterator[tuple[str, pl.Expr]]:
     yield "su", _group("su", pl.col("row"))
     yield "rack", _group("rack", pl.col("rack"))
     yield "platform", _group("platform", pl.col("platform"))
-    yield from _leaf_pairs(planned, tray)
+    yield "leaf_pair", _group("leaf_pair", pl.col("leaf"))
     # A row's busways are redundant to one another, and all its racks hang on them; so with its coolers.
-    if site.feeds and site.feeds.busway is not None:
-        yield "feed", pl.when(pod.is_not_null()).then(_group("feed", pl.col("row")))
-    if site.cooling and site.cooling.cooler:
-        yield "cdu", pl.when(tray).then(_group("cdu", pl.col("row")))
+    name = pl.col("pod_name")
+    busways = [own for feeds, _, own in feeds_of(site, name) if feeds.busway is not None]
+    if busways:
+        fed = pod.is_not_null() & pl.any_horizontal(busways)
+        yield "feed", pl.when(fed).then(_group("feed", pl.col("row")))
+    coolers = [own for loop, _, own in loops_of(site, name) if loop.cooler]
+    if coolers:
+        yield "cdu", pl.when(tray & pl.any_horizontal(coolers)).then(_group("cdu", pl.col("row")))
     joined = {
         form.platform
         for form in planned.geometry.forms
@@ -131,7 +141,7 @@ def _kinds(planned: Plan) -> Iterator[tuple[str, pl.Expr]]:
     yield "nvlink", pl.when(tray & pl.col("platform").is_in(joined)).then(_group("nvlink", pl.col("rack")))
     phase: pl.Expr = pl.lit(None, pl.String)
     for entry in reversed(site.phases):
-        phase = pl.when(pod < entry.pods).then(pl.lit(f"phase_{safe(entry.name)}")).otherwise(phase)
+        phase = pl.when(_in_service(site, entry)).then(pl.lit(f"phase_{safe(entry.name)}")).otherwise(phase)
     yield "phase", phase
     yield "pool", _group("pool", pl.col("pool"))
     if site.schedulers.slurm:
@@ -143,21 +153,40 @@ def _kinds(planned: Plan) -> Iterator[tuple[str, pl.Expr]]:
             )
 
 
-def _leaf_pairs(planned: Plan, tray: pl.Expr) -> Iterator[tuple[str, pl.Expr]]:
-    """Trays on the same first-tier switches of the north-south fabric, one of each rail and plane."""
-    tiers = planned.geometry.tiers.get("north-south")
-    if not tiers:
-        return
-    first, lanes = tiers[0], dict(planned.geometry.unit.lanes).get("north-south", 0)
-    inside = {"rack": pl.col("slot"), "scalable-unit": pl.col("in_unit"), "pod": pl.col("node")}.get(
-        first.per
-    )
-    block = {"rack": "rack", "scalable-unit": "row", "pod": "pod_name"}.get(first.per)
-    if not lanes or inside is None or block is None:
-        return
-    number = (inside * lanes // first.down + 1).cast(pl.String).str.zfill(2)
-    name = pl.format("{}-{}-{}", pl.col(block), pl.lit(first.name), number)
-    yield "leaf_pair", pl.when(tray).then(_group("leaf_pair", name))
+def _in_service(site: Site, phase: Phase) -> pl.Expr:
+    """Whether a machine is in service by the end of a phase."""
+    until, pod = in_service(phase), pl.col("pod")
+    if until.scope == until.pods:
+        return pod < until.pods
+    part = plan(site, phase.name).pod(f"pod-{until.scope:02d}")
+    there = pl.concat([part.nodes["name"], part.switches["name"]])
+    return (pod < until.pods) | ((pod == until.pods) & pl.col("name").is_in(there.implode()))
+
+
+def _leaf_pairs(planned: Plan) -> pl.Series:
+    """First of the north-south leaves that each tray is cabled to, one of each rail and plane, or None."""
+    trays = planned.node_frame
+    names = pl.DataFrame({"a": range(trays.height)}, schema={"a": pl.Int32})
+    parts = [pl.DataFrame(schema={"a": pl.Int32, "leaf": pl.String})]
+    for own in planned.geometry.tiers.values():
+        first, pods = own[0], intersect(planned.scope, own[0].pods)
+        block = {"rack": "rack_name", "scalable-unit": "row", "pod": "pod_name"}.get(first.per)
+        if first.kind != "north-south" or block is None or not pods:
+            continue
+        ends = cabling.nic_ends(planned.geometry, first, trays, pods)
+        leaf = ends.group_by("a").agg(pl.col("position").min() // first.down + 1)
+        parts.append(
+            leaf.select(
+                "a",
+                pl.format(
+                    "{}-{}-{}",
+                    pl.lit(trays[block]).gather(pl.col("a")),
+                    pl.lit(first.name),
+                    pl.col("position").cast(pl.String).str.zfill(2),
+                ).alias("leaf"),
+            )
+        )
+    return names.join(pl.concat(parts), on="a", how="left", maintain_order="left")["leaf"]
 
 
 def _group(kind: str, name: pl.Expr) -> pl.Expr:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from infra.plan import machines_of, plan
 from infra.render.clusters import clusters_of
-from infra.render.facts import MachineFacts, SiteFacts, machine_facts, site_facts
+from infra.render.facts import MachineFacts, SiteFacts, machine_facts
+from infra.render.network import common_of
+from infra.render.site_facts import site_facts
 from infra.render.site_hosts import hosts_of
+from infra.rollout.inventory.observed import Observed
 from infra.rollout.inventory.patterns import select
 from infra.rollout.inventory.roster import Roster, group_name
 from infra.rollout.inventory.roster_table import roster_of
+from infra.rollout.inventory.variables import SiteVariables
 from infra.spec import load_site
 
 __all__ = ["Targets", "group_name", "targets", "targets_of"]
@@ -49,6 +53,21 @@ class Targets:
         """Facts of one machine."""
         return machine_facts(machine, self.by_name, self.facts)
 
+    def variables_of(self, machine: Machine) -> dict[str, Any]:
+        """Return the variables of a machine's roles.
+
+        Raises:
+            UserError: a value in group_vars or host_vars is wrong.
+        """
+        facts = self.facts_of(machine)
+        return self._values.of(
+            machine.name, facts.applied, lambda: {"machine": asdict(facts), "site": asdict(self.facts)}
+        )
+
+    @cached_property
+    def _values(self) -> SiteVariables:
+        return SiteVariables(self.site, self.roster)
+
     def groups_of(self, machine: Machine) -> tuple[str, ...]:
         """Its Ansible groups: `role_tray`, `site_lab`, `pod_pod_01` and so on."""
         return self.roster.groups_of(self.roster.rows[machine.name])
@@ -61,7 +80,7 @@ class Targets:
         """
         if not limit:
             return self.machines
-        wanted = {self.roster.names[row] for row in select(self.roster, limit)}
+        wanted = {self.roster.names[row] for row in select(self.roster, limit, Observed(self.roster))}
         return tuple(machine for machine in self.machines if machine.name in wanted)
 
 
@@ -83,5 +102,6 @@ def targets_of(planned: Plan, pod: str | None = None) -> Targets:
     own = tuple(machine for machine in machines if machine.pod is None)
     pods = planned.pods if pod is None else (pod,)
     clusters = clusters_of(planned, own, pod)
-    facts = site_facts(planned.site, own, clusters, tuple(hosts_of(planned, own)), pods)
+    hosts = tuple(hosts_of(planned, own))
+    facts = site_facts(planned.site, own, clusters, hosts, pods, common_of(planned))
     return Targets(planned.site.name, tuple(machines), facts, roster_of(planned, pod))

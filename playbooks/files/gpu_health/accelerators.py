@@ -128,17 +128,13 @@ def check_clocks(plan: dict[str, Any], seen: dict[str, Any]) -> Outcome:
 def check_xid(plan: dict[str, Any], seen: dict[str, Any]) -> Outcome:
     """No XID that calls for a reset was told since this start of the machine without one."""
     serious, open_xids, problems = plan["xids"], seen["xids"], []
-    places = {gpu["pci"]: f"gpu {gpu['index']}" for gpu in answering(seen["gpus"])}
-    # One that is lost does not tell its address; NVML counts accelerators in the order of their addresses.
-    lost = [f"gpu {gpu['index']}" for gpu in seen["gpus"] if "lost" in gpu]
-    silent = sorted(open_xids.keys() - places.keys())
-    if len(lost) == len(silent):
-        places |= dict(zip(silent, lost, strict=True))
+    known = places(seen["gpus"], open_xids)
     others = 0
     for pci, codes in open_xids.items():
         for code in dict.fromkeys(codes):
             if str(code) in serious:
-                problems.append(f"{places.get(pci, f'PCI {pci}')}: XID {code} ({serious[str(code)]})")
+                place = f"gpu {known[pci]}" if pci in known else f"PCI {pci}"
+                problems.append(f"{place}: XID {code} ({serious[str(code)]})")
             else:
                 others += 1
     return judged(problems, f"none that calls for a reset, {others} other")
@@ -154,6 +150,15 @@ CHECKS = {
     "clocks": check_clocks,
 }
 """By the word that Slurm's reason begins with; `xid` takes the kernel's log too."""
+
+
+def places(gpus: list[dict[str, Any]], xids: dict[str, list[int]]) -> dict[str, int]:
+    """Return the number of the accelerator at each PCI address that is known or told an XID."""
+    found = {gpu["pci"]: gpu["index"] for gpu in answering(gpus)}
+    # One that is lost does not tell its address; NVML counts accelerators in the order of their addresses.
+    lost = [gpu["index"] for gpu in gpus if "lost" in gpu]
+    silent = sorted(xids.keys() - found.keys())
+    return found | (dict(zip(silent, lost, strict=True)) if len(lost) == len(silent) else {})
 
 
 def answering(gpus: list[dict[str, Any]]) -> list[dict[str, Any]]:

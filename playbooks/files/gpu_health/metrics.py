@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from accelerators import places
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -17,9 +19,12 @@ if TYPE_CHECKING:
 STATES = {"ok": 0, "unhealthy": 1, "unknown": 2}
 GAUGES = {
     "DCGM_FI_DEV_GPU_TEMP": ("temperature_c", 1.0, "Temperature in degrees Celsius."),
+    "DCGM_FI_DEV_SLOWDOWN_TEMP": ("slowdown_c", 1.0, "Temperature from which it slows itself down."),
     "DCGM_FI_DEV_POWER_USAGE": ("power_mw", 1e-3, "Power draw in watts."),
     "DCGM_FI_DEV_ENFORCED_POWER_LIMIT": ("limit_mw", 1e-3, "Power limit in watts."),
     "DCGM_FI_DEV_SM_CLOCK": ("clock_mhz", 1.0, "Clock of the processors in MHz."),
+    "DCGM_FI_DEV_MAX_SM_CLOCK": ("clock_max_mhz", 1.0, "Highest clock of the processors in MHz."),
+    "DCGM_FI_DEV_CLOCK_THROTTLE_REASONS": ("reasons", 1.0, "Reasons for a low clock, as bits."),
     "DCGM_FI_DEV_GPU_UTIL": ("busy_percent", 1.0, "Share of time in which it worked, in percent."),
     "DCGM_FI_DEV_FB_TOTAL": ("memory_mib", 1.0, "Memory in MiB."),
     "DCGM_FI_DEV_FB_USED": ("memory_used_mib", 1.0, "Memory in use, in MiB."),
@@ -80,10 +85,12 @@ def _lines(
     for gpu in here:
         for link, up in enumerate(gpu["links"]):
             yield f'gpu_health_nvlink_up{{gpu="{gpu["index"]}",link="{link}"}} {up}'
-    yield from _head("gpu_health_xid_count", "XIDs since the last start or reset, by PCI address and number.")
+    yield from _head("gpu_health_xid_count", "XIDs since the last start or reset, by accelerator and number.")
+    known = places(gpus, xids)
     for pci, codes in sorted(xids.items()):
         for code in sorted(set(codes)):
-            yield f'gpu_health_xid_count{{pci="{pci}",xid="{code}"}} {codes.count(code)}'
+            gpu = known.get(pci, "")
+            yield f'gpu_health_xid_count{{gpu="{gpu}",pci="{pci}",xid="{code}"}} {codes.count(code)}'
 
 
 def _head(name: str, text: str) -> tuple[str, str]:

@@ -13,10 +13,11 @@ from ansible.plugins.action import ActionBase
 
 from infra.errors import UserError
 from infra.process import run
-from infra.render.deployment import Deployed, component_files, component_paths, component_units
 from infra.roles import RoleSpec, role_specs
+from infra.roles.variables import role_variables
 from infra.rollout.inventory.facts import site_at
-from infra.rollout.secrets import secret
+from infra.rollout.inventory.variables import accept_values
+from infra.rollout.push.request import program, request_of
 
 ASK = """
 import sys
@@ -26,8 +27,6 @@ source, pod, name = sys.argv[1:]
 site = site_at(Path(source), pod or None)
 print(repr({"machine": site.machine_variables(name), "site": site.site_mapping(name)}))
 """
-
-REMOTE = Path(__file__).parent.parent / "modules" / "deploy.py"
 
 
 class ActionModule(ActionBase):
@@ -49,15 +48,15 @@ class ActionModule(ActionBase):
         try:
             facts = known(variables)
             spec = self.spec(facts["site"]["name"])
+            facts |= self.values(facts["site"]["name"], variables)
             chosen = self.chosen(spec, [str(name) for name in arguments["components"]], variables)
-            request = self.request(spec, chosen, facts)
+            request = request_of(self.role, chosen, facts, check=bool(self._task.check_mode))
         except UserError as error:
             raise AnsibleActionFail(str(error)) from error
-        source = f"{REMOTE.read_text()}\n\nconverge({request!r})\n"
         # -S -E: the machine's site packages are not needed and cost start-up time
         done = self._low_level_execute_command(
             f"{variables.get('ansible_python_interpreter', '/usr/bin/python3')} -S -E -",
-            in_data=source.encode(),
+            in_data=program(request).encode(),
         )
         try:
             answer = ast.literal_eval(done["stdout"])
@@ -86,6 +85,12 @@ class ActionModule(ActionBase):
             )
         return specs[self.role]
 
+    def values(self, site: str, variables: dict[str, Any]) -> dict[str, Any]:
+        """Values of the role's variables on this host, wherever Ansible has them from."""
+        names = [name for name in role_variables(site)[self.role].defaults if name in variables]
+        given = {name: self._templar.template(variables[name]) for name in names}
+        return accept_values(site, self.role, given)
+
     def chosen(self, spec: RoleSpec, names: list[str], variables: dict[str, Any]) -> list[str]:
         """Components of the task that the run's tags leave: all of them, unless a tag names some."""
         if strange := [name for name in names if name not in spec.components]:
@@ -96,32 +101,6 @@ class ActionModule(ActionBase):
         asked = set(map(str, variables.get("ansible_run_tags") or ["all"]))
         others = {*map(str, self._task.tags), "all", "always", "tagged"} - set(names)
         return names if asked & others else [name for name in names if name in asked]
-
-    def request(self, spec: RoleSpec, chosen: list[str], facts: dict[str, Any]) -> dict[str, Any]:
-        """What the machine's part is asked to do."""
-        has = facts["machine"]["applied"].get(self.role, ())
-        site = facts["site"]["name"]
-        components = [spec.components[name] for name in chosen if name in has]
-        prune = [pattern for one in components for pattern in one.prune]
-        return {
-            "files": [wire(file, site) for one in components for file in component_files(one, facts)],
-            "prune": prune,
-            "keep": all_paths(facts) if prune else [],
-            "units": list(dict.fromkeys(unit for one in components for unit in component_units(one, facts))),
-            "check": bool(self._task.check_mode),
-            "pending": "/run/gigasite-pending",
-        }
-
-
-def all_paths(facts: dict[str, Any]) -> list[str]:
-    """Paths of all files that the machine's roles deploy, whichever of them run now."""
-    specs = role_specs(facts["site"]["name"])
-    return [
-        path
-        for role, names in facts["machine"]["applied"].items()
-        for name in names
-        for path in component_paths(specs[role].components[name], facts)
-    ]
 
 
 def known(variables: dict[str, Any]) -> dict[str, Any]:
@@ -135,19 +114,3 @@ def known(variables: dict[str, Any]) -> dict[str, Any]:
     done = run([sys.executable, "-c", ASK, source, pod or "", name])
     found: dict[str, Any] = ast.literal_eval(done.stdout)
     return found
-
-
-def wire(file: Deployed, site: str) -> dict[str, Any]:
-    """A file as the machine's part takes it."""
-    content = secret(site, file.secret) if file.secret else (file.text or "").encode()
-    return {
-        "path": file.path,
-        "folder": file.folder,
-        "mode": file.mode,
-        "owner": file.owner,
-        "group": file.group,
-        "validate": file.validate,
-        "apply": file.apply,
-        "quiet": file.secret is not None,
-        "content": content,
-    }

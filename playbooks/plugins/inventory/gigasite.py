@@ -13,8 +13,11 @@ from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin
 
 from infra.errors import UserError
+from infra.rollout import ssh
 from infra.rollout.inventory.inventory import adopt
+from infra.rollout.inventory.observed import Observed
 from infra.rollout.inventory.roster_cache import roster_at
+from infra.rollout.inventory.variables import SiteVariables
 from infra.rollout.tags import check_skipped, check_tags
 
 if TYPE_CHECKING:
@@ -30,7 +33,8 @@ description:
   - Each Ansible role has a group of its name (C(base), C(slurm)), by C(playbooks/roles/ROLE/role.yaml).
   - Other groups are C(role_ROLE), C(site_SITE), C(building_NAME), C(hall_NAME), C(pod_POD), C(su_SU),
     C(rack_RACK), C(platform_NAME), C(leaf_pair_NAME), C(feed_SU), C(cdu_SU), C(nvlink_RACK), C(phase_NAME),
-    C(pool_NAME), C(partition_NAME), with underscores for dashes, C(cordoned), and
+    C(pool_NAME), C(partition_NAME), with underscores for dashes, C(cordoned), C(health_ok), C(health_failed),
+    C(health_unknown) (by the latest verification), and
     C(other_roles) (machines with a role that no playbook names).
   - Host variables are C(machine) (facts) and C(made) (what the stacks know), made when the host is asked for;
     C(site) is a variable of the site's group.
@@ -38,10 +42,6 @@ description:
 options: {}
 author: gigasite
 """
-
-NAMED = 5000
-"""Machines that the site's ssh_config names one by one: ssh reads it all for each connection. On larger sites
-a host's variables say how it is reached."""
 
 
 def find_own_roles(folder: Path) -> None:
@@ -80,6 +80,8 @@ class InventoryModule(BaseInventoryPlugin):
             roster = roster_at(source, pod)
             find_own_roles(source.parent / "roles")
             variables = _Variables(source, pod, roster)
+            if pod is None:  # of one pod not all names are known
+                SiteVariables(roster.site, roster).check()
             asked = context.CLIARGS
             if asked.get("tags"):
                 check_tags(asked["tags"], map(Path, asked.get("args") or ()), source.parent)
@@ -88,7 +90,7 @@ class InventoryModule(BaseInventoryPlugin):
             listing = bool(asked.get("list") or asked.get("graph"))
             # The wrapper around it would look at each variable when it is set; ours are made later.
             real = getattr(inventory, "__wrapped__", inventory)
-            adopt(real, roster, variables.of_host, variables.of_site, cordoned(roster), listing=listing)
+            adopt(real, roster, variables.of_host, variables.of_site, Observed(roster), listing=listing)
         except UserError as error:
             raise AnsibleParserError(str(error)) from error
 
@@ -98,7 +100,7 @@ class _Variables:
 
     def __init__(self, source: Path, pod: str | None, roster: Roster) -> None:
         self.source, self.pod, self.roster = source, pod, roster
-        self.named = len(roster.names) <= NAMED
+        self.named = len(roster.names) <= ssh.NAMED
         self._made: dict[str, Any] | None = None
 
     @property
@@ -111,7 +113,6 @@ class _Variables:
         """Variables that all machines have."""
         from infra.roles.plays import GROUP as OTHERS  # noqa: PLC0415
         from infra.roles.plays import other_roles  # noqa: PLC0415
-        from infra.rollout import ssh  # noqa: PLC0415
 
         site = self.roster.site
         config = ssh.write_config(site, self.site.machines() if self.named else ())
@@ -154,11 +155,3 @@ class _Variables:
             "machine": self.site.machine_variables(name),
             "made": self._made.get(name, {}),
         }
-
-
-def cordoned(roster: Roster) -> dict[str, list[int]]:
-    """The group `cordoned`: machines that rollouts drained and did not give back."""
-    from infra.rollout.cordon import cordoned_names  # noqa: PLC0415
-
-    rows = (roster.rows.get(name) for name in cordoned_names(roster.site))
-    return {"cordoned": sorted(row for row in rows if row is not None)}

@@ -141,6 +141,8 @@ def write(wanted, check, pending):
         if not check:
             set_attributes(beside, wanted)
             os.replace(beside, wanted["path"])
+    except OSError as error:  # a full disk: the write itself does not say of which file
+        raise OSError(error.errno, error.strerror, error.filename or wanted["path"]) from error
     finally:
         if os.path.exists(beside):
             os.unlink(beside)
@@ -218,9 +220,9 @@ def remove(request, changed, pending):
                 os.unlink(path)
 
 
-def converge(request) -> None:
-    """Print the result: what changed, or what failed and what had changed before."""
-    changed, diffs, check = [], [], request["check"]
+def converge(request):
+    """Print the result: what changed, or what failed and what had changed before; whether it went well."""
+    changed, diffs, check, lock = [], [], request["check"], None
     result = {"changes": changed, "diff": diffs}
     try:
         # Another run may still be at work here, for example one whose controller was killed.
@@ -239,5 +241,9 @@ def converge(request) -> None:
         result.update(failed=True, msg=f"no such user or group: {error}")
     except (OSError, ValueError) as error:
         result.update(failed=True, msg=str(error))
+    finally:
+        if lock is not None:  # another request of the same program waits for it
+            os.close(lock)
     result["changed"] = bool(changed)
     print(repr(result))  # noqa: T201 (the answer)
+    return "failed" not in result

@@ -12,8 +12,7 @@ import pytest
 
 from infra import paths
 from infra.cli import boundary
-from infra.lab.files import write_private
-from infra.report.record import write_atomic
+from infra.files import write_whole
 from infra.rollout import applied, cordon
 from tests.unit.cli.test_garbage_state import LINKED, REAL, run
 
@@ -43,8 +42,7 @@ def fill(folder):
 
 
 WRITERS = {
-    "write_private": lambda folder: write_private(folder / "f", "x" * 9000),
-    "write_atomic": lambda folder: write_atomic(folder / "f", "x" * 9000),
+    "write_whole": lambda folder: write_whole(folder / "f", "x" * 9000),
     "Path.write_text": lambda folder: (folder / "f").write_text("x" * 9000),
     "cordon": lambda _: cordon.update("lab", {f"m-{n}": "r" for n in range(900)}),
     "applied": lambda _: applied.note("lab", [f"m-{n}" for n in range(900)], "x"),

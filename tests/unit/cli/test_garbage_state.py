@@ -21,6 +21,8 @@ pytestmark = pytest.mark.unit
 REAL = paths.ROOT
 LINKED = ("Pulumi.yaml", "infra", "playbooks", "templates", "inventories", "ansible.cfg", ".venv")
 STATE, STACKS = ".gigasite/lab", ".gigasite/.pulumi/stacks/gigasite"
+ENTRY = ".gigasite/.pulumi/history/gigasite/lab/lab-9999999999999999999.history.json"
+"""Later than any that is there."""
 
 GARBAGE = {
     "binary": b"\x00\xff\xfe\x80garbage",
@@ -54,6 +56,14 @@ SHAPES: dict[str, dict[str, bytes]] = {
         "a check lacks all": b'{"checks": [{"name": 1}]}',
     },
     "out/lab/history.jsonl": {"lines of other shapes": b'{"started": 1}\n[]\n'},
+    ENTRY: {
+        "no times": b'{"kind": "update", "result": "succeeded"}',
+        "times are texts": b'{"kind": "update", "result": "succeeded", "startTime": "1", "endTime": "2"}',
+        "changes are a list": b"""{"kind": "update", "result": "succeeded", "startTime": 1, "endTime": 2,
+            "resourceChanges": [1]}""",
+        "config is a number": b"""{"kind": "update", "result": "succeeded", "startTime": 1, "endTime": 2,
+            "config": 7}""",
+    },
     f"{STATE}/cordoned.json": {"a reason is a number": b'{"lab-storage": 7}'},
     f"{STATE}/applied.json": {"a hash is a list": b'{"lab-storage": []}'},
     f"{STATE}/credentials.yaml": {"not YAML": b"lab: [1", "no mapping": b"- 1"},
@@ -90,6 +100,7 @@ QUICK = (
     ("export", "lab"),
     ("state", "repair", "lab", "--yes"),
     ("config", "lab", "ls"),
+    ("config", "lab", "refresh"),
     ("cancel", "lab", "--yes"),
     ("rollout", "status", "lab"),
     ("rollout", "history", "lab"),
@@ -103,6 +114,7 @@ READERS = (
     ("stack", "ls"),
     ("stack", "output"),
     ("stack", "history", "lab"),
+    ("config", "lab", "refresh"),
     ("cancel", "lab", "--yes"),
     ("rollout", "status", "lab"),
 )
@@ -150,7 +162,7 @@ class Ended(NamedTuple):
 def run(*argv: str) -> Ended:
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = boundary.guarded(list(argv))
+        code = boundary.run_guarded(list(argv))
     return Ended(code, out.getvalue(), err.getvalue())
 
 
@@ -248,4 +260,15 @@ def test_machines_that_were_taken_out_are_never_read_as_in_service(checkout):
     restore()
     (root / STATE / "cordoned.json").write_bytes(b'{"lab-storage": "bro')
     with pytest.raises(Exception, match=r"cordoned\.json: this file is damaged"):
-        cordon.cordoned("lab")
+        cordon.read_cordoned("lab")
+
+
+def test_a_damaged_entry_of_the_history_is_named(checkout):
+    root, restore = checkout
+    restore()
+    assert list((root / ENTRY).parent.glob("lab-*.history.json")), "the walk damages a file where entries are"
+    (root / ENTRY).write_bytes(b"[")
+    done = run("stack", "history", "lab")
+    assert done.code == 1
+    assert done.err.count("\n") <= 3
+    assert "9999999999999999999.history.json is damaged" in done.err.replace("\n", "")

@@ -13,7 +13,7 @@ from infra.errors import UserError
 from infra.lab import disks
 from infra.pipeline import execution, stacks
 from infra.pipeline.progress import Progress
-from infra.stacks.losses import Watch, told
+from infra.stacks.losses import Watch, describe_losses
 from infra.stacks.stack_runs import StackRun
 
 pytestmark = pytest.mark.unit
@@ -49,7 +49,7 @@ def test_what_destroys_data_is_read_from_the_events(tmp_path, events, lines):
     with log.open("a") as file:
         file.writelines([json.dumps({"preludeEvent": {}}) + "\n", *events])
     assert [str(loss) for loss in watch.losses()] == lines
-    assert told(watch.losses()) == (
+    assert describe_losses(watch.losses()) == (
         ["destroys data of 1 machine:", *(f"  {line}" for line in lines)] if lines else []
     )
 
@@ -109,8 +109,8 @@ def test_the_lab_does_not_ask_for_other_changes(run):
 
 
 def test_making_without_the_preview_is_not_possible():
-    assert "preview" in up._wanted(["up"], dry_run=False)
-    assert "preview" not in up._wanted(["configure"], dry_run=False)
+    assert "preview" in up._select_steps(["up"], dry_run=False)
+    assert "preview" not in up._select_steps(["configure"], dry_run=False)
 
 
 def overlay(folder, damage=None):

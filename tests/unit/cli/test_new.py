@@ -13,7 +13,9 @@ from infra.paths import ROOT
 
 pytestmark = pytest.mark.unit
 
-PARTS = ("infra", "playbooks", "templates", "inventories", "docs", "ansible.cfg", "pyproject.toml")
+PARTS = (
+    "infra", "playbooks", "templates", "inventories", "docs", "ansible.cfg", "pyproject.toml", "Pulumi.yaml"
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -26,9 +28,10 @@ def copy(tmp_path_factory):
             shutil.copytree(ROOT / part, folder / part, ignore=without)
         else:
             shutil.copy(ROOT / part, folder / part)
-    shutil.copytree(ROOT / "infra" / "engine", folder / "infra" / "engine", ignore=without)
-    shutil.copytree(ROOT / "tests" / "verify", folder / "tests" / "verify", ignore=without)
-    (folder / ".gitignore").write_text("__pycache__/\n.gigasite/\nout/\n")
+    for part in ("infra/engine", "tests/verify", "tests/unit/components"):
+        shutil.copytree(ROOT / part, folder / part, ignore=without)
+    (folder / ".venv").symlink_to(os.path.dirname(os.path.dirname(sys.executable)))  # noqa: PTH120
+    (folder / ".gitignore").write_text("__pycache__/\n.gigasite/\nout/\n.venv\n")
     git(folder, "init", "-q")
     commit(folder)
     return folder
@@ -97,6 +100,40 @@ def test_a_role_touches_its_folder_its_templates_and_its_checks(copy, site):
     assert not os.path.exists(f"/etc/{name}.conf")  # noqa: PTH110
 
 
+PUSHED = """
+from infra import paths
+from infra.rollout.inventory.facts import site_at
+from infra.rollout.push.request import request_of
+site = site_at(paths.inventory("lab") / "site.yaml")
+(file,) = request_of("{role}", ["{role}"], site.known("pod-01-su-01-rack-01-tray-01"))["files"]
+print(file["content"].decode())
+"""
+
+
+def test_a_variable_from_group_vars_reaches_the_file_by_ansible_and_by_the_push(copy):
+    gigasite(copy, "new", "role", "hello")
+    places = copy / "inventories" / "lab" / "group_vars"
+    places.mkdir()
+    (places / "all.yml").write_text("hello_greeting: good day\n")
+    (places / "hello.yml").write_text("hello_greeting: good {{ machine.role }}\n")
+    line = "greeting = good tray"
+    assert f"+{line}\n" in check_mode(copy, "hello")
+    assert line in run(copy, sys.executable, "-c", PUSHED.format(role="hello")).stdout.splitlines()
+    (places / "hello.yml").write_text("hello_greting: good day\n")
+    checks = (sys.executable, "-m", "pytest", "tests/verify", "--site", "lab", "--collect-only")
+    said = "inventories/lab/group_vars/hello.yml:1: $.hello_greting: the role hello has no variable"
+    for wrong in (
+        gigasite(copy, "configure", "lab", "--check", ok=False),
+        gigasite(copy, "up", "lab", "--yes", ok=False),
+        gigasite(copy, "apply", "hello", "others.yml", "-s", "lab", "--plan", ok=False),
+        run(copy, *checks, ok=False),
+    ):
+        assert said in " ".join((wrong.stdout + wrong.stderr).split())
+        assert wrong.returncode
+    shutil.rmtree(places)
+    commit(copy)
+
+
 @pytest.mark.parametrize("site", ["", "lab"])
 def test_a_check_is_one_file_and_runs(copy, site):
     name = f"world{site}"
@@ -131,6 +168,27 @@ def test_a_site_a_platform_and_a_switch_are_one_file_each_and_plan(copy, site):
     declaration.write_text(text)
 
 
+def test_a_resource_type_is_four_files_and_a_program_uses_it(copy):
+    gigasite(copy, "new", "resource", "cooling_tower")
+    made = {"infra/components/resources/cooling_tower.py", "docs/resources.md"}
+    assert set(touched(copy)) - made == {
+        "infra/provider/resources/cooling_tower.py",
+        "infra/provider/resources/__init__.py",
+        "infra/components/cooling_tower.py",
+        "tests/unit/components/test_cooling_tower.py",
+    }
+    # What is made from the types needs no hand: made again it is the same.
+    run(copy, sys.executable, "-m", "infra.provider.generate")
+    assert touched(copy) == {}
+    assert "gigasite:cooling_tower:CoolingTower" in (copy / "docs" / "resources.md").read_text()
+    written = ["infra", "tests/unit/components/test_cooling_tower.py"]
+    for words in (("check",), ("format", "--check")):
+        run(copy, f"{os.path.dirname(sys.executable)}/ruff", *words, "--no-cache", *written)  # noqa: PTH120
+    test = "tests/unit/components/test_cooling_tower.py"
+    said = run(copy, sys.executable, "-m", "pytest", test, "-q", "-p", "no:cacheprovider", ok=False)
+    assert "1 passed" in said.stdout, said.stdout[-4000:] + said.stderr[-2000:]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -141,6 +199,11 @@ def test_a_site_a_platform_and_a_switch_are_one_file_each_and_plan(copy, site):
         (("site", "lab"), "inventories/lab/site.yaml is there already"),
         (("role", "fine", "-s", "nowhere"), "there is no site nowhere"),
         (("site", "fine", "-s", "lab"), "a site lies beside no other"),
+        (("resource", "power"), "a resource type cannot be called power, choose another name"),
+        (("resource", "class"), "a resource type cannot be called class, choose another name"),
+        (("resource", "resource_type"), "infra/provider/resources/resource_type.py is there already"),
+        (("resource", "site"), "infra/components/site.py is there already"),
+        (("resource", "fine", "-s", "lab"), "a resource type belongs to gigasite, not to a site"),
     ],
 )
 def test_what_cannot_be_made_is_one_line_and_changes_nothing(copy, words, said):

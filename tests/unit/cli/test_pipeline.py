@@ -6,13 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from datetime import timedelta
 
 import pytest
 
 from infra import cli, paths
 from infra.cli import up
 from infra.errors import UserError
-from infra.pipeline import execution
+from infra.pipeline import execution, run_plan
 from infra.pipeline.execution import Done, Step
 from infra.pipeline.progress import Progress, duration
 from infra.report import record
@@ -119,19 +120,19 @@ def test_a_second_command_on_the_same_site_is_refused_and_told_who_holds_it(else
 
 def test_a_damaged_record_is_the_users_to_replace(elsewhere):
     record.path("lab").write_text("{")
-    with pytest.raises(UserError, match="not a run record"):
+    with pytest.raises(UserError, match="no run record of this version"):
         record.load("lab")
 
 
 def test_only_the_steps_asked_for_and_the_declaration(monkeypatch):
-    assert up._wanted(["configure,verify", "report"], dry_run=False) == {
+    assert up._select_steps(["configure,verify", "report"], dry_run=False) == {
         "declare",
         "configure",
         "verify",
         "report",
     }
-    assert up._wanted(None, dry_run=True) == {"declare", "preview"}
-    assert up._wanted(None, dry_run=False) == set(up.TITLES)
+    assert up._select_steps(None, dry_run=True) == {"declare", "preview"}
+    assert up._select_steps(None, dry_run=False) == set(up.TITLES)
 
 
 def test_an_unknown_step_is_wrong_usage(capsys):
@@ -148,6 +149,79 @@ def test_an_error_says_what_was_done_and_how_to_go_on(start):
     assert error.done == "Done: declare, image; left: up. `gigasite up lab` goes on from here."
 
 
+def test_steps_of_an_earlier_run_do_not_count(start):
+    whole = start(first=lambda _: Done("one"), second=lambda _: Done("two")).record
+    first, second = whole.steps
+    earlier = first.model_copy(update={"started": whole.started - timedelta(hours=1), "seconds": 480.0})
+    again = whole.model_copy(update={"steps": (earlier, second)})
+    assert again.seconds == second.seconds
+    assert whole.seconds == first.seconds + second.seconds
+
+
 @pytest.mark.parametrize(("seconds", "words"), [(7.44, "7.4 s"), (59.9, "59.9 s"), (192, "3 min 12 s")])
 def test_durations(seconds, words):
     assert duration(seconds) == words
+
+
+def declared(root, text="name: lab\n"):
+    folder = root / "inventories" / "lab"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "site.yaml").write_text(text)
+    return folder
+
+
+def plan_it(run):
+    run.basis = run_plan.basis_of("lab")
+    run_plan.keep("lab", run.basis, {"machines": 5})
+    return Done("planned")
+
+
+def test_a_run_stops_where_its_declaration_is_no_longer_the_planned_one(start, elsewhere):
+    declared(elsewhere)
+    shown = []
+
+    def report(run):
+        shown.append(run.basis)
+        return Done("")
+
+    with pytest.raises(UserError, match=r"site\.yaml changed since this run planned it, before step third"):
+        start(
+            first=plan_it,
+            second=lambda _: declared(elsewhere, "name: lab\ntitle: other\n") and Done(""),
+            third=lambda _: Done(""),
+            report=report,
+            always=("report",),
+        )
+    assert outcomes() == {
+        "first": Outcome.DONE, "second": Outcome.DONE, "third": Outcome.FAILED, "report": Outcome.DONE,
+    }  # fmt: skip
+    assert shown == [run_plan.read_basis("lab")]
+    assert "changed since this run planned it" in (elsewhere / "out/lab/logs/report.log").read_text()
+    assert (elsewhere / "out/lab/plan/site.yaml").read_text() == "name: lab\n"
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("inventories/lab/site.yaml", "inventories/lab/site.yaml changed"),
+        ("inventories/lab/group_vars/all.yaml", "files beside it in inventories/lab changed"),
+        ("infra/spec/catalog/switches/s.yaml", "the catalog (infra/spec/catalog) changed"),
+        ("templates/etc/x.j2", "the code of gigasite changed"),
+    ],
+)
+def test_verbs_say_what_changed_since_the_latest_run(start, elsewhere, file, said):
+    declared(elsewhere)
+    assert run_plan.describe_changes("lab") == ""
+    start(first=plan_it)
+    assert run_plan.describe_changes("lab") == ""
+    (elsewhere / file).parent.mkdir(parents=True, exist_ok=True)
+    (elsewhere / file).write_text("another: 1\n")
+    assert run_plan.describe_changes("lab").startswith(f"{said} since the plan of the latest run")
+
+
+def test_a_damaged_list_of_hashes_is_one_line(start, elsewhere):
+    declared(elsewhere)
+    start(first=plan_it)
+    (elsewhere / "out/lab/plan/basis.json").write_text("{}")
+    with pytest.raises(UserError, match="this file is damaged"):
+        run_plan.describe_changes("lab")

@@ -37,6 +37,16 @@ def test_help_names_every_verb_and_imports_nothing_heavy():
         assert verb.help.split()[0] in done.stdout
 
 
+def test_no_verbs_help_imports_polars():
+    """A shell that completes a verb's options asks for them at each Tab."""
+    code = (
+        "import sys; from infra.cli import verbs; from infra.cli.app import load;"
+        "print(*(name for name in verbs.available() if load(name) and 'polars' in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "\n"  # of several, the first that is named does it
+
+
 @pytest.mark.parametrize("name", verbs.available())
 def test_every_verb_has_help(name, capsys):
     assert cli.main([name, "--help"]) == 0

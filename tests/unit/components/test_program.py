@@ -16,7 +16,7 @@ from pulumi.runtime import mocks, settings
 
 from infra import paths
 from infra.components import hardware
-from infra.components import resources as declared
+from infra.components.arguments import properties
 from infra.components.hardware import tray_args
 from infra.components.program import declare, pod_args, site_args
 from infra.errors import UserError
@@ -24,8 +24,7 @@ from infra.plan import machines_of, plan
 from infra.provider.plugin import Gigasite
 from infra.provider.properties import wrap_map
 from infra.provider.resources import registry
-from infra.provider.settings import Settings
-from infra.spec import catalog, load_site
+from infra.spec import catalog, load, load_site
 
 pytestmark = pytest.mark.unit
 
@@ -119,7 +118,9 @@ def test_the_labs_pod_makes_one_rack_of_two_trays_and_a_leaf():
     recorder, outputs = run("lab.pod-01")
     rack = recorder.of("gigasite:compute:Rack")["pod-01-su-01-rack-01"]
     assert sorted(rack["trays"]) == ["pod-01-su-01-rack-01-tray-01", "pod-01-su-01-rack-01-tray-02"]
-    assert list(recorder.of("gigasite:network:Switch")) == ["pod-01-leaf-01"]
+    (leaf,) = recorder.of("gigasite:network:Switch").items()
+    golden = paths.ROOT / "tests/unit/network/golden/lab/pod-01-leaf-01/frr.conf"
+    assert (leaf[0], leaf[1]["configuration"]) == ("pod-01-leaf-01", {"frr.conf": golden.read_text()})
     assert len(recorder.of("gigasite:standin:Machine")) == 3
     assert len(outputs["machines"]) == 3
     assert outputs["shared"] == recorder.shared
@@ -159,6 +160,22 @@ def test_cables_of_stand_ins_meet_each_other():
     assert max(Counter(ports).values()) == 1
 
 
+@pytest.mark.parametrize("stack", ["lab", "lab.pod-01"])
+def test_a_stand_in_is_removed_before_it_is_made_anew(stack, monkeypatch):
+    """Also when a person asks for it (`--replace`), where the engine takes no diff of the provider."""
+    asked, register = {}, mocks.MockMonitor.RegisterResource
+
+    def noted(monitor, request):
+        asked[request.type, request.name] = request.deleteBeforeReplace
+        return register(monitor, request)
+
+    monkeypatch.setattr(mocks.MockMonitor, "RegisterResource", noted)
+    run(stack)
+    first = {name: removed for (token, name), removed in asked.items() if token == "gigasite:standin:Machine"}
+    assert first
+    assert all(first.values())
+
+
 def test_the_controller_that_a_stand_in_starts_is_the_one_that_its_machine_is_reached_by():
     recorder, _ = run("lab.pod-01")
     under = recorder.of("gigasite:standin:Machine")
@@ -182,36 +199,6 @@ def test_the_driver_comes_from_the_stacks_configuration():
     made = recorder.of("pulumi:providers:gigasite")["lab"]
     assert made == {"site": "lab", "driver": "simulated", "latency": 0.5}
     assert not recorder.of("gigasite:standin:Machine")
-
-
-@pytest.mark.parametrize(
-    ("args", "token"),
-    [
-        (declared.RackArgs, "gigasite:compute:Rack"),
-        (declared.ServerArgs, "gigasite:storage:Server"),
-        (declared.StandInArgs, "gigasite:standin:Machine"),
-        (declared.ConnectionArgs, "gigasite:grid:Connection"),
-        (declared.FeedArgs, "gigasite:power:Feed"),
-        (declared.CduArgs, "gigasite:cooling:Cdu"),
-    ],
-)
-def test_args_and_the_providers_inputs_are_the_same(args, token):
-    assert {f.name for f in dataclasses.fields(args)} == {
-        f.name for f in dataclasses.fields(registry()[token].inputs)
-    }
-
-
-def test_provider_args_are_the_providers_settings():
-    assert {f.name for f in dataclasses.fields(declared.ProviderArgs)} == {
-        f.name for f in dataclasses.fields(Settings)
-    }
-
-
-@pytest.mark.parametrize(
-    "kind", [declared.Rack, declared.StorageServer, declared.Switch, declared.StandIn, declared.Connection]
-)
-def test_resource_outputs_are_the_providers(kind):
-    assert set(kind.output_names()) == set(registry()[kind.type_name].outputs)
 
 
 def test_the_program_imports_the_package_and_not_its_folder():
@@ -283,7 +270,7 @@ def test_the_reference_sites_own_stack_has_grid_core_and_storage(reference):
 
 def test_props_of_a_real_tray_have_no_stand_in_under_them(reference):
     tray = machines_of(reference, "pod-02")[-1]
-    found = declared.properties(tray_args(tray, None))
+    found = properties(tray_args(tray, None))
     assert "hardware" not in found
     assert "on_delete" not in found
     assert found["accelerators"] == 4
@@ -293,3 +280,19 @@ def test_machines_without_their_cables_are_the_same_machines():
     lab = plan(load_site("lab"))
     bare = machines_of(lab, cables=False)
     assert bare == tuple(dataclasses.replace(machine, nics=()) for machine in machines_of(lab))
+
+
+def test_rows_of_every_kind_of_pod_have_their_own_feeds_and_coolers():
+    whole = plan(load(paths.ROOT / "tests" / "cases" / "kinds-of-pods" / "site.yaml"))
+    found = {}
+    for pod in ("pod-01", "pod-03", "pod-06"):
+        units = pod_args(whole, pod).units
+        found[pod] = [
+            (len(unit.racks), {feed.capacity_kw for feed in unit.feeds}, len(unit.cdus))
+            for unit in units.values()
+        ]
+    assert found == {
+        "pod-01": [(8, {700.0}, 2)] * 4,
+        "pod-03": [(18, {600.0}, 0)] * 2,
+        "pod-06": [(8, {700.0}, 3), (5, {700.0}, 3)],
+    }

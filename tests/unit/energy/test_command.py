@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from infra import cli
-from infra.energy import bind, feed
+from infra.energy import grid_data, site_model
 from infra.energy.guard import Basis, GridGuard, Unknown
 from infra.energy.year import compute
 from infra.errors import UserError
@@ -20,8 +20,8 @@ pytestmark = pytest.mark.unit
 
 
 @pytest.fixture(scope="module")
-def bound() -> bind.Bound:
-    return bind.bind(load_site("reference"))
+def model() -> site_model.SiteModel:
+    return site_model.build_model(load_site("reference"))
 
 
 def run(capsys, *words: str) -> str:
@@ -31,13 +31,13 @@ def run(capsys, *words: str) -> str:
     return out
 
 
-def test_reference_numbers_follow_from_the_declaration(bound: bind.Bound) -> None:
-    full = bound.energy.steps[-1]
+def test_reference_numbers_follow_from_the_declaration(model: site_model.SiteModel) -> None:
+    full = model.energy.steps[-1]
     assert full.facility_mw == pytest.approx(1000, abs=0.5)
     assert full.it_mw == pytest.approx(909.1, abs=0.5)
     assert full.capture_mw == pytest.approx(718, abs=0.5)
     assert full.it_mw - full.capture_mw == pytest.approx(191, abs=0.5)
-    year = compute(bound.energy, 2029)
+    year = compute(model.energy, 2029)
     assert round(year.edc_mwh / 1e6, 2) == 7.88
     assert round(year.location_tonnes / 1000) == 171
     assert round(year.erf_ceiling, 2) == 0.72
@@ -47,16 +47,16 @@ def test_reference_numbers_follow_from_the_declaration(bound: bind.Bound) -> Non
     assert any("contractual claim" in note for note in year.notes)
 
 
-def test_phases_come_from_the_declaration(bound: bind.Bound) -> None:
-    assert [step.phase for step in bound.energy.steps] == ["2026", "2027", "2028"]
-    first, second, third = bound.energy.steps
+def test_phases_come_from_the_declaration(model: site_model.SiteModel) -> None:
+    assert [step.phase for step in model.energy.steps] == ["2026", "2027", "2028"]
+    first, second, third = model.energy.steps
     assert first.facility_mw / third.facility_mw == pytest.approx(13 / 54, rel=1e-3)
     assert second.capture_mw / third.capture_mw == pytest.approx(27 / 54, rel=1e-3)
-    assert bound.years(2026) == [2026, 2027, 2028, 2029]
+    assert model.years(2026) == [2026, 2027, 2028, 2029]
 
 
-def test_the_guard_closes_from_the_declared_level_on(bound: bind.Bound) -> None:
-    assert bound.guard == GridGuard(max_ecowatt_level=2, max_gco2_per_kwh=100, when_unknown=Unknown.HOLD)
+def test_the_guard_closes_from_the_declared_level_on(model: site_model.SiteModel) -> None:
+    assert model.guard == GridGuard(max_ecowatt_level=2, max_gco2_per_kwh=100, when_unknown=Unknown.HOLD)
 
 
 def test_json(capsys) -> None:
@@ -126,21 +126,21 @@ def test_mistakes_are_said_without_a_traceback(capsys, words: tuple[str, ...], m
 def test_the_feed_of_a_site_is_what_its_folder_holds(tmp_path) -> None:
     guard = GridGuard(max_ecowatt_level=2, max_gco2_per_kwh=50)
     now = datetime(2026, 11, 20, 11, 30, tzinfo=UTC)
-    absent = feed.gates_now(guard, tmp_path / "absent", now)
+    absent = grid_data.gates_now(guard, tmp_path / "absent", now)
     assert [(gate.holds, gate.basis) for gate in absent] == [(True, Basis.MISSING)] * 2
     for name in ("ecowatt.json", "eco2mix-national-tr.csv"):
         (tmp_path / name).write_bytes((DATA / name).read_bytes())
     (tmp_path / "notes.txt").write_text("not grid data")
-    present = feed.gates_now(guard, tmp_path, now)
+    present = grid_data.gates_now(guard, tmp_path, now)
     assert [(gate.holds, gate.basis) for gate in present] == [(False, Basis.MEASURED)] * 2
     (tmp_path / "ecowatt.json").write_text("{")
-    broken = feed.gates_now(guard, tmp_path, now)
+    broken = grid_data.gates_now(guard, tmp_path, now)
     assert [(gate.holds, gate.basis) for gate in broken] == [
         (True, Basis.MISSING),
         (False, Basis.MEASURED),
     ]
-    assert "not JSON" in feed.read(tmp_path).problems[0]
-    assert feed.gates_now(None, tmp_path, now) == ()
+    assert "not JSON" in grid_data.read_grid_data(tmp_path).problems[0]
+    assert grid_data.gates_now(None, tmp_path, now) == ()
 
 
 def test_of_several_answers_the_newest_counts_hour_by_hour(tmp_path) -> None:
@@ -150,23 +150,23 @@ def test_of_several_answers_the_newest_counts_hour_by_hour(tmp_path) -> None:
         signal["values"] = [{"pas": hour, "hvalue": 2} for hour in range(12)]
     (tmp_path / "ecowatt-2.json").write_text(json.dumps(newest), encoding="utf-8")
     (tmp_path / "ecowatt-1.json").write_bytes((DATA / "ecowatt.json").read_bytes())
-    signals = feed.read(tmp_path).ecowatt
+    signals = grid_data.read_grid_data(tmp_path).ecowatt
     assert signals is not None
     assert signals.level(datetime(2026, 11, 21, 7, 30, tzinfo=UTC))[0] == 2  # newer than the red of before
     assert signals.level(datetime(2026, 11, 21, 17, 30, tzinfo=UTC))[0] == 3  # only the older answer has it
 
 
-def test_a_site_without_energy_or_power_is_refused(bound: bind.Bound) -> None:
+def test_a_site_without_energy_or_power_is_refused(model: site_model.SiteModel) -> None:
     with pytest.raises(UserError, match="declares no energy use") as caught:
-        bind.bind(bound.site.model_copy(update={"energy": None}))
+        site_model.build_model(model.site.model_copy(update={"energy": None}))
     assert "location_intensity" in (caught.value.hint or "")
-    idle = tuple(phase.model_copy(update={"pods": 0}) for phase in bound.site.phases)
+    idle = tuple(phase.model_copy(update={"pods": 0}) for phase in model.site.phases)
     with pytest.raises(UserError, match="no power in any phase"):
-        bind.bind(bound.site.model_copy(update={"phases": idle}))
+        site_model.build_model(model.site.model_copy(update={"phases": idle}))
 
 
-def test_a_site_without_phases_is_in_service_in_any_year(bound: bind.Bound) -> None:
-    always = bind.bind(bound.site.model_copy(update={"phases": ()}))
+def test_a_site_without_phases_is_in_service_in_any_year(model: site_model.SiteModel) -> None:
+    always = site_model.build_model(model.site.model_copy(update={"phases": ()}))
     assert always.years(2031) == [2031]
     assert compute(always.energy, 2031).edc_mwh == pytest.approx(7.884e6, rel=1e-3)
     assert always.facts(2031).in_operation is None

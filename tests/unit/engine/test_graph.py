@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.engine.deploy.snapshot import undangled
+from infra.engine.deploy.snapshot import drop_dangling_references
 from infra.engine.resource.graph import DependencyGraph, topological
 from infra.engine.resource.state import ResourceState
 from infra.engine.resource.targets import Targets
@@ -96,12 +96,12 @@ def test_what_is_gone_leaves_no_references() -> None:
     a, b = state("a", parent="site"), state("b", "a", "gone", parent="a")
     b.property_dependencies = {"x": [urn("gone")], "y": [urn("a")]}
     b.deleted_with = urn("gone")
-    undangled([state("site"), a, b])
+    drop_dangling_references([state("site"), a, b])
     assert b.dependencies == [urn("a")]
     assert b.property_dependencies == {"y": [urn("a")]}
     assert b.deleted_with == ""
     orphan = state("c", parent="gone")
-    undangled([orphan])
+    drop_dangling_references([orphan])
     assert orphan.parent == ""
 
 

@@ -48,7 +48,7 @@ def test_a_good_snapshot_has_no_problem() -> None:
         ([resource("b", deletedWith=urn("a"))], "its deletedWith"),
         ([resource("b", replaceWith=[urn("a")])], "its replaceWith"),
         ([resource("b", propertyDependencies={"x": [urn("a")]})], "of the property x"),
-        ([resource("a"), resource("a")], "stands there twice"),
+        ([resource("a"), resource("a")], "duplicate resource"),
         ([resource("a", provider=f"{PROVIDER}::uuid")], "its provider"),
         ([PROVIDER_RECORD, resource("a", provider=f"{PROVIDER}::another")], "its provider"),
         ([resource("a") | {"custom": False}], "has an id"),

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from infra.engine import EngineError
 from infra.engine.backend import journal
-from infra.engine.backend.journal import Begun, Journal, replay
+from infra.engine.backend.journal import Begun, Journal
+from infra.engine.backend.replay import replay
 from infra.engine.resource import integrity
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 from pulumi.runtime.proto import analyzer_pb2
 
 from infra.engine import EngineError
-from infra.engine.workspace.policy_config import broken_rules, configured, read_config
+from infra.engine.workspace.policy_config import broken_rules, configure_policies, read_config
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +42,7 @@ def levels(request: Any) -> dict[str, str]:
     ],
 )
 def test_what_is_in_force(config: dict[str, Any], expected: tuple[str, str, float]) -> None:
-    request = configured(pack(), "1.0", config)
+    request = configure_policies(pack(), "1.0", config)
     found = levels(request)
     limit = request.policyConfig["small"].properties["limit"]
     assert (found["small"], found["tagged"], limit) == expected
@@ -52,10 +52,10 @@ def test_the_packs_own_settings_stand_behind_those_given() -> None:
     about = pack()
     about.initialConfig["small"].enforcementLevel = analyzer_pb2.DISABLED
     about.initialConfig["small"].properties.update({"limit": 20})
-    request = configured(about, "1.0", {})
+    request = configure_policies(about, "1.0", {})
     assert levels(request)["small"] == "disabled"
     assert request.policyConfig["small"].properties["limit"] == 20
-    assert levels(configured(about, "1.0", {"all": "mandatory"}))["small"] == "mandatory"
+    assert levels(configure_policies(about, "1.0", {"all": "mandatory"}))["small"] == "mandatory"
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_the_packs_own_settings_stand_behind_those_given() -> None:
 )
 def test_mistakes(config: dict[str, Any], message: str) -> None:
     with pytest.raises(EngineError, match=message):
-        configured(pack(), "1.0", config)
+        configure_policies(pack(), "1.0", config)
 
 
 def test_all_mistakes_at_once() -> None:
@@ -80,7 +80,7 @@ def test_all_mistakes_at_once() -> None:
         {"limit": {"type": "integer"}, "names": {"type": "array", "items": {"type": "string"}}}, ("limit",)
     )
     with pytest.raises(EngineError) as caught:
-        configured(about, "1.0", {"small": {"names": ["a", 1]}})
+        configure_policies(about, "1.0", {"small": {"names": ["a", 1]}})
     assert "small: limit is required" in str(caught.value)
     assert "small: names.1: Invalid type. Expected: string, given: integer" in str(caught.value)
 

@@ -93,7 +93,7 @@ def test_every_mistake_is_told_at_once_with_its_line(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("name: [", ":1:"),
-        ("name: a\nname: b\nruntime: python\n", ":2: $.name: stands there twice"),
+        ("name: a\nname: b\nruntime: python\n", ":2: $.name: duplicate key"),
         ("- a\n", "must be a map of keys"),
         ("runtime: python\n", "$.name: is missing"),
         ("", "must be a map of keys"),

@@ -51,7 +51,7 @@ def test_bad_paths(text: str) -> None:
     ],
 )  # fmt: skip
 def test_ignore_changes(path: str, old: dict, new: dict, expected: dict, followed: bool) -> None:  # noqa: FBT001
-    before = paths.copied(new)
+    before = paths.copy_value(new)
     inputs, failed = ignoring([path], old, new)
     assert inputs == expected
     assert failed == ([] if followed else [path])

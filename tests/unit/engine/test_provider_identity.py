@@ -12,7 +12,7 @@ import pytest
 from benchmarks.boxes.boxes import HERE
 from infra.engine import ImportSpec, Options, Result, run
 from infra.engine.backend.backend import FileBackend
-from infra.engine.deploy.provider_request import Parameterization, ProviderRequest, known_packages, of_state
+from infra.engine.deploy.provider_request import Parameterization, ProviderRequest, find_packages, of_state
 from infra.engine.program import program, required_packages
 from infra.engine.program.required_packages import plugin_version
 from infra.engine.resource.stack_ref import StackRef
@@ -173,9 +173,9 @@ def test_what_is_known_of_a_package():
         return ResourceState(urn="u", type="pulumi:providers:box", custom=True, inputs=inputs)
 
     old, new = provider({"version": "1.9.0"}), provider({"version": "1.10.0", "__internal": {}})
-    assert known_packages((), [old, new])["box"].version == "1.10.0"
+    assert find_packages((), [old, new])["box"].version == "1.10.0"
     required = ProviderRequest("other", "1.0.0")
-    assert known_packages([required], [old, new]) == {"other": required}
+    assert find_packages([required], [old, new]) == {"other": required}
     inputs = {
         "version": "3.0.0",
         "__internal": {"name": "base", "version": "1.2.0", "parameterization": "d2hhdA=="},

@@ -12,6 +12,7 @@ from infra.engine import Options, run
 from infra.engine.backend import journal
 from infra.engine.backend.backend import FileBackend
 from infra.engine.backend.checkpoint import parse_checkpoint
+from infra.engine.backend.replay import replay
 from infra.engine.backend.secrets import PassphraseCrypter, crypter_for
 from infra.engine.resource.stack_ref import StackRef
 
@@ -79,7 +80,7 @@ def test_every_prefix_of_a_journal_holds_the_salt_of_its_ciphertexts(
     assert result.exit_code == 0
     checked = 0
     for content in prefixes:
-        told = journal.replay(content, base, parse_checkpoint(base, folder).deployment)
+        told = replay(content, base, parse_checkpoint(base, folder).deployment)
         held = {"state": told.deployment or {}, "begun": [one.resource for one in told.begun]}
         for ciphertext in ciphertexts(held):
             crypter = crypter_for((told.deployment or {}).get("secrets_providers"))

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from infra.engine import EngineError, Options, run
 from infra.engine.backend import journal
 from infra.engine.backend.backend import FileBackend
+from infra.engine.backend.replay import replay
 from infra.engine.events import DiagnosticEvent
 from infra.engine.resource import integrity
 from infra.engine.resource.stack_ref import StackRef
@@ -298,7 +299,7 @@ def cut_off(stack: Stack, base: bytes, before: list[dict[str, Any]]) -> None:
     deployment = json.loads(base)["checkpoint"]["latest"]
     had = edges_of(before)
     for number, content in enumerate(stack.prefixes):
-        told = journal.replay(content, base, deployment)
+        told = replay(content, base, deployment)
         if told.deployment is None:
             continue
         resources = told.deployment.get("resources") or []

@@ -119,7 +119,7 @@ def test_every_value_of_the_wire_comes_back_from_journal_checkpoint_and_export(v
     assert fingerprint(carried["value"]) == fingerprint(value)
     state = ResourceState("urn:pulumi:dev::p::a:b:C::n", "a:b:C", True, "id", carried, carried)
     line = journal._encode({"kind": "end", "put": {"n": state.to_json(Rot13())}})
-    records, _ = journal._decode(line)
+    records, _ = journal.decode(line)
     strict(line.partition(b" ")[2])
     content = encode_checkpoint(StackRef("p", "dev"), {"resources": [records[0]["put"]["n"]]})
     strict(content)

@@ -368,7 +368,7 @@ def test_metrics_say_what_was_seen(node, tmp_path):
         f'gpu_health_accelerator_lost{{gpu="{index}"}} {int(index == 1)}' for index in range(4)
     ]
     assert 'gpu_health_nvlink_up{gpu="2",link="3"} 0' in lines
-    assert 'gpu_health_xid_count{pci="0000:20:00",xid="31"} 1' in lines
+    assert 'gpu_health_xid_count{gpu="3",pci="0000:20:00",xid="31"} 1' in lines
     temperatures = [line for line in lines if line.startswith("DCGM_FI_DEV_GPU_TEMP{")]
     assert len(temperatures) == 3
     assert all(re.fullmatch(r'\w+\{gpu="\d",UUID="GPU-[0-9a-f-]{36}"\} 35', line) for line in temperatures)

@@ -79,12 +79,12 @@ def test_a_build_that_fails_says_why_and_leaves_nothing(cache, monkeypatch):
         image.ensure_image()
     assert str(cache / "image-build.log") in caught.value.hint
     assert not list(cache.glob("image-*/"))
-    assert image.cached_image() is None
+    assert image.find_cached_image() is None
 
 
 def test_a_half_made_image_is_not_taken(cache):
     (cache / f"image-{image.image_key()}").mkdir()
-    assert image.cached_image() is None
+    assert image.find_cached_image() is None
 
 
 def test_a_built_image_is_taken_without_building(cache, monkeypatch):

@@ -5,7 +5,7 @@ import struct
 import pytest
 
 from infra.errors import UserError
-from infra.lab.saveimage import extract_stream, unfinished, write_save_image
+from infra.lab.saveimage import extract_stream, unfinished_name, write_save_image
 
 pytestmark = pytest.mark.unit
 
@@ -51,4 +51,4 @@ def test_what_could_not_be_finished_is_not_there(tmp_path):
     with pytest.raises(FileNotFoundError):
         write_save_image(saved, "<domain/>", tmp_path / "missing")
     assert not saved.exists()
-    assert not unfinished(saved).exists()
+    assert not unfinished_name(saved).exists()

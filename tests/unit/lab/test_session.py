@@ -21,7 +21,7 @@ def started(monkeypatch, tmp_path):
             raise session.libvirt.libvirtError("no daemon")
         return "a connection"
 
-    monkeypatch.setattr(session, "privileged", lambda: False)
+    monkeypatch.setattr(session, "is_privileged", lambda: False)
     monkeypatch.setattr(session, "run", lambda command, **_: words.append(list(map(str, command))))
     monkeypatch.setattr(session.libvirt, "open", opened)
     monkeypatch.setattr(session._local, "connection", None, raising=False)

@@ -20,7 +20,7 @@ def oob(text):
     part = whole.pod("pod-01")
     tier = dict(part.switches.select("name", "tier").iter_rows())
     switch = next(switch for switch in switches_of(part) if tier[switch.name] == "oob")
-    return whole, build(switch.shape, switch.values, common_of(whole))
+    return whole, build(switch.profile, switch.values, common_of(whole))
 
 
 def test_vlan_and_gateway_are_the_usual_ones_by_default():
@@ -48,5 +48,5 @@ def test_vlan_and_gateway_as_declared():
 def test_a_site_of_ipv4_alone_has_no_other_address():
     whole = plan(load(paths.ROOT / "tests/cases/mixed-customer-site/site.yaml"))
     assert not whole.addresses["address"].str.contains(":", literal=True).any()
-    facts = [build(s.shape, s.values, common_of(whole)) for s in switches_of(whole.pod("pod-03"))]
+    facts = [build(s.profile, s.values, common_of(whole)) for s in switches_of(whole.pod("pod-03"))]
     assert {entry.family for entry in facts} == {"ip"}

@@ -68,13 +68,13 @@ def kinds(switches, each=2):
     """A few switches of each kind."""
     seen = defaultdict(int)
     for switch in switches:
-        seen[switch.shape] += 1
-        if seen[switch.shape] <= each:
+        seen[switch.profile] += 1
+        if seen[switch.profile] <= each:
             yield switch
 
 
 def slowly(switch, common):
-    return printing.print_facts(network.build(switch.shape, switch.values, common), printing.slow)
+    return printing.print_facts(network.build(switch.profile, switch.values, common), printing.slow)
 
 
 @pytest.mark.parametrize("name", SCOPES)
@@ -126,7 +126,7 @@ def test_every_cable_is_in_the_configuration_of_both_its_switches(site):
     found = set()
     names = set()
     for switch in network.switches_of(whole):
-        facts = network.build(switch.shape, switch.values, common)
+        facts = network.build(switch.profile, switch.values, common)
         names.add(switch.name)
         found |= {(switch.name, port.name, port.peer, port.peer_port) for port in facts.ports if port.used}
         assert len({port.name for port in facts.ports}) == len(facts.ports)
@@ -149,7 +149,7 @@ def test_a_slice_prints_what_the_whole_site_prints(rendered):
     cores = network.switches_of(site.own_level())
     core = next(iter(cores))
     assert core.values == next(iter(network.switches_of(site, [core.name]))).values
-    assert sum(VALUES[port.other] for port in core.shape.ports) == len(core.values) - HEAD > 100
+    assert sum(VALUES[port.other] for port in core.profile.ports) == len(core.values) - HEAD > 100
 
 
 @pytest.mark.parametrize("name", SCOPES)
@@ -181,7 +181,7 @@ SCHEMA = json.loads((TEMPLATES / "switches/sonic/config_db.schema.json").read_te
 def test_sonic_keeps_its_published_form(rendered, name):
     _, _, switches, texts = rendered(name)
     for switch in kinds(switches, each=1):
-        if switch.shape.system == "sonic":
+        if switch.profile.system == "sonic":
             judge_sonic(json.loads(texts[switch.name]["config_db.json"]))
 
 
@@ -220,7 +220,7 @@ def judge_sonic(content):
 )
 def test_the_schema_can_refuse(rendered, table, key, field, value):
     _, _, switches, texts = rendered("reference")
-    name = next(switch.name for switch in switches if switch.shape.system == "sonic")
+    name = next(switch.name for switch in switches if switch.profile.system == "sonic")
     content = json.loads(texts[name]["config_db.json"])
     content.setdefault(table, {}).setdefault(key, {"lanes": "0", "speed": "1000"} if table == "PORT" else {})[
         field
@@ -236,7 +236,7 @@ def test_nvue_and_infiniband_are_yaml_with_one_entry_for_each_cable(rendered):
             for file, text in texts[switch.name].items():
                 if file.endswith(".yaml"):
                     (entry,) = YAML(typ="safe", pure=True).load(text)
-                    facts = network.build(switch.shape, switch.values, common)
+                    facts = network.build(switch.profile, switch.values, common)
                     told = {
                         port for port, value in entry["set"]["interface"].items() if "description" in value
                     }
@@ -264,9 +264,9 @@ def test_sonic_names_the_parts_of_a_split_port_by_their_first_lane():
 
 def test_arista_is_a_folder_and_a_line_of_the_catalog(rendered):
     _, common, switches, _ = rendered("reference")
-    leaf = next(switch for switch in switches if switch.shape.system == "sonic")
-    ports = tuple(replace(port, name=f"Ethernet{port.number + 1}") for port in leaf.shape.ports)
-    other = replace(leaf, shape=replace(leaf.shape, system="eos", ports=ports))
+    leaf = next(switch for switch in switches if switch.profile.system == "sonic")
+    ports = tuple(replace(port, name=f"Ethernet{port.number + 1}") for port in leaf.profile.ports)
+    other = replace(leaf, profile=replace(leaf.profile, system="eos", ports=ports))
     ((_, files),) = network.print_switches([other], common)
     assert files == slowly(other, common)
     text = files["startup-config"]

@@ -9,12 +9,13 @@ import pytest
 
 from infra.cli import main
 from infra.errors import Problems, UserError
+from infra.paths import ROOT
 from infra.pipeline.fabric_proof import prove
 from infra.plan import plan
 from infra.render.network import printing
 from infra.render.network.manager import FILES, manager_files
 from infra.render.network.subnet import guid_of, read_topology, subnet_of, topology
-from infra.spec import load_site, load_text
+from infra.spec import load, load_site, load_text
 
 pytestmark = pytest.mark.unit
 
@@ -164,6 +165,12 @@ def test_a_site_without_infiniband_and_a_word_without_a_pod(capsys):
     assert main(["fabric", "prove", "lab.pod-01", "--json"]) == 1
     assert main(["fabric", "prove", "lab"]) == 1
     assert "gigasite fabric prove lab.pod-01" in capsys.readouterr().err
+
+
+def test_a_pod_that_no_infiniband_fabric_is_in():
+    site = load(ROOT / "tests" / "cases" / "mixed-customer-site" / "site.yaml")
+    with pytest.raises(UserError, match="pod-03 has no switch that a subnet manager routes"):
+        subnet_of(plan(site).pod("pod-03"))
 
 
 def test_an_option_that_opensm_does_not_know_is_seen(small, tmp_path):

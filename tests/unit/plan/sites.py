@@ -56,7 +56,8 @@ def least_nics(rack, fabric):
 def exceptions_in(draw, layout):
     """Exceptions, one for each place, whose empty slots the layout's rack has."""
     pods, units = layout["pods"], layout["scalable_units_per_pod"]
-    exceptions = []
+    exceptions = sizes_in(draw, layout)
+    units = min([units, *(entry.get("scalable_units", units) for entry in exceptions)])
     own = layout["rack"]
     there = [slot for part in own.get("trays", ()) for slot in part["slots"]]
     there = there or list(range(1, SLOTS[own["platform"]] + 1))
@@ -77,6 +78,26 @@ def exceptions_in(draw, layout):
     return exceptions
 
 
+def sizes_in(draw, layout):
+    """A pod or a hall of another size, with a coolant loop of its own, and a short row."""
+    if not draw(st.booleans()):
+        return []
+    pod = draw(st.integers(1, layout["pods"]))
+    hall = (pod - 1) // layout["pods_per_hall"] + 1
+    own = {"at": draw(st.sampled_from([f"pod-{pod:02d}", f"hall-{hall:02d}"])), "reason": "drawn"}
+    own["scalable_units"] = draw(st.integers(1, 4))
+    if draw(st.booleans()):
+        own["cooling"] = {"supply": "30 °C", "cooler": "cdu-1350", "coolers_per_row": draw(st.integers(1, 3))}
+    if "racks_per_scalable_unit" not in layout:
+        return [own]
+    own["racks"] = draw(st.integers(1, 4))
+    if draw(st.booleans()):
+        own["rack"] = draw(racks())
+    if own["racks"] == 1 or draw(st.booleans()):
+        return [own]
+    return [own, {"at": f"pod-{pod:02d}-su-01", "racks": own["racks"] - 1, "reason": "drawn"}]
+
+
 def split_between_pods(draw, layout, fabric):
     """The fabric in the first pods, and another of its kind in the others; each begins with a hall."""
     hall = layout["pods_per_hall"] * layout["halls_per_building"]
@@ -87,6 +108,15 @@ def split_between_pods(draw, layout, fabric):
     other = {**fabric, "kind": "east-west", "pods": f"{start}-{layout['pods']}"}
     other["tiers"] = [tier | {"name": f"o{tier['name']}"} for tier in fabric["tiers"]]
     return {"east_west": fabric | {"pods": f"1-{start - 1}"}, "other": other}
+
+
+def management_tiers(draw):
+    own = [{"name": "oob", "switch": "oob-48x1g", "per": draw(st.sampled_from(["rack", "scalable-unit"]))}]
+    if draw(st.booleans()):
+        own[0]["up"] = draw(st.integers(1, 4))
+        per = draw(st.sampled_from(["pod", "site"]))
+        own.append({"name": "oob-agg", "switch": "eth-32x100g", "per": per})
+    return own
 
 
 @st.composite
@@ -120,8 +150,7 @@ def sites(draw):
     if "east_west" in fabrics and pods > 1 and draw(st.booleans()):
         fabrics |= split_between_pods(draw, layout, fabrics["east_west"])
     if draw(st.booleans()):
-        per = draw(st.sampled_from(["rack", "scalable-unit"]))
-        fabrics["out_of_band"] = {"tiers": [{"name": "oob", "switch": "oob-48x1g", "per": per}]}
+        fabrics["out_of_band"] = {"tiers": management_tiers(draw)}
     exceptions = exceptions_in(draw, layout)
     servers = [
         {

@@ -15,6 +15,7 @@ import pytest
 
 from infra.plan import findings, plan, summary
 from infra.plan.views.export import table
+from infra.report.diagrams.order import installation_order
 from infra.spec import load
 
 pytestmark = pytest.mark.unit
@@ -100,6 +101,7 @@ DESIGNS = [
 GOLDEN = {
     "small": ["power", "cooling"],
     "exceptions": ["racks", "power", "materials"],
+    "kinds-of-pods": ["materials", "cooling"],
     **{name: [] for name in DESIGNS},
 }
 
@@ -171,7 +173,11 @@ PATHS = {
     "mi355x-256-nodes": (21, None, 1.0),
     "mixed-customer-site": (16, 1024, 1.0),
 }
-"""Shortest paths of two leaves under one second tier and of others, and the share of full bisection."""
+"""Shortest paths of two leaves under one second tier and of others, and the share of full bisection.
+
+Arithmetic on the counts: published ones but for roce-24k, whose switches above the racks are our choice
+(16 x 16 x 28 = 7,168), and the mixed site, which nobody published.
+"""
 
 
 @pytest.mark.parametrize("name", DESIGNS)
@@ -196,3 +202,109 @@ def test_storage_racks_have_leaves_of_their_own(planned):
     up = whole.links.filter(theirs)
     assert up.group_by("a", "z").len()["len"].unique().to_list() == [4]
     assert not whole.links.select("z", "z_port").is_duplicated().any()
+
+
+def test_management_switches_have_uplinks(planned):
+    """Into ports of their own speed, behind the 48 that machines are cabled to; all is one island."""
+    whole = planned("mixed-customer-site")
+    assert not [finding for finding in findings(whole) if finding.id == "out-of-band-uplinks"]
+    links = whole.links.filter(pl.col("fabric") == "out-of-band")
+    up = links.filter(pl.col("tier") == "leaf_spine")
+    assert set(up["a_port"]) == {"swp49", "swp50"}
+    assert set(up["gbit"]) == {100.0}
+    assert up.height == 2 * whole.switches.filter(pl.col("tier") == "oob").height == 128
+    assert set(links.filter(pl.col("tier") == "spine_core")["z"]) == {
+        "mixed-site-oob-core-01",
+        "mixed-site-oob-core-02",
+    }
+
+
+def test_a_server_on_a_missing_trays_port_stays_when_an_earlier_tray_goes(planned):
+    site = planned("port-of-a-missing-tray").site
+    later = site.exceptions[0].model_copy(update={"at": "pod-01-su-01-rack-01", "missing": (1, 2)})
+    both = plan(site.model_copy(update={"exceptions": (*site.exceptions, later)}))
+
+    def ports(whole):
+        own = whole.links.filter(pl.col("a") == "missing-head")
+        return own.select("a_port", "z", "z_port").rows()
+
+    assert ports(both) == ports(planned("port-of-a-missing-tray"))
+    assert len(ports(both)) == 2
+
+
+def test_names_and_feeds_of_a_kind_of_pods(planned):
+    """Names by pattern and as they are; pod 3 has feeds of its own, and PDUs for its racks alone."""
+    whole = planned("mixed-customer-site")
+    called = {place: name for place, _, name in table(whole, "names").rows()}
+    assert called["pod-01-su-01-rack-01"] == "R17"
+    assert called["mixed-site-head"] == "headnode"
+    assert called["pod-04-su-02-rack-08"] == "r064"
+    racks = whole.racks.filter((pl.col("pod") == "pod-03") & (pl.col("kind") != "cdu")).height
+    bought = table(whole, "materials")
+    pdus = bought.filter(pl.col("kind") == "pdu")
+    assert pdus.select("item", "count").rows() == [("50 kW", 2 * racks)]
+    optics = bought.filter(pl.col("kind") == "optic")
+    assert (optics["spare"] >= 0.02 * optics["count"]).all()
+
+
+def test_pods_of_several_kinds_have_what_is_there(planned):
+    """Racks, ports and addresses of each kind by hand, and nothing for what is not there."""
+    whole = planned("kinds-of-pods")
+    assert not [finding.message for finding in findings(whole) if finding.severity == "error"]
+    racks = whole.racks.filter(pl.col("kind") == "compute").group_by("pod", maintain_order=True).len()
+    assert racks["len"].to_list() == [32, 32, 36, 36, 32, 8 + 5]
+    units = whole.places.filter(pl.col("level") == "scalable-unit")
+    assert units.group_by("pod", maintain_order=True).len()["len"].to_list() == [4, 4, 2, 2, 4, 2]
+    coolers = whole.racks.filter(pl.col("kind") == "cdu").group_by("pod", maintain_order=True).len()
+    assert dict(coolers.rows()) == {"pod-01": 8, "pod-02": 8, "pod-05": 8, "pod-06": 6}
+    # 18 racks of 4 nodes in a row: 72 NICs of each rail on 3 leaves of 32 ports, 8 rails.
+    leaves = whole.switches.filter(pl.col("tier") == "rt-leaf")
+    assert leaves.height == 2 * 2 * 3 * 8
+    assert whole.geometry.tiers["roce"][0].needed == 24
+    # Front end: 18 rows of 4 leaves (2 rails) with 16 uplinks each on 16 spines.
+    assert whole.geometry.tiers["north-south"][1].needed == 18 * 4 * 16 // 16
+    up = whole.links.filter((pl.col("fabric") == "north-south") & (pl.col("tier") == "leaf_spine"))
+    assert set(up.group_by("z").len()["len"]) == {18 * 4}
+    assert set(up.group_by("a", "z").len()["len"]) == {1}
+    judged = summary(whole)["fabrics"]["north_south"]
+    assert judged["tiers"][0]["switches"] == 18 * 4
+    cabled = set(whole.links.filter(pl.col("tier") == "host_leaf")["a"])
+    assert set(whole.nodes.filter(pl.col("role") == "tray")["name"]) <= cabled
+    owners = whole.addresses.filter(pl.col("pool") == "management")["owner"]
+    assert set(whole.racks.filter(pl.col("kind") == "cdu")["name"]) <= set(owners) & cabled
+
+
+def test_another_size_of_one_pod_moves_no_other_pods_machine(planned):
+    """A smaller pod changes its own ports and addresses, and above pods the ports of those after it."""
+    site = planned("kinds-of-pods").site
+    entries = [e.model_copy(update={"racks": 17}) if e.at == "hall-02" else e for e in site.exceptions]
+    before, after = planned("kinds-of-pods"), plan(site.model_copy(update={"exceptions": tuple(entries)}))
+    assert after.rack_frame.height == before.rack_frame.height - 2 * 2
+    for name, key in (("nodes", "pod"), ("addresses", "pod"), ("racks", "pod")):
+        rows = [
+            getattr(each, name).filter(~pl.col(key).is_in(["pod-03", "pod-04"]) | pl.col(key).is_null())
+            for each in (before, after)
+        ]
+        assert rows[0].equals(rows[1]), name
+    own = pl.col("fabric").cast(pl.String).is_in(["east-west", "third"])
+    assert before.links.filter(own).equals(after.links.filter(own))
+
+
+def test_a_phase_ends_amid_a_scalable_unit(planned):
+    """Two pods of 32 racks, a row of 18 and 4 racks of the next one."""
+    whole = planned("kinds-of-pods")
+    part = plan(whole.site, "start")
+    figures = summary(part)
+    assert (figures["racks"], figures["scalable_units"], figures["pods"]) == (2 * 32 + 18 + 4, 2 * 4 + 2, 3)
+    assert figures["nodes"] == 2 * 32 * 18 + (18 + 4) * 4
+    compute = part.power.filter(pl.col("kind") == "compute")
+    assert figures["power"]["compute_mw"] == pytest.approx((64 * 132 + 22 * 56) / 1e3)
+    assert figures["power"]["it_mw"] * 1e6 == pytest.approx(part.power.item(0, "it_w"))
+    share = whole.power.filter(pl.col("kind") == "compute").join(compute, on="name", suffix="_part")
+    assert share.height == 86
+    assert share["it_w"].to_list() == pytest.approx(share["it_w_part"].to_list())
+    steps = installation_order(whole.site)
+    racks = [step.count for step in steps if step.what == "compute racks"]
+    assert racks == [86, 2 * 36 - 22, 32 + 13]
+    trays = [step.detail for step in steps if step.what == "compute racks"]
+    assert trays[1] == f"with {50 * 4} trays"

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
 
 from infra.errors import UserError
-from infra.plan import plan, summary
-from infra.plan.views.diff import Change, changed_pods, diff
+from infra.plan import findings, plan, summary
+from infra.plan.tables.names import names
+from infra.plan.views.cable_changes import changed_pods
+from infra.plan.views.diff import diff
 from infra.plan.views.export import TABLES, cabling_sheet, csv, write
-from infra.plan.views.materials import bill, chosen
+from infra.plan.views.materials import bill
+from infra.plan.views.wiring import choose_cable
 from infra.spec import load, load_site, sources
+from infra.spec.fabric import Fabric
 from infra.spec.layout import Exception_
+from infra.spec.names import Names
+
+if TYPE_CHECKING:
+    from infra.plan.views.change import Change
 
 pytestmark = pytest.mark.unit
 
@@ -167,13 +177,13 @@ def test_layers_come_in_order_and_once(reference):
 
 
 def test_sources_of_declarations(tmp_path):
-    assert sources.named("lab") == load_site("lab")
-    assert sources.named("inventories/lab/site.yaml") == load_site("lab")
+    assert sources.load_named("lab") == load_site("lab")
+    assert sources.load_named("inventories/lab/site.yaml") == load_site("lab")
     assert sources.is_site("lab")
     assert sources.is_site("HEAD:lab")
     assert not sources.is_site("HEAD~1")
     with pytest.raises(UserError, match="no git revision `no-such-thing`"):
-        sources.named("no-such-thing:lab")
+        sources.load_named("no-such-thing:lab")
 
 
 # What leaves the plan
@@ -184,11 +194,15 @@ def test_cabling_sheet_has_the_installers_columns(small):
     assert sheet.columns == [
         "A-Rack", "A-U", "A-Node Name", "A-Type", "A-Port",
         "Z-Rack", "Z-RU", "Z-Node Name", "Z-Type", "Z-Port",
+        "Cable ID", "Length m", "Cable", "A-Label", "Z-Label",
     ]  # fmt: skip
     assert sheet.null_count().sum_horizontal().item() == 0
     assert sheet.row(0) == (
         "pod-01-su-01-rack-01", 1, "pod-01-su-01-rack-01-tray-01", "gb300-nvl72", "rail0",
         "pod-01-su-01-net-01", 1, "pod-01-su-01-leaf-01", "q3400", "swp1",
+        "pod-01-su-01-leaf-01:swp1", 10.0, "fibre-mm-800g",
+        "pod-01-su-01-rack-01-tray-01:rail0 / pod-01-su-01-leaf-01:swp1",
+        "pod-01-su-01-leaf-01:swp1 / pod-01-su-01-rack-01-tray-01:rail0",
     )  # fmt: skip
 
 
@@ -207,15 +221,15 @@ def test_cables_are_long_enough(small):
     whole = plan(small)
     for metres, length in zip(*_stocked(whole), strict=True):
         assert metres >= length
-    assert chosen(800, 1.5).name == "dac-800g"
-    assert chosen(800, 30).optic == "osfp-sr8-800g"
-    assert chosen(800, 700).name == "fibre-sm-2km-800g"
+    assert choose_cable(800, 1.5).name == "dac-800g"
+    assert choose_cable(800, 30).optic == "osfp-sr8-800g"
+    assert choose_cable(800, 700).name == "fibre-sm-2km-800g"
     with pytest.raises(UserError, match="no cable of the catalog"):
-        chosen(3200, 1)
+        choose_cable(3200, 1)
 
 
 def _stocked(whole):
-    from infra.plan.views.materials import LENGTHS  # noqa: PLC0415
+    from infra.plan.views.wiring import LENGTHS  # noqa: PLC0415
 
     lengths = whole.links["length"].to_list()
     return [min(stock for stock in LENGTHS if stock >= length - 1e-6) for length in lengths], lengths
@@ -237,3 +251,66 @@ def test_exports_read_back(small, tmp_path):
     )
     with pytest.raises(UserError, match="no table `linsk`"):
         csv(whole, "linsk")
+
+
+def test_a_split_cage_has_one_optic_and_one_harness(small):
+    """Ports of 800G split in 2 for NICs of 400G; and what feeds and cools, with spares."""
+    tier = {"name": "front", "switch": "eth-64x800g", "per": "scalable-unit"}
+    front = Fabric.model_validate({"breakout": 2, "routing": "none", "tiers": [tier]})
+    fabrics = small.fabrics.model_copy(update={"north_south": front, "east_west": None, "out_of_band": None})
+    site = small.model_copy(update={"fabrics": fabrics, "spares": {"optic": 0.01, "harness": 0.02}})
+    table = bill(plan(site)).select("kind", "item", "cage", "metres", "count", "spare")
+    # 2 scalable units of 4 racks of 18 trays with 2 NICs: 144 each, on 64 and 8 cages of two switches.
+    harnesses = table.filter(pl.col("kind") == "harness")
+    assert set(harnesses["item"]) == {"fibre-mm-800g 1:2"}
+    assert set(harnesses["cage"]) == {"800G split in 2"}
+    assert harnesses["count"].sum() == 2 * (64 + 8)
+    optics = table.filter(pl.col("kind") == "optic").group_by("item", "cage").agg(pl.col("count").sum())
+    assert {row[:2]: row[2] for row in optics.rows()} == {
+        ("osfp-sr8-800g", "800G split in 2"): 144,
+        ("osfp-sr4-400g", "400G"): 288,
+    }
+    spare = table.filter(pl.col("kind") == "optic")
+    assert spare["spare"].to_list() == [math.ceil(count / 100) for count in spare["count"]]
+    rooms = {row[0]: row[1:] for row in table.select("kind", "item", "count").rows()}
+    assert rooms["busway"] == ("600 kW", 2 * 2)
+    assert rooms["cdu"] == ("cdu-1350", 2 * 2)
+    racks = plan(site).racks.filter(pl.col("kind") != "cdu").height
+    assert rooms["pdu"] == ("140 kW", 2 * racks)
+
+
+def test_declared_names_are_on_sheets_and_labels(small):
+    """By the pattern, or as they stand already; the place stays what everything else goes by."""
+    declared = Names.model_validate(
+        {
+            "rack": "r{site_rack:02}",
+            "tray": "paris1-gpu-r{site_rack:02}-u{unit:02}",
+            "switch": "paris1-{name}",
+            "port": "{machine} {port}",
+            "as_is": {"pod-01-su-02-rack-01-tray-01": "old-7", "pod-01-su-01-net-01": "N1"},
+        }
+    )
+    whole = plan(small.model_copy(update={"names": declared}))
+    table = {row[0]: row[2] for row in names(whole).rows()}
+    assert table["pod-01-su-02-rack-03"] == "r07"
+    assert (
+        table["pod-01-su-02-rack-03-tray-12"]
+        == f"paris1-gpu-r07-u{unit_of(whole, 'pod-01-su-02-rack-03-tray-12'):02}"
+    )
+    assert table["pod-01-su-02-rack-01-tray-01"] == "old-7"
+    assert (
+        len(set(table.values()))
+        == len(table)
+        == whole.racks.height + whole.nodes.height + whole.switches.height
+    )
+    sheet = cabling_sheet(whole)
+    assert sheet.row(0, named=True)["A-Label"] == (
+        "paris1-gpu-r01-u01 rail0 / paris1-pod-01-su-01-leaf-01 swp1"
+    )
+    assert sheet.row(0, named=True)["Z-Rack"] == "N1"
+    assert whole.nodes.equals(plan(small).nodes), "places stay"
+    assert not [finding for finding in findings(whole) if finding.id.startswith("name-")]
+
+
+def unit_of(whole, name):
+    return whole.nodes.filter(pl.col("name") == name)["unit"][0]

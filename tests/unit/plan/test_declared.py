@@ -34,7 +34,7 @@ CHANGES = {
         edited("      - {name: gpu}\n", "      - {name: gpu}\n      - {name: night}\n"),
         "partitions.night",
     ),
-    "export": (edited("size: 1 GiB}", "size: 2 GiB}"), "exports"),
+    "export": (edited("size: 1 GiB}", "size: 512 MiB}"), "exports"),
     "mount": (edited("mount: /shared,", "mount: /work,"), "mount"),
     "memory": (edited("memory: 640 MiB", "memory: 768 MiB"), "stand_ins.default.memory"),
     "disk": (edited("disk: 4 GiB", "disk: 6 GiB"), "stand_ins.default.disk"),

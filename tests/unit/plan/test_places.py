@@ -124,7 +124,7 @@ def as_others_see(machine, changed, *, switch_moved):
         nic
         for nic in machine.nics
         if (machine.name, nic.name) not in changed
-        and not (switch_moved and nic.peer and nic.udp is None)  # uplinks are dealt over all of a tier
+        and not (switch_moved and nic.peer and nic.address is None)  # uplinks are dealt over all of a tier
     )
     if switch_moved:
         # Another switch takes a unit and an address in its pod's blocks, which have room for a power of two
@@ -177,6 +177,7 @@ def test_no_two_machines_share_anything(site):
     assert all((remote, local) in ends for local, remote in ends), (
         "each end sends to where the other receives"
     )
+    assert all(nic.udp for machine in machines for nic in machine.nics if nic.peer), "every cable is laid"
 
 
 def test_a_group_that_outgrows_its_room_moves_only_those_after_it():

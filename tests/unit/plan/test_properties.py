@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import importlib.util
 import ipaddress
+import re
 from pathlib import Path
 
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from infra.plan import findings, machines_of, plan, summary
 from infra.plan.admission.fit import fit
 from infra.plan.tables.counts import counts
+from infra.plan.tables.power import it_in_service
 from infra.plan.tables.zones import link_ranges, loopback_ranges
+from infra.plan.views.export import cabling_sheet
+from infra.plan.views.materials import bill
 from infra.spec import catalog, checks
+from infra.spec.layout import Phase
 from infra.spec.services import Schedulers
+from infra.spec.sizes import in_service
+from infra.spec.tiers import port_names
 
 _spec = importlib.util.spec_from_file_location("sites", Path(__file__).with_name("sites.py"))
 _sites = importlib.util.module_from_spec(_spec)
@@ -210,6 +218,40 @@ def test_another_pod_renames_and_renumbers_nothing(site):
         assert old.join(new, on=old.columns, how="anti", nulls_equal=True).height == 0
 
 
+@SETTINGS
+@given(_sites.sites(), st.data())
+def test_what_is_in_service_amid_a_pod_is_a_part_of_the_whole(site, data):
+    """Names, ports, cables and addresses of a phase are those of the whole; sums agree over what is there."""
+    whole = plan(site)
+    pod = data.draw(st.integers(0, site.layout.pods - 1))
+    rows = whole.geometry.sizes.rows(pod)
+    units = data.draw(st.integers(0, len(rows) - 1))
+    phase = {"name": "some", "date": "2027-01-01", "pods": pod, "scalable_units": units}
+    phase["racks"] = data.draw(st.integers(0, rows[units] - 1))
+    site = site.model_copy(update={"phases": (Phase.model_validate(phase),)})
+    assert not list(checks.mistakes(site))
+    part = plan(site, "some")
+    for table in ("nodes", "companions", "switches", "links", "addresses"):
+        all_rows, own = getattr(whole, table), getattr(part, table)
+        assert own.join(all_rows, on=own.columns, how="anti", nulls_equal=True).height == 0, table
+    assert (
+        part.rack_frame.height
+        == whole.geometry.sizes.racks_in(range(pod)) + sum(rows[:units]) + phase["racks"]
+    )
+    numbers = counts(part)
+    assert numbers.nodes.total() == part.node_frame.height
+    if not part.scope:
+        return
+    assert sum(numbers.switches.values()) == part.switches.height
+    assert summary(part)["power"]["it_mw"] * 1e6 == pytest.approx(part.power.item(0, "it_w"))
+    assert it_in_service(whole, in_service(site.phases[0])) == pytest.approx(part.power.item(0, "it_w"))
+    name = part.pods[-1]
+    for table in ("racks", "nodes", "switches", "links"):
+        assert (
+            getattr(part.pod(name), table).height == getattr(part, table).filter(pl.col("pod") == name).height
+        )
+
+
 class _none:  # noqa: N801
     tiers = ()
 
@@ -298,3 +340,52 @@ def test_all_with_a_management_address_has_a_cable_or_is_told(site):
     assert bool(lost) == bool(told), sorted(lost)
     rows = cabled.filter(pl.col("tier") == "host_leaf").height
     assert rows == sum(counts(whole).cables[fabric, "host_leaf"] for fabric in fabrics)
+
+
+@SETTINGS
+@given(_sites.sites())
+def test_the_bill_of_materials_agrees_with_the_tables(site):
+    """What is bought is what stands and what is cabled: legs, cables, cages, optics, racks and switches."""
+    whole = plan(site)
+    if "link-speed" in {finding.id for finding in findings(whole)}:
+        return  # no cable joins ports of two speeds, and nothing is written of such a plan
+    table, sheet = bill(whole), cabling_sheet(whole)
+    sums = dict(table.group_by("kind").agg(pl.col("count").sum()).rows())
+    assert sums.get("switch", 0) == whole.switches.height
+    assert sums["system"] == counts(whole).nodes.total() + whole.companions.height
+    assert sums["rack"] + sums.get("cdu", 0) == whole.racks.height
+    assert sums.get("server", 0) == whole.servers_in_scope.height
+    harness = sheet["Cable"].str.contains(" 1:")
+    assert sheet.filter(~harness).height == sums.get("cable", 0)
+    assert sheet["Cable ID"].is_unique().all()
+    by_cable = table.filter(pl.col("kind") == "cable").group_by("item", "metres").agg(pl.col("count").sum())
+    rows = sheet.filter(~harness).group_by("Cable", "Length m").len()
+    assert {(item, metres): count for item, metres, count in by_cable.rows()} == {
+        (item, metres): count for item, metres, count in rows.rows()
+    }
+    links = whole.links.with_columns(sheet["Cable"].alias("type"))
+    for (item,), part in links.filter(harness).group_by("type"):
+        legs = int(str(item).rpartition(":")[2])
+        bought = table.filter((pl.col("kind") == "harness") & (pl.col("item") == item))["count"].sum()
+        assert bought <= part.height <= bought * legs, "no harness without a leg, no leg without a harness"
+    optical = {cable.name for cable in catalog.cables().values() if cable.optic}
+    lit = links.filter(pl.col("type").str.replace(r" 1:.*", "").is_in(optical))
+    assert sums.get("optic", 0) == cages(whole, lit)
+
+
+def cages(whole, links):
+    """Cages at the ends of links: parts of one port are in one, and so are the planes of one NIC."""
+    found = set()
+    every = {tier.name: tier for tier in whole.geometry.every_tier}
+    of = dict(whole.switches.select("name", "tier").rows()) if whole.switches.height else {}
+    for row in links.iter_rows(named=True):
+        for end in ("a", "z"):
+            device, port = row[end], row[f"{end}_port"]
+            tier = every.get(of.get(device))
+            if tier is None:
+                found.add((device, re.sub(r"p[0-9]+$", "", port)))
+            else:
+                index = port_names(tier.model, tier.breakout).index(port)
+                split = tier.breakout if index < tier.ports else 1
+                found.add((device, index // split, split))
+    return len(found)

@@ -340,7 +340,12 @@ def test_contradictions_are_shown(reference):
         "announced-date",
         "announced-cost",
         "announced-carbon",
+        "out-of-band-uplinks",
+        "service-undone",
     }
+    assert "13,824 management switches of `out-of-band` are 13,824 islands" in (
+        found["out-of-band-uplinks"].message
+    )
     assert "119.4 kW a rack or less" in found["announced-accelerators"].message
     assert "1.10 GW" in found["announced-compute"].message
     assert "2028-12-31" in found["announced-date"].message

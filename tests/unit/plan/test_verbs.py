@@ -54,7 +54,10 @@ def test_plan_of_a_phase_and_a_pod(capsys):
     assert (code, json.loads(out)["accelerators"]) == (0, 119_808)
     code, out, _ = run(capsys, "plan", "lab", "--pod", "pod-01", "--table", "cabling")
     assert code == 0
-    assert out.splitlines()[0] == "A-Rack,A-U,A-Node Name,A-Type,A-Port,Z-Rack,Z-RU,Z-Node Name,Z-Type,Z-Port"
+    assert out.splitlines()[0] == (
+        "A-Rack,A-U,A-Node Name,A-Type,A-Port,Z-Rack,Z-RU,Z-Node Name,Z-Type,Z-Port,"
+        "Cable ID,Length m,Cable,A-Label,Z-Label"
+    )
     assert len(out.splitlines()) == 5
 
 

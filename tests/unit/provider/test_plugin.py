@@ -11,9 +11,7 @@ import pytest
 from pulumi.runtime.proto import provider_pb2 as pb
 
 import infra.provider
-from infra import paths
 from infra.provider.drivers import Power
-from infra.provider.reference import page
 from infra.provider.resources import registry
 from infra.provider.resources.resource_type import Runtime
 from tests.unit.provider.conftest import Failed, Plugin, World, struct, tray
@@ -142,8 +140,3 @@ def test_the_drivers_are_not_loaded_before_they_are_needed():
         "{'sushy', 'libvirt', 'ruamel'} & sys.modules.keys() else 0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_the_reference_page_is_what_the_types_say():
-    # Make it again with `python -m infra.provider.reference > docs/resources.md`.
-    assert (paths.ROOT / "docs" / "resources.md").read_text() == page()

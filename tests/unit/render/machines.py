@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from infra.plan import plan
 from infra.plan.tables.machines import Bmc, Machine, Nic, Role, StandIn
 from infra.render import site_facts
+from infra.render.network import common_of
 from infra.render.scheduler import slurm_facts, tray_of
 
 LEAF, SPINE, HEAD, STORE = "lab-leaf", "lab-spine", "lab-head", "lab-storage"
@@ -26,6 +30,11 @@ def nic(number: int, own: str, peer: tuple[str, str], other: str) -> Nic:
     )
 
 
+def bare(nic: Nic) -> Nic:
+    """The same without addresses: cables between switches have none."""
+    return replace(nic, address=None, peer_address=None)
+
+
 def machine(name: str, role: Role, index: int, nics: tuple[Nic, ...], *, stand_in: bool = True) -> Machine:
     rack = "pod-01-su-01-rack-01" if role is Role.TRAY else None
     return Machine(
@@ -37,7 +46,7 @@ def machine(name: str, role: Role, index: int, nics: tuple[Nic, ...], *, stand_i
         rack=rack,
         unit=index,
         slot=index if rack else None,
-        platform="lab-vm",
+        platform="frr-vm" if role is Role.SWITCH else "lab-vm",
         uuid=f"0000000{index}-0000-4000-8000-000000000000",
         bmc=Bmc("127.0.0.1", 20000 + index, name),
         management_address=f"10.0.0.{index}",
@@ -65,9 +74,9 @@ def machines(*, stand_in: bool = True) -> tuple[Machine, ...]:
         nic(index, f"10.64.0.{2 * index}", (name, "data0"), f"10.64.0.{2 * index + 1}")
         for index, (name, _) in enumerate(hosts)
     )
-    up = nic(4, "10.64.0.8", (SPINE, "data0"), "10.64.0.9")
+    up = bare(nic(4, "10.64.0.8", (SPINE, "data0"), "10.64.0.9"))
     built.append(machine(LEAF, Role.SWITCH, 5, (*ports, up), stand_in=stand_in))
-    down = nic(0, "10.64.0.9", (LEAF, "data4"), "10.64.0.8")
+    down = bare(nic(0, "10.64.0.9", (LEAF, "data4"), "10.64.0.8"))
     built.append(machine(SPINE, Role.SWITCH, 6, (down,), stand_in=stand_in))
     return tuple(built)
 
@@ -77,4 +86,5 @@ def facts_of_site(declared, machines):
     head = next(machine for machine in machines if machine.name == HEAD)
     trays = [tray_of(machine) for machine in machines if machine.role is Role.TRAY]
     slurm = declared.schedulers.slurm
-    return site_facts(declared, machines, [slurm_facts(slurm, slurm.cluster, (HEAD, head.loopback), trays)])
+    clusters = [slurm_facts(slurm, slurm.cluster, (HEAD, head.loopback), trays)]
+    return site_facts(declared, machines, clusters, network=common_of(plan(declared)))

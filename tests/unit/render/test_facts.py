@@ -9,10 +9,11 @@ import machines as hand
 import pytest
 
 from infra.plan.tables.machines import Role
-from infra.render import deployed_files, machine_facts, site_facts
-from infra.render.facts import gid_of, mount_unit
+from infra.render import machine_facts, render_files, site_facts
+from infra.render.exports import mount_unit
 from infra.render.routing import switch_number
 from infra.render.scheduler import slurm_facts, tray_of
+from infra.render.site_facts import gid_of
 from infra.spec import load_site
 from infra.spec.services import Partition, Slurm
 
@@ -67,12 +68,8 @@ def test_a_switch_routes_to_hosts_and_speaks_bgp_to_switches(facts):
         ("10.255.0.3/32", "10.64.0.5"),
         ("10.255.0.4/32", "10.64.0.7"),
     ]
-    assert [(peer.peer, peer.remote, peer.name) for peer in leaf.neighbors] == [
-        ("10.64.0.9", str(spine.asn), hand.SPINE)
-    ]
-    assert [(peer.peer, peer.remote, peer.name) for peer in spine.neighbors] == [
-        ("10.64.0.8", str(leaf.asn), hand.LEAF)
-    ]
+    assert [(peer.link, peer.name) for peer in leaf.neighbors] == [("data4", hand.SPINE)]
+    assert [(peer.link, peer.name) for peer in spine.neighbors] == [("data0", hand.LEAF)]
     assert leaf.asn != spine.asn
     assert leaf.router_id != spine.router_id
 
@@ -85,31 +82,20 @@ def test_only_switches_forward(facts):
     assert {name for name, value in forward.items() if value == "1"} == {hand.LEAF, hand.SPINE}
 
 
-def test_links_without_addresses_are_peered_by_interface(hand_made, site):
-    bare = {
-        name: replace(
-            machine,
-            nics=tuple(
-                replace(nic, address=None, peer_address=None)
-                if nic.peer[0] in {hand.LEAF, hand.SPINE}
-                else nic
-                for nic in machine.nics
-            ),
-        )
-        if machine.role is Role.SWITCH
-        else machine
-        for name, machine in hand_made.items()
-    }
-    leaf = machine_facts(bare[hand.LEAF], bare, site)
-    assert [(peer.peer, peer.remote) for peer in leaf.routing.neighbors] == [("data4", "external")]
+def test_links_between_switches_have_no_addresses_but_link_local_ones(facts):
+    leaf = facts[hand.LEAF]
+    assert [port.name for port in leaf.switch.neighbors] == ["data4"]
     assert {link.name: link.link_local for link in leaf.links}["data4"] == "ipv6"
-    assert len(leaf.routing.statics) == 4
 
 
 def test_switches_of_a_fabric_with_a_subnet_manager_do_not_route(hand_made, site):
-    facts = machine_facts(hand_made[hand.LEAF], hand_made, replace(site, asn_bases={}))
+    facts = machine_facts(
+        hand_made[hand.LEAF],
+        hand_made,
+        replace(site, asn_bases={}, network=replace(site.network, routing={"north-south": "subnet-manager"})),
+    )
     assert facts.routing is None
-    assert not [file for file in deployed_files(facts, site) if "/frr/" in file.path]
+    assert not [file for file in render_files(facts, site) if "/frr/" in file.path]
 
 
 def test_numbers_of_switches_with_ipv6_loopbacks_differ_between_pods():
@@ -166,12 +152,12 @@ def test_stand_ins_promise_less_memory_than_they_have(site):
     assert all(node.memory_mib < 640 and node.cpus == 1 for node in site.slurm.nodes)
 
 
-def test_accelerators_of_unknown_kind_are_counts_on_stand_ins_and_devices_on_real_trays(site, real_machines):
+def test_accelerators_of_unknown_kind_are_counts_and_no_device_is_guessed(site, real_machines):
     assert [line.source for line in site.slurm.gres] == ["Name=gpu Count=4"]
     assert not site.slurm.gpu_devices
     real = hand.facts_of_site(load_site("lab"), tuple(real_machines.values())).slurm
-    assert [line.source for line in real.gres] == ["Name=gpu File=/dev/nvidia[0-3]"]
-    assert real.gpu_devices
+    assert [line.source for line in real.gres] == ["Name=gpu Count=4"]
+    assert not real.gpu_devices
     assert all(node.cpus is None and node.memory_mib is None for node in real.nodes)
 
 

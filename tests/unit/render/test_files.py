@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 
 from infra.errors import UserError
 from infra.paths import ROOT
-from infra.render import component_files, deployed_files, deployed_units, machine_facts, render, site_facts
+from infra.render import component_files, machine_facts, render, render_files, site_facts, unit_names
 from infra.render.templates import TEMPLATES
 from infra.roles import Component, role_specs
 from infra.spec import load_site
@@ -26,7 +26,7 @@ EVERYONE = (*hand.TRAYS, hand.STORE, hand.HEAD, hand.LEAF, hand.SPINE)
 
 
 def files_of(name, facts, site):
-    return {file.path: file for file in deployed_files(facts[name], site)}
+    return {file.path: file for file in render_files(facts[name], site)}
 
 
 def check(command, tmp_path, text, name):
@@ -42,11 +42,22 @@ def check(command, tmp_path, text, name):
 
 @pytest.mark.parametrize("name", EVERYONE)
 def test_every_file_says_what_made_it_and_how_to_make_it_again(name, facts, site):
+    copies = {file.read_text() for file in (ROOT / "playbooks" / "files").rglob("*.py")}
+    head = r"(#!/bin/sh\n)?[#!] Made by gigasite from templates/\S+\.j2\b.*; .*`gigasite (up|render) lab"
     for file in files_of(name, facts, site).values():
-        if file.text is not None:
-            assert re.match(
-                r"[#!] Made by gigasite from templates/\S+\.j2; .*`gigasite up lab ", file.text
-            ), file.path
+        if file.text is not None and file.text not in copies:
+            assert re.match(head, file.text), file.path
+
+
+def test_a_tray_has_the_whole_health_check_as_it_is_here(facts, site):
+    there = files_of(hand.TRAYS[0], facts, site)
+    here = {
+        file.name: file.read_text() for file in (ROOT / "playbooks" / "files" / "gpu_health").glob("*.py")
+    }
+    assert {"__main__.py", "nvml.py"} <= set(here)
+    folder = "/usr/local/lib/gigasite/gpu_health/"
+    assert {path.removeprefix(folder): one.text for path, one in there.items() if folder in path} == here
+    assert not [path for path in files_of(hand.HEAD, facts, site) if "health" in path]
 
 
 @pytest.mark.parametrize("name", [hand.LEAF, hand.SPINE])
@@ -147,16 +158,22 @@ def test_every_template_is_deployed_by_a_role():
         if rule.src
     }
     there = {str(path.relative_to(TEMPLATES)) for path in TEMPLATES.rglob("*.j2")}
-    assert used == {path for path in there if not path.startswith(("controller/", "switches/"))}
+    printed = ("controller/", "switches/")
+    assert {path for path in used if not path.startswith(printed)} == {
+        path for path in there if not path.startswith(printed)
+    }
+    assert used <= there
 
 
 def test_units_are_those_of_the_machines_components(facts, site):
-    units = {name: set(deployed_units(facts[name], site)) for name in EVERYONE}
-    everywhere = {"ssh.service", "systemd-networkd.service", "nftables.service", "chrony.service"}
+    units = {name: set(unit_names(facts[name], site)) for name in EVERYONE}
+    everywhere = {
+        "ssh.service", "systemd-networkd.service", "lldpd.service", "nftables.service", "chrony.service"
+    }  # fmt: skip
     assert units == {
         **dict.fromkeys(hand.TRAYS, everywhere | {"munge.service", "slurmd.service", "shared.mount"}),
         hand.HEAD: everywhere | {"munge.service", "slurmctld.service", "shared.mount"},
-        hand.STORE: everywhere | {"nfs-server.service"},
+        hand.STORE: everywhere | {"nfs-server.service", "srv-shared.mount"},
         **dict.fromkeys((hand.LEAF, hand.SPINE), everywhere | {"frr.service"}),
     }
 
@@ -214,12 +231,12 @@ def test_zones_let_in_what_the_matrix_says_and_nothing_else(facts, site):
     assert lines == [
         "meta l4proto { icmp, ipv6-icmp } accept",
         'iifname != { "data0" } tcp dport 22 accept',
-        "ip saddr @compute tcp dport 2049 accept",
-        "ip saddr & 0.0.0.1 == 0.0.0.1 ip saddr @compute.links tcp dport 2049 accept",
-        "ip saddr @management tcp dport 2049 accept",
-        "ip saddr & 0.0.0.1 == 0.0.0.1 ip saddr @management.links tcp dport 2049 accept",
-        "ip saddr @management tcp dport 22 accept",
-        "ip saddr & 0.0.0.1 == 0.0.0.1 ip saddr @management.links tcp dport 22 accept",
+        "ip saddr @zone_compute tcp dport 2049 accept",
+        "ip saddr & 0.0.0.1 == 0.0.0.1 ip saddr @zone_compute.links tcp dport 2049 accept",
+        "ip saddr @zone_management tcp dport 2049 accept",
+        "ip saddr & 0.0.0.1 == 0.0.0.1 ip saddr @zone_management.links tcp dport 2049 accept",
+        "ip saddr @zone_management tcp dport 22 accept",
+        "ip saddr & 0.0.0.1 == 0.0.0.1 ip saddr @zone_management.links tcp dport 22 accept",
     ]
     assert 'iifname "data4" tcp dport 179 accept' in ruleset(hand.LEAF, facts, site)
     assert 'iifname "data4" udp dport 3784 accept' in ruleset(hand.LEAF, facts, site)
@@ -231,4 +248,4 @@ def test_a_site_without_zones_has_no_firewall(hand_made):
     known = site_facts(open_site, tuple(hand_made.values()))
     one = machine_facts(hand_made[hand.STORE], hand_made, known)
     assert one.firewall is None
-    assert "/etc/nftables.conf" not in {file.path for file in deployed_files(one, known)}
+    assert "/etc/nftables.conf" not in {file.path for file in render_files(one, known)}

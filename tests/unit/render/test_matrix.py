@@ -6,7 +6,7 @@ import pytest
 
 from infra.plan import plan
 from infra.plan.tables.machines import Role
-from infra.render.firewall import allowed
+from infra.render.firewall import allowed_inbound
 from infra.render.matrix import OPEN, ROCE, Matrix, Probe, compare_probes, endpoints
 from infra.spec import load_site
 
@@ -32,7 +32,7 @@ def test_it_allows_what_the_firewalls_let_in(site):
     matrix = Matrix(site)
     inbound = {
         (rule.zone, zone, rule.protocol, rule.ports)
-        for zone, rules in allowed(site).items()
+        for zone, rules in allowed_inbound(site).items()
         for rule in rules
     }
     mine = {

@@ -11,6 +11,7 @@ from infra.errors import UserError
 from infra.paths import ROOT
 from infra.roles import role_specs
 from infra.rollout.inventory.facts import site_at
+from infra.rollout.push.request import request_of
 
 pytestmark = pytest.mark.unit
 
@@ -75,21 +76,18 @@ def test_a_role_without_a_data_file_is_named(action):
         action("other", []).spec("lab")
 
 
-def test_the_request_has_the_machines_components_only(action, facts):
-    slurm = action("slurm", ["slurm"])
-    spec = role_specs()["slurm"]
-    names = list(spec.components)
-    tray = slurm.request(spec, names, facts("pod-01-su-01-rack-01-tray-01"))
-    head = slurm.request(spec, names, facts("lab-head"))
+def test_the_request_has_the_machines_components_only(facts):
+    names = list(role_specs()["slurm"].components)
+    tray = request_of("slurm", names, facts("pod-01-su-01-rack-01-tray-01"))
+    head = request_of("slurm", names, facts("lab-head"))
     assert tray["units"] == ["munge.service", "slurmd.service"]
     assert head["units"] == ["munge.service", "slurmctld.service"]
     assert {one["path"] for one in tray["files"]} == {one["path"] for one in head["files"]}
     assert all(one["content"] and one["quiet"] for one in tray["files"] if one["path"].endswith("munge.key"))
 
 
-def test_a_part_of_a_role_prunes_nothing_that_another_part_deploys(action, facts):
-    base = action("base", ["base", *BASE])
-    request = base.request(role_specs()["base"], ["login"], facts("lab-head"))
+def test_a_part_of_a_role_prunes_nothing_that_another_part_deploys(facts):
+    request = request_of("base", ["login"], facts("lab-head"))
     assert request["prune"] == ["/etc/ssh/authorized_keys.d/*"]
     assert "/etc/systemd/network/10-gigasite-loopback.network" in request["keep"]
     assert "/etc/slurm/slurm.conf" in request["keep"]

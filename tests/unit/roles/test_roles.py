@@ -210,6 +210,6 @@ def test_a_drop_in_restarts_its_unit(own_roles):
 def test_a_component_is_not_skipped_by_a_tag_that_would_skip_its_role():
     from infra.errors import UserError  # noqa: PLC0415
 
-    with pytest.raises(UserError, match=r"whole role base.*--tags login,sysctl,interfaces,zones"):
+    with pytest.raises(UserError, match=r"whole role base.*--tags login,sysctl,interfaces,lldp,zones"):
         check_skipped(["accounts"], "lab")
     check_skipped(["base,frr"], "lab")

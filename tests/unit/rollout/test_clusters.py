@@ -6,10 +6,12 @@ import pytest
 
 from infra.plan import plan
 from infra.plan.admission.admission import findings
-from infra.render import deployed_files
+from infra.plan.tables.names import names
+from infra.render import render_files
 from infra.rollout.inventory.targets import targets_of
 from infra.spec import load_site
 from infra.spec.layout import Exception_
+from infra.spec.names import Names
 
 pytestmark = pytest.mark.unit
 
@@ -30,7 +32,7 @@ def texts(site, pod, path):
     return {
         machine.name: file.text
         for machine in found.machines
-        for file in deployed_files(found.facts_of(machine), found.facts)
+        for file in render_files(found.facts_of(machine), found.facts)
         if file.path == path
     }
 
@@ -47,6 +49,26 @@ def test_no_file_depends_on_the_selected_pod(path, per, heads):
             # Heads that control no cluster of this pod are told of the cluster at hand.
             if name not in controllers or path == "/etc/hosts" or per == "site":
                 assert text == whole[name], (pod, name)
+
+
+def test_machines_know_each_other_by_their_declared_names_as_well():
+    site = site_of("site", heads=1)
+    called = {
+        "tray": "paris1-gpu-r{site_rack:02}-u{unit:02}",
+        "switch": "{name} (leased)",
+        "as_is": {"lab-storage": "Old-NAS", "lab-head": "localhost"},
+    }
+    site = site.model_copy(update={"names": Names.model_validate(called)})
+    own = {
+        line.split()[2]: line.split()[3:]
+        for line in texts(site, None, "/etc/hosts")["lab-head"].splitlines()[3:]
+    }
+    trays = [name for name in own if "tray" in name]
+    assert [own[tray] for tray in trays] == [[name] for name in names(plan(site)).filter(kind="tray")["name"]]
+    assert own["lab-storage"] == ["Old-NAS"]
+    # A name by which no host can be reached stays on the labels.
+    assert own["lab-head"] == []
+    assert [own[name] for name in own if "leaf" in name] == [[]] * sum("leaf" in name for name in own)
 
 
 def test_a_cluster_has_all_pods_of_its_building_and_no_others():

@@ -26,11 +26,11 @@ TRAYS = ["pod-01-su-01-rack-01-tray-01", "pod-01-su-01-rack-01-tray-02"]
 def machines(home, monkeypatch):
     """A folder per machine in place of its root, filled as the roles say, and ssh to it."""
     user, group = pwd.getpwuid(os.getuid()).pw_name, grp.getgrgid(os.getgid()).gr_name
-    real = compare.deployed_files
+    real = compare.render_files
 
-    def files(facts, site):
+    def files(facts, site, variables):
         root = home / facts.name
-        for file in real(facts, site):
+        for file in real(facts, site, variables):
             yield replace(file, path=f"{root}{file.path}", owner=user, group=group)
 
     def ssh(words, *, stdin, **_):
@@ -42,7 +42,7 @@ def machines(home, monkeypatch):
         )
 
     broken = set()
-    monkeypatch.setattr(compare, "deployed_files", files)
+    monkeypatch.setattr(compare, "render_files", files)
     monkeypatch.setattr(compare, "run", ssh)
     source = compare.site_at(paths.inventory("lab") / "site.yaml")
     for tray in TRAYS:

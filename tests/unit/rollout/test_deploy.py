@@ -6,6 +6,7 @@ import ast
 import grp
 import os
 import pwd
+import resource
 import subprocess
 import sys
 
@@ -24,7 +25,7 @@ def converge(tmp_path_factory):
     """As the action plugin does: the source, then a call, to a bare Python's standard input."""
     aside = tmp_path_factory.mktemp("run")
 
-    def run(files=(), *, check=False, prune=(), keep=(), units=(), env=None):
+    def run(files=(), *, check=False, prune=(), keep=(), units=(), env=None, limit=None):
         request = {
             "files": list(files),
             "prune": list(prune),
@@ -40,6 +41,7 @@ def converge(tmp_path_factory):
             text=True,
             check=True,
             env=env,
+            preexec_fn=limit,
         )
         return ast.literal_eval(done.stdout)
 
@@ -115,6 +117,17 @@ def test_a_failure_tells_what_had_changed(tmp_path, converge):
     answer = converge([file(tmp_path / "a", b"a"), file(tmp_path / "b", b"b", owner="nobody-of-that-name")])
     assert answer["failed"] is True
     assert answer["changes"] == [str(tmp_path / "a")]
+
+
+def test_a_file_that_cannot_be_written_to_its_end_is_named(tmp_path, converge):
+    # A limit of the process is met by write() as a full disk is: after the file was opened.
+    target = tmp_path / "target"
+    answer = converge(
+        [file(target, b"x" * 9000)], limit=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+    )
+    assert answer["failed"]
+    assert answer["msg"].endswith(f"File too large: '{target}'")
+    assert not list(tmp_path.iterdir())
 
 
 def test_left_overs_are_removed_and_only_those(tmp_path, converge):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,10 @@ from infra import hostkeys, paths
 from infra.errors import UserError
 from infra.paths import ROOT
 from infra.rollout import configure, ssh
+from infra.rollout.compare import compare
 from infra.rollout.inventory.targets import targets
+from infra.rollout.machines import Machines
+from infra.rollout.slurm import AWAY_S, Slurm
 
 pytestmark = pytest.mark.unit
 
@@ -95,12 +99,30 @@ def lax(monkeypatch):
 @pytest.mark.usefixtures("lax")
 def test_the_runner_checks_and_says_whose_key_it_was(recorded, tmp_path, monkeypatch):
     state = paths.state("lab")
-    module = sys.modules["infra.rollout.configure"]
-    known = _known(tmp_path, "lab-storage")
-    monkeypatch.setattr(module, "explain", lambda said, _, name: hostkeys.explain(said, known, name))
+    _know(monkeypatch, _known(tmp_path, "lab-storage"))
     with pytest.raises(UserError, match=r"lab-storage: task .* cannot be reached: .*the key of two"):
         configure("lab", playbook=str(tmp_path / "play.yml"))
     _assert_strict(recorded, state)
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        lambda play: dict(Machines("lab", play).apply({"lab-storage": "0"}))["lab-storage"],
+        lambda _: next(Machines("lab", "base.yml").prove(["lab-storage"], "true", 60))[1],
+        lambda _: compare("lab", ["lab-storage"]).silent["lab-storage"],
+        lambda _: _error(lambda: Slurm("lab", "lab-storage", ["lab-storage"]).out()),
+    ],
+    ids=["apply", "prove", "compare", "slurm"],
+)
+@pytest.mark.usefixtures("recorded")
+def test_a_rollout_says_whose_key_it_was_at_once(way, tmp_path, monkeypatch):
+    _know(monkeypatch, _known(tmp_path, "lab-storage"))
+    began = time.monotonic()
+    why = way(str(tmp_path / "play.yml"))
+    assert "the key of two: nothing was sent to it" in why
+    assert "@@" not in why
+    assert time.monotonic() - began < AWAY_S / 2
 
 
 @pytest.mark.usefixtures("lax")
@@ -117,6 +139,17 @@ def test_plain_ansible_checks(recorded, tmp_path):
 def test_checks_and_people_check():
     config = ssh.write_config("lab", targets("lab").machines)
     assert _judged(["-F", str(config), "lab-head"])[0] == "true"
+
+
+def _know(monkeypatch, known):
+    """Let the machines' keys be those of a file."""
+    monkeypatch.setattr(ssh, "explain", lambda said, _, name: hostkeys.explain(said, known, name))
+
+
+def _error(call):
+    with pytest.raises(UserError) as raised:
+        call()
+    return str(raised.value)
 
 
 def _known(folder, *more):

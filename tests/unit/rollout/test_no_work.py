@@ -11,7 +11,7 @@ import pytest
 from infra import paths
 from infra.errors import UserError
 from infra.paths import ROOT
-from infra.rollout import configure, outputs
+from infra.rollout import configure, outputs, tags
 from infra.rollout.inventory.targets import targets
 
 pytestmark = pytest.mark.unit
@@ -51,6 +51,15 @@ def test_the_state_before_the_last_change_is_named(state):
 def test_a_tag_that_nothing_has_is_named_with_those_that_are(words):
     with pytest.raises(UserError, match=r"'tiem'.*known are .*base.*time"):
         configure("lab", playbook="site.yml", **words)
+
+
+def test_a_role_that_no_playbook_names_has_its_name_as_tag(monkeypatch):
+    monkeypatch.setattr(tags, "other_roles", lambda _: ("motd",))
+    tags.check_tags(["motd"], [], paths.inventory("lab"))
+    with pytest.raises(UserError) as error:
+        tags.check_tags(["mtod"], [], paths.inventory("lab"))
+    assert "motd" in error.value.hint
+    assert "{{" not in error.value.hint
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra import paths
+from infra.cli import apply
+from infra.cli import rollout as verbs
 from infra.errors import Problems, UserError
 from infra.rollout import approvals, blueprint, cordon, rollouts, standing
 from infra.rollout.controller import Stopped
@@ -122,6 +124,41 @@ def test_what_is_laid_out_is_read_as_it_was_written(home, lay_out):
         blueprint.read(path)
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("  hosts:\n", "  # looked at\n  hosts:\n"), None),
+        (("- number: 1\n  canary: true\n", "- canary: true\n  number: 1\n"), None),
+        (("- number: 1\n", "- number: 01\n"), None),
+        (("- number: 1\n  canary: true\n", "- canary: yes please\n  number: 1\n"), "waves.0.canary: "),
+        (("- number: 1\n", "- number: 1\n  number: 7\n"), "it is no YAML: line"),
+        (("  batches: 1\n", "  batches: 1\n  bathces: 2\n"), "waves.0.bathces: "),
+    ],
+)
+def test_a_file_that_a_person_changed_is_read_or_refused_in_words(home, lay_out, change, said):
+    path, plan = home / "plan.yaml", lay_out(canaries=2)
+    blueprint.save(plan, path)
+    text = path.read_text()
+    assert change[0] in text
+    path.write_text(text.replace(*change, 1))
+    if said is None:
+        assert blueprint.read(path) == plan
+    else:
+        with pytest.raises(UserError, match=said):
+            blueprint.read(path)
+
+
+def test_names_that_yaml_would_take_for_something_else_are_read_as_they_were(home, lay_out):
+    plan = lay_out()
+    first = plan.waves[0].model_copy(
+        update={"hosts": ("no", "1e3", "tray-01", "0x10", "2026-11-26", "a-b.c")}
+    )
+    plan = plan.model_copy(update={"waves": (first, plan.waves[1].model_copy(update={"hosts": ()}))})
+    blueprint.save(plan, home / "plan.yaml")
+    assert blueprint.read(home / "plan.yaml") == plan
+    assert "- tray-01\n" in (home / "plan.yaml").read_text()
+
+
 def test_a_canary_that_fails_stops_it_with_the_rest_untouched(fleet, lay_out):
     plan = lay_out(canaries=2)
     machines = fleet.open()
@@ -132,7 +169,7 @@ def test_a_canary_that_fails_stops_it_with_the_rest_untouched(fleet, lay_out):
     found = fleet.open().rows()
     assert {name for name, row in found.items() if row["applies"]} == set(plan.waves[0].hosts)
     assert [name for name, row in found.items() if row["out"]] == [plan.waves[0].hosts[1]]
-    assert list(cordon.cordoned("reference/simulated")) == [plan.waves[0].hosts[1]]
+    assert list(cordon.read_cordoned("reference/simulated")) == [plan.waves[0].hosts[1]]
     assert rollouts.state_of("reference", plan.id)[0] == "stopped"
     text = "\n".join(standing.of("reference").lines())
     assert "1 × prove: simulated failure at prove" in text
@@ -140,7 +177,7 @@ def test_a_canary_that_fails_stops_it_with_the_rest_untouched(fleet, lay_out):
     rollouts.go_on("reference", QUIET, retry=True)
     found = fleet.open().rows()
     assert {row["out"] for row in found.values()} == {""}
-    assert cordon.cordoned("reference/simulated") == {}
+    assert cordon.read_cordoned("reference/simulated") == {}
     assert all(row["applies"] == (2 if name == plan.waves[0].hosts[1] else 1) for name, row in found.items())
 
 
@@ -159,6 +196,22 @@ def test_failures_within_the_budget_stay_drained_and_more_stop_it(fleet, lay_out
     found = fleet.open().rows()
     assert {name for name, row in found.items() if row["out"]} == {*plan.hosts[:2], *plan.hosts[50:53]}
     assert not any(found[host]["applies"] for host in plan.hosts[80:])
+
+
+def test_machines_that_failed_within_the_budget_make_it_no_success(fleet, lay_out, home):
+    plan = lay_out(canaries=0, failures=3)
+    machines = fleet.open()
+    machines.add(plan.hosts)
+    machines.break_(plan.hosts[7], "apply")
+    blueprint.save(plan, home / "plan.yaml")
+    failed = rf"1 of {len(plan.hosts)} machines failed, and are out of service: {plan.hosts[7]}"
+    with pytest.raises(UserError, match=failed):
+        apply.command(file=home / "plan.yaml")
+    assert rollouts.state_of("reference", plan.id)[0] == "done"
+    with pytest.raises(UserError, match=failed):
+        verbs.resume("reference")
+    machines.break_(plan.hosts[7], "")
+    verbs.retry("reference", failed=True)
 
 
 def test_a_damaged_ledger_is_kept_and_made_anew_from_what_the_machines_know(fleet, lay_out):
@@ -213,7 +266,7 @@ def test_the_failure_of_a_machine_that_gives_no_answer_is_its_own(fleet, lay_out
 
     monkeypatch.setattr("infra.rollout.simulated.SimulatedFleet.apply", silent)
     rollouts.begin(plan, QUIET)
-    assert cordon.cordoned("reference/simulated") == {plan.hosts[3]: "apply: it gave no answer"}
+    assert cordon.read_cordoned("reference/simulated") == {plan.hosts[3]: "apply: it gave no answer"}
 
 
 def test_who_was_given_the_same_is_left_out_and_who_is_out_of_service_is_not(fleet):

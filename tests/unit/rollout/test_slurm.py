@@ -9,8 +9,7 @@ import pytest
 from infra import paths
 from infra.errors import UserError
 from infra.rollout import cordon
-from infra.rollout.crews import scheduler
-from infra.rollout.slurm import Slurm
+from infra.rollout.slurm import Slurm, resume_repaired
 
 pytestmark = pytest.mark.unit
 
@@ -21,6 +20,22 @@ class Head:
     def __init__(self, jobs=None, looks=0, away=0, stuck=()):
         self.jobs, self.looks, self.away, self.stuck = dict(jobs or {}), looks, away, set(stuck)
         self.states, self.said, self.who = {}, [], {}
+        self.shown = "drained"
+        self.early = set()
+
+    def update(self, names, state, reason):
+        """Change nodes; one that is in service already is refused, and so are the others."""
+        if state == "RESUME" and (back := self.early & set(names)):
+            self.early -= back
+            for name in back:
+                del self.states[name]
+            return 1, "slurm_update error: Invalid node state specified"
+        for name in names:
+            if state == "RESUME" and name not in self.stuck:
+                self.states.pop(name, None)
+            elif state == "DRAIN":
+                self.states[name] = reason.strip("'")
+        return 0, ""
 
     def __call__(self, command):
         self.said.append(command)
@@ -28,21 +43,18 @@ class Head:
             self.away -= 1
             return 1, "slurm_load_jobs error: Unable to contact slurm controller (connect failure)"
         if match := re.search(r"update NodeName=(\S+) State=(\w+)(?: Reason=(.*))?$", command):
-            for name in match[1].split(","):
-                if match[2] == "RESUME" and name not in self.stuck:
-                    self.states.pop(name, None)
-                elif match[2] == "DRAIN":
-                    self.states[name] = match[3].strip("'")
-        elif command.startswith("squeue"):
+            return self.update(match[1].split(","), match[2], match[3])
+        if command.startswith("squeue"):
             self.looks -= 1
             if self.looks < 0:
                 self.jobs.clear()
             return 0, "".join(f"{job} {node}\n" for job, nodes in self.jobs.items() for node in nodes)
-        elif command.startswith("sinfo"):
+        if command.startswith("sinfo"):
             return 0, "".join(
-                f"{name}|drained|{self.who.get(name, 'root')}|{why}\n" for name, why in self.states.items()
+                f"{name}|{self.shown}|{self.who.get(name, 'root')}|{why}\n"
+                for name, why in self.states.items()
             ) + "other|idle|Unknown|none\n"
-        elif "requeue" in command or "scancel" in command:
+        if "requeue" in command or "scancel" in command:
             self.jobs.clear()
         return 0, ""
 
@@ -89,21 +101,36 @@ def test_resume_says_whom_slurm_keeps_out():
     assert control.out() == {"t2": "gigasite x"}
 
 
+def test_a_node_that_came_back_by_itself_meanwhile_is_in_service():
+    head = Head()
+    control = slurm(head)
+    list(control.drain(["t1", "t2"], "gigasite x", 5, "wait"))
+    head.early = {"t1"}
+    assert dict(control.resume(["t1", "t2"])) == {"t1": None, "t2": None}
+    assert control.out() == {}
+    assert any(line.endswith("NodeName=t2 State=RESUME") for line in head.said)
+
+
 def test_a_reason_cannot_become_a_command():
     head = Head()
     slurm(head).hold({"t1": "it's; rm -rf /"})
     assert "Reason='it'\"'\"'s; rm -rf /'" in head.said[-1]
 
 
-def test_what_slurm_took_out_itself_is_given_back_and_what_a_person_drained_is_not(tmp_path, monkeypatch):
+# sinfo of Slurm 24.11 shows a drained node that registered with too little as `inval`
+@pytest.mark.parametrize("shown", ["drained", "inval"])
+def test_what_slurm_took_out_itself_is_given_back_and_what_a_person_drained_is_not(
+    tmp_path, monkeypatch, shown
+):
     monkeypatch.setattr(paths, "ROOT", tmp_path)
     head, said = Head(), []
+    head.shown = shown
     head.states = {
         "t1": "gres/gpu count reported lower than configured (3 < 4)",
         "t2": "ada looks at its fans",
     }
     head.who = {"t1": "slurm(64030)", "t2": "root(0)"}
-    assert scheduler.give_back_repaired("lab", said.append, slurm(head)) == ["t1"]
+    assert resume_repaired("lab", said.append, slurm(head)) == ["t1"]
     assert list(head.states) == ["t2"]
     assert said == [
         "t1: back in Slurm, which had taken it out: gres/gpu count reported lower than configured (3 < 4)"
@@ -115,5 +142,5 @@ def test_a_node_of_a_rollout_that_holds_it_stays_out(tmp_path, monkeypatch):
     cordon.update("lab", {"t1": "canary failed"})
     head = Head()
     head.states, head.who = {"t1": "Node unexpectedly rebooted"}, {"t1": "slurm"}
-    assert scheduler.give_back_repaired("lab", lambda _: None, slurm(head)) == []
+    assert resume_repaired("lab", lambda _: None, slurm(head)) == []
     assert list(head.states) == ["t1"]

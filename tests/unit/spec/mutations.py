@@ -16,7 +16,8 @@ from infra.spec import units
 CASES = Path(__file__).resolve().parents[2] / "cases"
 STRANGE = [
     None, True, False, 0, 1, 2, 3, 7, 40, -1, 10**6, 10**9, 0.5, -0.5, 1e308, float("inf"), float("nan"), "",
-    "x", "pod-01", "pod-99-su-01", "rack", "site", "share", "1-40", "10.0.0.0/30", "fd00::/64", "0.0.0.0/0",
+    "x", "pod-01", "hall-01", "building-02", "pod-99-su-01", "rack", "site", "share", "1-40", "10.0.0.0/30",
+    "fd00::/64", "0.0.0.0/0",
     "50,5 MW", "1,000 kW", "-5 kW", "0 V", "1e400 W", "9999-12-31", "0001-01-01", "2026-02-30", "\u0000",
     "é" * 50, [], {}, [[]], [None], {"a": {}},
 ]  # fmt: skip

@@ -9,6 +9,7 @@ import pytest
 from infra import paths
 from infra.cli import main
 from infra.errors import Problems, UserError
+from infra.plan import plan, summary
 from infra.spec import load, load_site, load_text
 from infra.spec.document import parse
 
@@ -81,6 +82,23 @@ def test_five_megabytes_and_forty_thousand_users():
     start = time.process_time()
     assert len(load_text(text).users) == 40_000
     assert time.process_time() - start < 5
+
+
+def test_pods_of_other_sizes_end_in_seconds():
+    """A building of 10^6 pods is too large at once; 2,000 pods, each with an exception, are planned."""
+    many = SMALL.replace("pods: 1\n", "pods: 1000000\n  pods_per_hall: 1000000\n", 1)
+    whole = "exceptions: [{at: building-01, scalable_units: 3, racks: 1, reason: x}]\n"
+    start = time.process_time()
+    with pytest.raises(Problems, match="54,000,000 nodes are more than a plan can hold"):
+        load_text(many + whole)
+    each = "".join(
+        f"  - {{at: pod-{pod:02d}, scalable_units: 1, racks: 1, reason: x}}\n" for pod in range(1, 2001)
+    )
+    text = SMALL.replace("pods: 1\n", "pods: 2000\n", 1).replace("10.0.0.0/16", "10.0.0.0/8", 1)
+    site = load_text(f"{text}exceptions:\n{each}")
+    assert len(site.exceptions) == 2_000
+    assert summary(plan(site))["racks"] == 2_000
+    assert time.process_time() - start < 10
 
 
 def test_as_many_mistakes_as_anybody_reads():

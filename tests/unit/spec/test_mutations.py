@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 from infra.errors import UserError
 from infra.plan import findings, machines_of, plan, summary
 from infra.plan.tables.paths import fabric_paths, port_ends
+from infra.plan.views.export import table
 from infra.spec import catalog, load_text
 from tests.unit.spec import mutations
 
@@ -81,6 +82,24 @@ def assert_invariants(whole, figures):
     if part is whole and whole.node_frame.height < 300:
         machines = machines_of(whole)
         assert len({machine.name for machine in machines}) == len(machines)
+        called = table(whole, "names")
+        assert not called.select(pl.col("kind") == "rack", "name").is_duplicated().any(), "no name of two"
+        assert table(whole, "cabling").height == whole.links.height
+        assert (table(whole, "materials")["count"] > 0).all()
+
+
+def assert_phases(whole):
+    """What is in service by a phase is a part of the whole, under its names, on its ports, at its watts."""
+    for phase in whole.site.phases:
+        part = plan(whole.site, phase.name)
+        if not part.scope or whole.node_frame.height > 3000:
+            continue
+        for table_ in ("nodes", "links"):
+            all_rows, own = getattr(whole, table_), getattr(part, table_)
+            assert own.join(all_rows, on=own.columns, how="anti", nulls_equal=True).height == 0, table_
+        figures, top = summary(part)["power"], part.power.row(0, named=True)
+        assert math.isclose(figures["it_mw"] * 1e6, top["it_w"], rel_tol=1e-6), "power sums agree in a phase"
+        assert top["it_w"] <= whole.power.item(0, "it_w") * (1 + 1e-9), "no phase takes more than the whole"
 
 
 def judge(seed):
@@ -95,6 +114,7 @@ def judge(seed):
         accepted = not any(finding.severity == "error" for finding in found)
         if accepted:
             assert_invariants(whole, figures)
+            assert_phases(whole)
     except UserError:
         accepted = False
     took = time.monotonic() - start

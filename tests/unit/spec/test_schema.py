@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import jsonschema
@@ -65,3 +67,13 @@ def test_schema_knows_units_and_keys():
     messages = " ".join(error.message for error in validator.iter_errors(value))
     assert "layuot" in messages
     assert "120 kg" in messages
+
+
+def test_docstrings_are_read_only_when_a_schema_is_made():
+    """It costs a tenth of a second: the start of a run must not pay for what only a schema shows."""
+    program = (
+        "from infra.spec import docstrings, load_site\n"
+        "assert load_site('lab')\n"
+        "assert docstrings._read_module.cache_info().currsize == 0\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=paths.ROOT)

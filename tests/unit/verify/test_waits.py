@@ -13,17 +13,20 @@ pytestmark = pytest.mark.unit
 
 
 class Scripted(BatchBackend):
-    """Says these texts one after the other, the last one for ever."""
+    """Says these texts one after the other, the last one for ever; None is a command that fails."""
 
     def __init__(self, *texts):
         super().__init__("one")
-        self.texts, self.asked = texts, 0
+        self.texts, self.asked, self.starting = texts, 0, True
 
     def ask(self, commands):
         for command in commands:
             if command not in self.answers:
                 text = self.texts[min(self.asked, len(self.texts) - 1)]
-                self.answers[command] = self.result(0, b"", text.encode(), b"")
+                if command == waiting.STARTING:
+                    self.answers[command] = self.result(0, b"", b"frr.service" if self.starting else b"", b"")
+                    continue
+                self.answers[command] = self.result(int(text is None), b"", (text or "").encode(), b"")
                 self.asked += 1
 
 
@@ -46,6 +49,16 @@ def test_it_ends_at_the_first_good_answer(machine):
     assert shell.host.backend.asked == 3
 
 
+def test_a_command_that_fails_has_no_answer_yet_while_a_service_starts(machine):
+    shell = machine(None, None, "yes")
+    assert shell.wait("state", lambda _: True) == "yes"
+    shell = machine(None)
+    shell.host.backend.starting = False
+    with pytest.raises(pytest.fail.Exception, match="`state` exit 1"):
+        shell.wait("state", lambda _: True)
+    assert shell.host.backend.asked == 1
+
+
 def test_what_was_asked_before_counts(machine):
     shell = machine("yes")
     shell.host.backend.ask(["state"])
@@ -62,6 +75,16 @@ def test_it_gives_up_after_so_many_answers_however_long_they_take(machine):
     shell = machine("no")
     assert shell.wait("state", "yes".__eq__) == "no"
     assert shell.host.backend.asked == waiting.PATIENCE + 1
+
+
+def test_checks_of_a_machine_share_their_patience(machine):
+    shell = machine("no")
+    shell.wait("state", "yes".__eq__)
+    shell.wait("another", "yes".__eq__)
+    assert shell.host.backend.asked == waiting.PATIENCE + 1 + waiting.FEW + 1
+    other = machine("no")
+    other.wait("state", "yes".__eq__)
+    assert other.host.backend.asked == waiting.PATIENCE + 1
 
 
 def test_a_rehearsal_waits_for_nothing(machine):

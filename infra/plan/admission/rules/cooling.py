@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from infra.plan.admission.limits import Limit, cases, distinct, facility_w, megawatts, number
-from infra.plan.tables.cooling import rise_k
+from infra.plan.tables.cooling import return_c
+from infra.plan.tables.feeds import loops_of
 from infra.spec import catalog
 
 if TYPE_CHECKING:
@@ -19,23 +20,25 @@ if TYPE_CHECKING:
 
 def rack_flow(plan: Plan) -> Iterator[Limit]:
     """Coolant of each rack against its manifold."""
-    loop = plan.site.cooling
-    if loop and loop.rack_flow is not None:
-        rows = distinct(plan.cooling.filter(pl.col("level") == "rack"), "flow_l_min")
-        for name, flow, count in rows:
-            yield Limit(name, "N", flow, loop.rack_flow, "L/min", "$.cooling.rack_flow", "the rack manifold",
-                        f"{number(loop.rack_flow)} L/min fit", count=count)  # fmt: skip
+    table = plan.cooling.filter(pl.col("level") == "rack")
+    for loop, path, own in loops_of(plan.site):
+        if loop.rack_flow is not None:
+            for name, flow, count in distinct(table.filter(own), "flow_l_min"):
+                yield Limit(name, "N", flow, loop.rack_flow, "L/min", f"{path}.rack_flow",
+                            "the rack manifold", f"{number(loop.rack_flow)} L/min fit",
+                            count=count)  # fmt: skip
 
 
 def row_flow(plan: Plan) -> Iterator[Limit]:
     """Coolant of each row against its pipes."""
-    loop = plan.site.cooling
-    if loop and loop.row_flow is not None:
-        rows = distinct(plan.cooling.filter(pl.col("level") == "scalable-unit"), "flow_l_min")
-        for name, flow, count in rows:
-            fits = math.floor(loop.row_flow / (flow / plan.geometry.racks)) if flow else plan.geometry.racks
-            yield Limit(name, "N", flow, loop.row_flow, "L/min", "$.cooling.row_flow", "the row's pipes",
-                        f"{fits} racks fit in a row", count=count)  # fmt: skip
+    table = plan.cooling.filter(pl.col("level") == "scalable-unit")
+    for loop, path, own in loops_of(plan.site):
+        if loop.row_flow is not None:
+            for name, flow, count in distinct(table.filter(own), "flow_l_min"):
+                racks = plan.geometry.racks_in_row(name)
+                fits = math.floor(loop.row_flow / (flow / racks)) if flow else racks
+                yield Limit(name, "N", flow, loop.row_flow, "L/min", f"{path}.row_flow", "the row's pipes",
+                            f"{fits} racks fit in a row", count=count)  # fmt: skip
 
 
 def cdu_heat(plan: Plan) -> Iterator[Limit]:
@@ -49,25 +52,18 @@ def cdu_flow(plan: Plan) -> Iterator[Limit]:
 
 
 def _cdu(plan: Plan, column: str, scale: float, unit: str, field: str) -> Iterator[Limit]:
-    loop = plan.site.cooling
-    if not loop or not loop.cooler:
-        return
-    each = float(getattr(catalog.cooler(loop.cooler), field))
-    rows = distinct(plan.cooling.filter(pl.col("level") == "scalable-unit"), column)
-    for case, left in cases(loop.coolers_per_row, loop.spare_coolers):
-        for name, value, count in rows:
-            needed = math.ceil(value / each) + loop.spare_coolers
-            yield Limit(
-                name,
-                case,
-                value / scale,
-                each * left / scale,
-                unit,
-                "$.cooling.coolers_per_row",
-                f"catalog: {loop.cooler}, {field}",
-                f"{needed} CDUs a row fit",
-                count=count,
-            )
+    table = plan.cooling.filter(pl.col("level") == "scalable-unit")
+    for loop, path, own in loops_of(plan.site):
+        if not loop.cooler:
+            continue
+        each = float(getattr(catalog.cooler(loop.cooler), field))
+        rows = distinct(table.filter(own), column)
+        for case, left in cases(loop.coolers_per_row, loop.spare_coolers):
+            for name, value, count in rows:
+                needed = math.ceil(value / each) + loop.spare_coolers
+                yield Limit(name, case, value / scale, each * left / scale, unit, f"{path}.coolers_per_row",
+                            f"catalog: {loop.cooler}, {field}", f"{needed} CDUs a row fit",
+                            count=count)  # fmt: skip
 
 
 def heat(plan: Plan) -> Iterator[Limit]:
@@ -93,11 +89,9 @@ def heat(plan: Plan) -> Iterator[Limit]:
 
 def heat_temperature(plan: Plan) -> Iterator[Limit]:
     """Temperature of heat sold against the coolant's return."""
-    loop = plan.site.cooling
-    if not loop or not plan.scope:
+    back = return_c(plan) if plan.scope else None
+    if back is None:
         return
-    row = plan.cooling.row(0, named=True)
-    back = loop.supply + rise_k(row["liquid_w"], row["flow_l_min"], loop.specific_heat, loop.density)
     for index, entry in enumerate(plan.site.heat):
         if not entry.heat_pump:
             yield Limit(

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import TYPE_CHECKING
+
+import polars as pl
 
 from infra.plan.admission.limits import Limit, form_path
 from infra.plan.tables import host_ports, positions
+from infra.spec import catalog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,18 +35,40 @@ def rack_units(plan: Plan) -> Iterator[Limit]:
         )
 
 
+def server_overlap(plan: Plan) -> Iterator[Limit]:
+    """Rack units that two servers of the site, or of its first pod, would both stand in."""
+    frame = plan.server_frame
+    inside = frame.filter(pl.col("pod").is_null() | (pl.col("pod") == pl.col("pod").min()))
+    racks: dict[str, list[tuple[int, int, str]]] = {}
+    for name, platform, rack, unit in inside.select("name", "platform", "rack_name", "unit").iter_rows():
+        height = catalog.platform(platform).node.height
+        racks.setdefault(rack, []).append((unit, unit + height, name))
+    for rack, held in racks.items():
+        own = sorted(held)
+        shared = [(max(below[1] - above[0], 0), below[2], above[2]) for below, above in pairwise(own)]
+        most, below_name, above_name = max(shared, default=(0, own[0][2], ""))
+        place = f"{rack}: {below_name} and {above_name}" if most else rack
+        yield Limit(place, "N", most, 0, "U twice", "$.servers", "catalog: node.height",
+                    "declare groups of one height beside each other")  # fmt: skip
+
+
 def switch_ports(plan: Plan) -> Iterator[Limit]:
     """Ports that a tier uses against what its model has."""
     for path, tier in _tiers(plan):
+        own = tier.model.uplinks
+        if own:
+            yield Limit(f"each {tier.name}", "N", tier.up, own.count, "ports that face up", path,
+                        f"catalog: {tier.model.name}, uplinks",
+                        f"{own.count} ports of {own.speed:g} Gbit/s face up")  # fmt: skip
         yield Limit(
             f"each {tier.name}",
             "N",
-            tier.down + tier.up,
+            tier.down + (0 if own else tier.up),
             tier.ports,
             "ports",
             path,
             f"catalog: {tier.model.name}, ports",
-            f"{tier.ports - tier.up} ports are left to face down",
+            f"{tier.ports - (0 if own else tier.up)} ports are left to face down",
         )
 
 

@@ -151,7 +151,7 @@ def oversubscription(plan: Plan) -> Iterator[Limit]:
             if tier.oversubscription is not None and ratio is not None:
                 own = plan.geometry.tiers[name][level]
                 gbit = judged.tiers[level].down_gbit
-                need = math.ceil(gbit / tier.oversubscription / own.speed)
+                need = math.ceil(gbit / tier.oversubscription / own.up_speed)
                 yield Limit(f"each {tier.name}", "N", ratio, tier.oversubscription, "to 1",
                             f"{_path(name, level)}.oversubscription", "declared",
                             f"{need} uplinks instead of {own.up} keep it")  # fmt: skip

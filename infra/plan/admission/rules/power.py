@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from infra.plan.admission.limits import Limit, cases, distinct, facility_w, form_path, megawatts, number
-from infra.plan.tables.power import balance, server_watts
+from infra.plan.tables.feeds import feeds_of
+from infra.plan.tables.power import balance, it_in_service, server_watts
+from infra.spec.sizes import in_service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from infra.plan.plan import Plan
+    from infra.spec.grid import Feeds
 
 
 def grid_power(plan: Plan) -> Iterator[Limit]:
@@ -77,12 +80,12 @@ def grid_phases(plan: Plan) -> Iterator[Limit]:
     grid, totals = plan.site.grid, balance(plan)
     if not grid or not grid.phases:
         return
-    each = totals.facility / plan.geometry.pods
     for index, phase in enumerate(plan.site.phases):
         granted = [entry.power for entry in grid.phases if entry.date <= phase.date]
         limit = max(granted, default=0.0)
         fits = f"{_pods_within(plan, limit)} by {phase.date}"
-        yield Limit(f"phase {phase.name}", "N", megawatts(phase.pods * each), megawatts(limit), _unit(plan),
+        drawn = it_in_service(plan, in_service(phase)) * totals.least_pue
+        yield Limit(f"phase {phase.name}", "N", megawatts(drawn), megawatts(limit), _unit(plan),
                     f"$.phases[{index}].pods", "the operator's connection phases", fits)  # fmt: skip
 
 
@@ -129,13 +132,16 @@ def current(watts: float, volts: float, power_factor: float) -> float:
 
 def halls(plan: Plan) -> Iterator[Limit]:
     """Power of each hall against its transformers: its part of everything, or what stands in it if more."""
-    feeds, totals = plan.site.feeds, balance(plan)
-    if feeds and feeds.hall is not None:
-        most = (pl.max_horizontal("it_w", "own_w") * totals.least_pue).alias("drawn_w")
-        halls = plan.power.filter(pl.col("level") == "hall").with_columns(most)
-        for name, watts, count in distinct(halls, "drawn_w"):
-            yield Limit(name, "N", megawatts(watts), megawatts(feeds.hall), _unit(plan),
-                        "$.feeds.hall", feeds.source, f"{number(megawatts(feeds.hall))} MW fit in a hall",
+    most = (pl.max_horizontal("it_w", "own_w") * balance(plan).least_pue).alias("drawn_w")
+    first = (pl.col("name").str.slice(5).cast(pl.Int32) - 1) * plan.site.layout.pods_per_hall
+    pods = pl.lit(pl.Series(plan.geometry.pod_names, dtype=pl.String))
+    table = plan.power.filter(pl.col("level") == "hall").with_columns(most, pods.gather(first).alias("pod"))
+    for feeds, path, own in feeds_of(plan.site):
+        if feeds.hall is None:
+            continue
+        for name, watts, count in distinct(table.filter(own), "drawn_w"):
+            yield Limit(name, "N", megawatts(watts), megawatts(feeds.hall), _unit(plan), f"{path}.hall",
+                        feeds.source, f"{number(megawatts(feeds.hall))} MW fit in a hall",
                         count=count)  # fmt: skip
 
 
@@ -144,11 +150,15 @@ def busways(plan: Plan) -> Iterator[Limit]:
 
     A row is a scalable unit, or a pod's racks of switches.
     """
-    feeds = plan.site.feeds
-    if not feeds or feeds.busway is None:
-        return
+    for feeds, path, own in feeds_of(plan.site):
+        if feeds.busway is not None:
+            yield from _busways(plan, feeds, path, own)
+
+
+def _busways(plan: Plan, feeds: Feeds, path: str, own: pl.Expr) -> Iterator[Limit]:
+    assert feeds.busway is not None
     drawn = (pl.col("own_w") + pl.col("cooling_w")).alias("drawn_w")
-    table = plan.power.with_columns(drawn)
+    table = plan.power.filter(own).with_columns(drawn)
     units = table.filter(pl.col("level") == "scalable-unit").select("name", "drawn_w")
     pods = table.filter(pl.col("kind") == "network").join(
         table.filter(pl.col("level") == "pod").select(pl.col("name").alias("parent")),
@@ -156,24 +166,28 @@ def busways(plan: Plan) -> Iterator[Limit]:
     ).group_by("parent", maintain_order=True).agg(pl.col("drawn_w").sum())  # fmt: skip
     rows = distinct(units, "drawn_w")
     rows += distinct(pods.select(pl.format("{}-net", "parent").alias("name"), "drawn_w"), "drawn_w")
-    racks = plan.geometry.racks
     for case, left in cases(feeds.busways_per_row, feeds.spare_busways):
         limit = feeds.busway * left
         for name, watts, count in rows:
+            racks = plan.geometry.racks_in_row(name)
             fits = f"{math.floor(limit / (watts / racks))} racks fit in a row" if watts else ""
             if name.endswith("-net"):
                 fits = f"{number(limit / 1e3)} kW fit in a row"
-            yield Limit(name, case, watts / 1e3, limit / 1e3, "kW", "$.feeds.busway", feeds.source, fits,
+            yield Limit(name, case, watts / 1e3, limit / 1e3, "kW", f"{path}.busway", feeds.source, fits,
                         count=count)  # fmt: skip
 
 
 def rack_feeds(plan: Plan) -> Iterator[Limit]:
     """Power of each rack, of whatever kind, against the feeds that are left."""
-    feeds = plan.site.feeds
-    if not feeds or feeds.rack is None:
-        return
+    for feeds, path, own in feeds_of(plan.site):
+        if feeds.rack is not None:
+            yield from _rack_feeds(plan, feeds, path, own)
+
+
+def _rack_feeds(plan: Plan, feeds: Feeds, path: str, own: pl.Expr) -> Iterator[Limit]:
+    assert feeds.rack is not None
     drawn = (pl.col("own_w") + pl.col("cooling_w")).alias("drawn_w")
-    table = plan.power.filter(pl.col("level") == "rack").with_columns(drawn)
+    table = plan.power.filter(own & (pl.col("level") == "rack")).with_columns(drawn)
     for case, left in cases(feeds.feeds_per_rack, feeds.spare_feeds):
         limit = feeds.rack * left
         for kind in ("compute", "network", "servers", "cdu"):
@@ -181,7 +195,7 @@ def rack_feeds(plan: Plan) -> Iterator[Limit]:
             if kind in {"network", "servers"}:
                 fits += "; a lower `layout.rack_height` puts less in each"
             for name, watts, count in distinct(table.filter(pl.col("kind") == kind), "drawn_w"):
-                yield Limit(name, case, watts / 1e3, limit / 1e3, "kW", "$.feeds.rack", feeds.source, fits,
+                yield Limit(name, case, watts / 1e3, limit / 1e3, "kW", f"{path}.rack", feeds.source, fits,
                             count=count)  # fmt: skip
 
 

@@ -61,7 +61,7 @@ def checkpoint_write(plan: Plan) -> Iterator[Limit]:
     if need:
         write = float(plan.storage["write_bytes_s"].sum())
         asked = checkpoint(need).write_bytes_s
-        units = math.ceil(asked / (write / (len(plan.scope) * plan.geometry.sus))) if write else 0
+        units = math.ceil(asked / (write / plan.geometry.sizes.units_in(plan.scope))) if write else 0
         yield Limit(
             plan.site.name,
             "N",

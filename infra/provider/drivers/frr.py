@@ -1,0 +1,235 @@
+"""Configuration of a switch that runs FRR, over ssh, by commit-confirm.
+
+A new configuration first runs beside the one that the switch starts with, which stays in its file. A timer on
+the switch goes back to that file. Only a connection made anew, through the new configuration, stops the timer
+and puts the new text into the file. So a switch that nobody reaches any more, whose controller died, or that
+restarts meanwhile, has what it had.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shlex
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from infra import hostkeys, paths, process
+from infra.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FILE = "frr.conf"
+WINDOW_S = 120
+"""Seconds that a new configuration has to let the controller in; an emulated switch takes ten to reload."""
+PAUSE_S = 1.0
+"""Between attempts to connect."""
+LOST = 255
+"""ssh's exit code for a connection that did not come or broke."""
+
+_SAME, _REFUSED, _FAILED, _BUSY, _BARE = 64, 65, 66, 75, 69
+_LINE = re.compile(r"^line ([0-9]+): (.*)$", re.MULTILINE)
+_PART = re.compile(r"^! (templates/\S+)$")
+
+_COMMON = """\
+set -u
+run=/run/gigasite-switch$socket; file=$folder/frr.conf; next=$run/next.$token
+reload() {
+    touch "$1/vtysh.conf"
+    /usr/lib/frr/frr-reload.py --reload ${socket:+--vty_socket "$socket"} --confdir "$1" "$1/frr.conf"
+}
+"""
+# frr-reload.py writes what runs into `frr.conf` of its folder, unless that is the file that it was given.
+
+_STAGE = """\
+umask 077; mkdir -p "$run"
+[ -s "$file" ] || exit 69
+for other in "$run"/pending.*; do [ -e "$other" ] && exit 75; done
+mkdir "$next" && cat >"$next/frr.conf"
+cmp -s "$next/frr.conf" "$file" && { rm -r "$next"; exit 64; }
+said=$(vtysh -C -f "$next/frr.conf" 2>&1) || { echo "$said"; rm -r "$next"; exit 65; }
+: >"$run/pending.$token"
+setsid sh -c "$(cat <<END
+$common
+sleep $window
+mv $run/pending.$token $run/back.$token && reload $folder
+rm -rf $run/*.$token
+END
+)" >/dev/null 2>&1 </dev/null &
+setsid sh -c "$(cat <<END
+$common
+reload $next; echo \\$? >$run/code.$token; mv $run/code.$token $run/applied.$token
+END
+)" >"$run/said.$token" 2>&1 </dev/null &
+until [ -e "$run/applied.$token" ] || [ ! -e "$run/pending.$token" ]; do sleep 0.2; done
+[ "$(cat "$run/applied.$token")" = 0 ] && exit 0
+mv "$run/pending.$token" "$run/back.$token" && { cat "$run/said.$token"; reload "$folder" >/dev/null 2>&1; }
+exit 66
+"""
+
+_CONFIRM = """\
+until [ -e "$run/applied.$token" ] || [ ! -e "$run/pending.$token" ]; do sleep 0.2; done
+[ "$(cat "$run/applied.$token" 2>/dev/null)" = 0 ] && mv "$run/pending.$token" "$run/kept.$token" || exit 66
+cp "$next/frr.conf" "$file.$token" && chown --reference="$file" "$file.$token"
+chmod --reference="$file" "$file.$token" && mv "$file.$token" "$file"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How a script on a switch ended."""
+
+    code: int
+    said: str
+
+
+class Reach(Protocol):
+    """A way to a switch; each call is a connection of its own."""
+
+    def run(self, script: str, stdin: str, limit: float) -> Done:
+        """Run a shell script as root; code 255 if there is no connection; `limit` is in seconds."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ssh:
+    """ssh as the site's own configuration has it.
+
+    Attributes:
+        command: ssh with its options and the machine's name.
+        site, name: for what is said of a refused host key.
+        root: words that make a command root's.
+    """
+
+    command: Sequence[str]
+    site: str
+    name: str
+    root: str = "sudo -n"
+
+    def run(self, script: str, stdin: str, limit: float) -> Done:
+        """See `Reach`."""
+        words = [*self.command, f"{self.root} sh -c {shlex.quote(script)}"]
+        try:
+            done = process.run(words, check=False, stdin=stdin, timeout=limit)
+        except UserError as error:
+            return Done(LOST, str(error))
+        known = paths.state(self.site) / "ssh" / "known_hosts"
+        if done.returncode == LOST and (strange := hostkeys.explain(done.stderr, known, self.name)):
+            raise UserError(strange, where=self.name, hint="nothing was changed")
+        return Done(done.returncode, done.stdout + done.stderr)
+
+
+def ssh_to(site: str, name: str) -> Ssh:
+    """A switch of a site, never by a connection that is open already.
+
+    Raises:
+        UserError: no step has written the site's ssh_config yet.
+    """
+    config = paths.state(site) / "ssh_config"
+    if not config.is_file():
+        raise UserError(
+            f"nothing says how {name} is reached", where=str(config), hint=f"`gigasite up {site}`"
+        )
+    options = ("ControlMaster=no", "ControlPath=none", "ConnectTimeout=30", "ServerAliveInterval=5",
+               "ServerAliveCountMax=3")  # fmt: skip
+    words = [word for option in options for word in ("-o", option)]
+    return Ssh(("ssh", "-F", str(config), *words, name), site, name)
+
+
+@dataclass(frozen=True, slots=True)
+class FrrSwitch:
+    """A switch that runs FRR.
+
+    Attributes:
+        name: in the plan.
+        reach: the way to it.
+        folder: where its configuration lies.
+        socket: folder of its daemons' sockets; empty for FRR's own.
+        window: seconds until it goes back by itself.
+    """
+
+    name: str
+    reach: Reach
+    folder: str = "/etc/frr"
+    socket: str = ""
+    window: int = WINDOW_S
+    token: str = field(default_factory=lambda: secrets.token_hex(4))
+
+    def read(self, limit: float) -> str | None:
+        """The configuration that it starts with; None if it does not answer; `limit` is in seconds."""
+        done = self.reach.run(f"cat {self.folder}/{FILE}", "", limit)
+        return done.said if done.code == 0 else None
+
+    def apply(self, text: str) -> bool:
+        """Put a configuration in place and keep it once a new connection has come through.
+
+        Returns:
+            False if it has it already.
+
+        Raises:
+            UserError: it refuses a line, or does not come back: then it goes back by itself. Or it waits for
+                the end of another change, or has no configuration yet.
+        """
+        end = time.monotonic() + self.window
+        done = self.reach.run(self._script(_STAGE), text, self.window)
+        if done.code == _SAME:
+            return False
+        if done.code not in {0, LOST}:
+            raise self._told(done, text)
+        while time.monotonic() < end:
+            left = max(end - time.monotonic(), PAUSE_S)
+            done = self.reach.run(self._script(_CONFIRM), "", left)
+            if done.code == 0:
+                return True
+            if done.code != LOST:
+                raise self._told(done, text)
+            time.sleep(PAUSE_S)
+        raise UserError(
+            f"it did not answer within {self.window} s after its new configuration was put in place; "
+            "it returns to the former one by itself",
+            where=self.name,
+            hint="read what changed: the way to the switch is among it",
+        )
+
+    def _script(self, part: str) -> str:
+        known = {"socket": self.socket, "folder": self.folder, "token": self.token, "window": self.window}
+        words = "\n".join(f"{name}={shlex.quote(str(value))}" for name, value in known.items())
+        common = f"{words}\n{_COMMON}"
+        return f"{common}\ncommon={shlex.quote(common)}\n{part}"
+
+    def _told(self, done: Done, text: str) -> UserError:
+        if done.code == _BARE:
+            return UserError(
+                "it has no configuration yet", where=self.name, hint="`gigasite up --step configure`"
+            )
+        if done.code == _BUSY:
+            return UserError(
+                "another change waits there for its confirmation", where=self.name,
+                hint=f"it ends by itself within {WINDOW_S} s: try again then",
+            )  # fmt: skip
+        found = _LINE.search(done.said)
+        if found is None:
+            said = done.said.strip().splitlines()
+            return UserError(
+                f"it did not take its configuration and keeps the former one: {' '.join(said[-3:])}",
+                where=self.name,
+            )
+        number = int(found[1])
+        lines = text.splitlines()
+        line = lines[number - 1].strip() if number <= len(lines) else ""
+        return UserError(
+            f"it refuses line {number} of {FILE}, `{line}`: {found[2]}; it keeps the former configuration",
+            where=f"{self.name}, {origin(text, number)}",
+            hint=f"`gigasite render` prints the file; its facts come from {FACTS}",
+        )
+
+
+FACTS = "infra/render/network/facts.py"
+
+
+def origin(text: str, number: int) -> str:
+    """The template that a line comes from: the file names it above each part."""
+    above = (_PART.match(line) for line in reversed(text.splitlines()[:number]))
+    return next((found[1] for found in above if found), "no template")

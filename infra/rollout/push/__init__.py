@@ -1,0 +1,1 @@
+"""Give machines what roles deploy over one connection each, without a task per step."""
