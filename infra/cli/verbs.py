@@ -1,7 +1,8 @@
 """The table of verbs: a line each, from which `gigasite --help` is made.
 
 A verb is a module of this package with a function `command` (typer annotations), or with `app` (a
-`typer.Typer`) where it has verbs of its own. Adding one is adding its module and its line in `VERBS`.
+`typer.Typer`) where it has verbs of its own: if these fill modules of their own, it is a folder whose `verbs`
+has `app`. Adding a verb is adding its module and its line in `VERBS`.
 """
 
 from __future__ import annotations
@@ -43,25 +44,25 @@ VERBS: dict[str, Verb] = {
     "report": Verb("infra.cli.report", MAIN, "Write the site's report again, as a page and as JSON."),
     "accept": Verb("infra.cli.accept", MAIN, "What the last verification proves of what buyers ask."),
     "plan": Verb("infra.cli.plan", PLAN, "Expand a site's declaration and say what it holds and needs."),
-    "fabric": Verb("infra.cli.fabric", PLAN, "Paths, bisection and losses of a site's fabrics."),
+    "fabric": Verb("infra.cli.fabric.verbs", PLAN, "Paths, bisection and losses of a site's fabrics."),
     "fit": Verb("infra.cli.fit", PLAN, "How many pods fit the site's grid connection."),
     "diff": Verb("infra.cli.diff", PLAN, "What a change of the declaration does, across all layers."),
     "render": Verb("infra.cli.render", PLAN, "Configuration of a site's switches, and what changes in it."),
     "energy": Verb("infra.cli.energy", PLAN, "PUE, WUE, ERF, REF, carbon and heat of a site."),
     "schema": Verb("infra.cli.schema", PLAN, "Print the JSON Schema of site.yaml."),
-    "preview": Verb("infra.cli.preview", STACKS, "Show what `up` would change."),
-    "refresh": Verb("infra.cli.refresh", STACKS, "Read the real machines into the state."),
-    "destroy": Verb("infra.cli.destroy", STACKS, "Remove a stack's resources."),
+    "preview": Verb("infra.cli.stacks.preview", STACKS, "Show what `up` would change."),
+    "refresh": Verb("infra.cli.stacks.refresh", STACKS, "Read the real machines into the state."),
+    "destroy": Verb("infra.cli.stacks.destroy", STACKS, "Remove a stack's resources."),
     "import": Verb(
-        "infra.cli.import_", STACKS, "Take existing resources, or an exported state, into a stack."
+        "infra.cli.stacks.import_", STACKS, "Take existing resources, or an exported state, into a stack."
     ),
-    "export": Verb("infra.cli.export", STACKS, "Write a stack's deployment as JSON."),
-    "stack": Verb("infra.cli.stack", STACKS, "List, make, select and remove stacks; show outputs."),
-    "config": Verb("infra.cli.config", STACKS, "Read and set a stack's configuration."),
-    "state": Verb("infra.cli.state", STACKS, "Repair a stack's state."),
-    "cancel": Verb("infra.cli.cancel", STACKS, "Clear the lock that a dead operation left."),
+    "export": Verb("infra.cli.stacks.export", STACKS, "Write a stack's deployment as JSON."),
+    "stack": Verb("infra.cli.stacks.stack", STACKS, "List, make, select and remove stacks; show outputs."),
+    "config": Verb("infra.cli.stacks.config", STACKS, "Read and set a stack's configuration."),
+    "state": Verb("infra.cli.stacks.state", STACKS, "Repair a stack's state."),
+    "cancel": Verb("infra.cli.stacks.cancel", STACKS, "Clear the lock that a dead operation left."),
     "engine": Verb(
-        "infra.cli.engine", STACKS, "The same for any Pulumi project in Python, by the CLI's flags."
+        "infra.cli.engine.verbs", STACKS, "The same for any Pulumi project in Python, by the CLI's flags."
     ),
     "new": Verb("infra.cli.new", PROJECT, "Skeleton of a role, check, platform, switch or site."),
     "lab": Verb("infra.cli.lab", PROJECT, "Put faults into stand-ins by hand."),
@@ -75,10 +76,9 @@ VERBS: dict[str, Verb] = {
 
 def available() -> dict[str, Verb]:
     """The verbs whose module is there."""
-    here = Path(__file__).parent
+    root = Path(__file__).parents[2]
     return {
         name: verb
         for name, verb in VERBS.items()
-        if (here / f"{verb.module.rpartition('.')[2]}.py").exists()
-        or (here / verb.module.rpartition(".")[2] / "__init__.py").exists()
+        if (root / verb.module.replace(".", "/")).with_suffix(".py").exists()
     }

@@ -11,7 +11,9 @@ import pytest
 import typer
 
 from infra import paths
-from infra.cli import engine, engine_project, main
+from infra.cli import main
+from infra.cli.engine import project as projects
+from infra.cli.engine import verbs
 from infra.engine.backend import secrets
 from infra.engine.backend.backend import FileBackend
 from infra.engine.resource.stack_ref import StackRef
@@ -151,8 +153,8 @@ def test_a_passphrase_is_asked_for_at_a_terminal(engine_verb, monkeypatch):
     assert "a passphrase is needed" in engine_verb("config", "set", "--secret", "token", "x")[1]
     answers = ["wrong", "correct horse"]
     asked = []
-    monkeypatch.setattr(engine_project, "interactive", lambda **_: True)
-    monkeypatch.setattr(engine_project, "_hidden", lambda words: asked.append(words) or answers.pop(0))
+    monkeypatch.setattr(projects, "interactive", lambda **_: True)
+    monkeypatch.setattr(projects, "_hidden", lambda words: asked.append(words) or answers.pop(0))
     code, said = engine_verb("config", "set", "--secret", "token", "x")
     assert (code, "the passphrase is wrong" in said, len(asked)) == (0, True, 2)
     assert "for stack dev" in asked[0]
@@ -161,8 +163,8 @@ def test_a_passphrase_is_asked_for_at_a_terminal(engine_verb, monkeypatch):
 def test_a_new_passphrase_is_asked_for_twice(engine_verb, monkeypatch):
     monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE")
     answers = ["one", "other", "same", "same"]
-    monkeypatch.setattr(engine_project, "interactive", lambda **_: True)
-    monkeypatch.setattr(engine_project, "_hidden", lambda _: answers.pop(0))
+    monkeypatch.setattr(projects, "interactive", lambda **_: True)
+    monkeypatch.setattr(projects, "_hidden", lambda _: answers.pop(0))
     code, said = engine_verb("stack", "init", "dev")
     assert (code, "passphrases do not match" in said, answers) == (0, True, [])
 
@@ -201,7 +203,7 @@ CLI_FLAGS = {
 
 @pytest.mark.parametrize("verb", CLI_FLAGS)
 def test_each_flag_of_the_cli_is_taken_or_said_to_be_missing(verb):
-    command = typer.main.get_command(engine.app).commands[verb]
+    command = typer.main.get_command(verbs.app).commands[verb]
     ours = {words for one in command.params for words in (*one.opts, *one.secondary_opts)}
     missing = set(CLI_FLAGS[verb].split()) - ours
     text = (Path(__file__).parents[3] / "docs" / "engine.md").read_text()

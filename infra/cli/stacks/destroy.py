@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from infra.cli import engine_options as flags
 from infra.cli.arguments import Engine, EngineName, Yes
+from infra.cli.stacks import options as flags
 from infra.engine import Operation
 from infra.errors import UserError
 from infra.stacks import operations

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from infra import paths
-from infra.cli import engine_options as flags
 from infra.cli.arguments import Json, Yes
+from infra.cli.stacks import options as flags
 from infra.engine.resource import integrity
 from infra.errors import UserError
 from infra.stacks import operations, workspace

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from infra.cli import engine_options as flags
 from infra.cli.arguments import Engine, EngineName
+from infra.cli.stacks import options as flags
 from infra.engine import Operation
 from infra.stacks import losses, operations
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from infra.cli import engine_options as flags
+from infra.cli.stacks import options as flags
 from infra.stacks import operations
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from infra.cli import engine_options as flags
 from infra.cli.arguments import Json
+from infra.cli.stacks import options as flags
 from infra.engine.backend.secrets import PassphraseCrypter
 from infra.engine.resource import property_path
 from infra.engine.workspace import config_paths

@@ -10,11 +10,11 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from infra.cli import engine_options as flags
-from infra.cli import engine_project as projects
-from infra.cli import import_ as import_verb
 from infra.cli.arguments import Yes
-from infra.cli.config import set_ as set_config
+from infra.cli.engine import project as projects
+from infra.cli.stacks import import_ as import_verb
+from infra.cli.stacks import options as flags
+from infra.cli.stacks.config import set_ as set_config
 from infra.engine import EngineError, Operation, Options
 from infra.engine.workspace.toolchain import ambient
 from infra.errors import UserError

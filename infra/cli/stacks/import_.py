@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from infra.cli import engine_options as flags
 from infra.cli.arguments import Engine, EngineName, Json
+from infra.cli.stacks import options as flags
 from infra.engine import ImportSpec, Operation, Options
 from infra.errors import UserError
 from infra.stacks import operations

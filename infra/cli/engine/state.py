@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from infra.cli import engine_project as projects
-from infra.cli import state as verbs
 from infra.cli.arguments import Yes
-from infra.cli.engine_project import PulumiCommand
+from infra.cli.engine import project as projects
+from infra.cli.engine.project import PulumiCommand
+from infra.cli.stacks import state as verbs
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Repairs of a stack's state.")
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from infra.cli import cancel as cancel_verb
-from infra.cli import engine_options as flags
-from infra.cli import engine_project as projects
-from infra.cli import stack as verbs
 from infra.cli.arguments import Yes
-from infra.cli.engine_project import PulumiCommand
+from infra.cli.engine import project as projects
+from infra.cli.engine.project import PulumiCommand
+from infra.cli.stacks import cancel as cancel_verb
+from infra.cli.stacks import options as flags
+from infra.cli.stacks import stack as verbs
 from infra.engine.workspace import home
 from infra.errors import UserError
 from infra.stacks import operations

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from infra.cli import config as verbs
-from infra.cli import engine_project as projects
-from infra.cli.engine_project import PulumiCommand
+from infra.cli.engine import project as projects
+from infra.cli.engine.project import PulumiCommand
+from infra.cli.stacks import config as verbs
 
 app = typer.Typer(add_completion=False, help="A stack's configuration.")
 

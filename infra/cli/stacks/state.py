@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from infra.cli import engine_options as flags
 from infra.cli.arguments import Yes
+from infra.cli.stacks import options as flags
 from infra.engine.resource import integrity, json_text
 from infra.engine.resource import urn as urns
 from infra.engine.resource.renaming import rename_resource

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from infra.cli.stack import export as command
+from infra.cli.stacks.stack import export as command
 
 __all__ = ["command"]

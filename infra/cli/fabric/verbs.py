@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from infra.plan.tables.paths import FabricPaths
 
 VERBS: dict[str, str] = {
-    "path": "infra.cli.fabric_path",
-    "cabling": "infra.cli.fabric_cabling",
-    "matrix": "infra.cli.fabric_matrix",
-    "prove": "infra.cli.fabric_prove",
-    "draw": "infra.cli.fabric_draw",
-    "labels": "infra.cli.fabric_labels",
-    "order": "infra.cli.fabric_order",
-    "drain": "infra.cli.fabric_drain",
+    "path": "infra.cli.fabric.path",
+    "cabling": "infra.cli.fabric.cabling",
+    "matrix": "infra.cli.fabric.matrix",
+    "prove": "infra.cli.fabric.prove",
+    "draw": "infra.cli.fabric.draw",
+    "labels": "infra.cli.fabric.labels",
+    "order": "infra.cli.fabric.order",
+    "drain": "infra.cli.fabric.drain",
 }
 """Verb → module."""
 

@@ -1,0 +1,1 @@
+"""Verbs on any Pulumi project in Python: `gigasite engine VERB`; `verbs` is their table."""

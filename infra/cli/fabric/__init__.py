@@ -1,0 +1,1 @@
+"""Verbs on fabrics: `gigasite fabric VERB SITE`; `verbs` is their table."""
