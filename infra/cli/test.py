@@ -64,7 +64,9 @@ NEED_SYSTEM = frozenset({Part.UNIT, Part.CONFORMANCE, Part.LAB})
 
 
 def command(
-    only: Annotated[list[Part] | None, typer.Option("--only", help="Only these parts.")] = None,
+    only: Annotated[
+        list[Part] | None, typer.Option("--only", help="Only this part; may be given several times.")
+    ] = None,
 ) -> int:
     """Run all checks: lint, types, unit, conformance, and the lab end to end on machines that really boot."""
     chosen = [check for check in CHECKS if not only or check.part in only]

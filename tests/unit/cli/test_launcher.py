@@ -106,6 +106,20 @@ def test_a_moved_checkout_makes_its_own(checkout):
     assert any(f"venv --clear {moved}/.venv" in call for call in notes(moved))
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_a_venv_that_is_a_link_is_made_here_and_what_it_leads_to_stays(checkout, tmp_path, there):
+    other = tmp_path / "another's" / "bin"
+    if there:
+        other.mkdir(parents=True)
+        (other / "gigasite").write_text("another's")
+    (checkout / ".venv").symlink_to(other.parent)
+    done = run(checkout, "x")
+    assert (done.stdout, done.returncode) == ("ran: x\n", 0)
+    assert not (checkout / ".venv").is_symlink()
+    assert other.exists() is there
+    assert not there or [file.read_text() for file in other.iterdir()] == ["another's"]
+
+
 def test_works_through_a_link_and_from_any_folder(checkout, tmp_path):
     link = tmp_path / "link"
     link.symlink_to(checkout / "gigasite")
