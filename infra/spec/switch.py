@@ -99,6 +99,15 @@ class Switch(Part):
         return self.port_name.format(*words), number
 
 
+class Provisioning(Part):
+    """Zero-touch provisioning: how a switch without a configuration finds its own by DHCP."""
+
+    option: Literal[67, 239]
+    """DHCP option that has the URL of `file`: 67 is the boot file's name (RFC 2132), 239 is private."""
+    file: str
+    """One of the system's `files`: a configuration that it takes as it is, or a script that it runs."""
+
+
 class System(Part):
     """An operating system of switches; what it prints is in `templates/switches/NAME`."""
 
@@ -114,7 +123,20 @@ class System(Part):
     mtu: Whole
     """Bytes of a data port; 0 where the fabric's manager says it."""
     files: dict[str, str] = Field(min_length=1, examples=[{"frr.conf": "frr.conf.j2"}])
-    """File on the switch → template in its folder."""
+    """File of the switch → template in its folder."""
     deployed: bool = False
     """An ordinary machine runs it, so that an Ansible role deploys its files."""
+    provisioning: Provisioning | None = None
+    relay: Literal["port", "switch-and-port"] = "switch-and-port"
+    """What its DHCP relay writes as circuit-id (RFC 3046): `SWITCH:PORT`, or the port alone, with the
+    switch's name as remote-id."""
     sources: Sources
+
+    @model_validator(mode="after")
+    def _provisioning_file(self) -> System:
+        if self.provisioning and self.provisioning.file not in self.files:
+            message = f"`{self.provisioning.file}` is none of the system's files"
+            raise PydanticCustomError(
+                "provisioning", "{message}|{hint}", {"message": message, "hint": "add it to `files`"}
+            )
+        return self

@@ -63,11 +63,24 @@ def common_of(plan: Plan) -> Common:
         domain=site.services.domain,
         time_servers=by_service[site.services.ntp],
         log_servers=by_service[site.services.monitoring or site.services.ntp],
+        files_at=files_at(own),
         supernets=tuple(net for net in (site.addresses.loopbacks, site.addresses.links) if net),
         asn_bases={name: fabric.asn_base for name, fabric in site.fabrics.named().items()},
         routing={name: tiers.routing(fabric) for name, fabric in site.fabrics.named().items()},
         prefixes=(hosts * (nics + 1) + servers_in_pod + pod.switches_per_pod) * pod.pods,
     )
+
+
+def files_at(own: Plan) -> str:
+    """URL that the site's first management server, or else its first server, has switches' folders at.
+
+    Args:
+        own: plan of the site's own level, which has a server at least: a declaration names a time server.
+    """
+    # A switch without a configuration has its management port alone: no name service, no data network.
+    server = own.servers_in_scope.sort(pl.col("role") != "management", maintain_order=True)["name"][0]
+    table = own.addresses.filter(pl.col("pool") == "management", pl.col("owner") == server)
+    return f"http://{table['address'][0].split('/')[0]}"
 
 
 def switches_of(plan: Plan, names: Sequence[str] = ()) -> Iterator[Switch]:
@@ -82,7 +95,7 @@ def switches_of(plan: Plan, names: Sequence[str] = ()) -> Iterator[Switch]:
         rows = rows.filter(pl.col("name").is_in(list(names)))
     every = {tier.name: tier for tier in plan.geometry.every_tier}
     addresses = _own_addresses(plan)
-    gateway = _gateways(plan)
+    gateway = gateways(plan)
     for (name,), group in rows.group_by("tier", maintain_order=True):
         tier = every[str(name)]
         if tier.model.system is not None:
@@ -247,7 +260,7 @@ def _own_addresses(plan: Plan) -> dict[tuple[str, str], str]:
     }
 
 
-def _gateways(plan: Plan) -> dict[str | None, str]:
+def gateways(plan: Plan) -> dict[str | None, str]:
     """Next hop of each pod's management network, and of the site's own, in its block."""
     pool = addressing.pools(plan.geometry)["management"]
     names: list[str | None] = [None, *plan.geometry.pod_names]

@@ -142,6 +142,7 @@ class Common:
         domain: DNS domain.
         time_servers: addresses of those that serve time.
         log_servers: addresses of those that take logs.
+        files_at: URL of the rendered switches' folders, for switches that fetch their own.
         supernets: of loopbacks and links: what BGP may announce.
         asn_bases: first AS number by fabric.
         routing: how each fabric routes: see `Profile`.
@@ -152,6 +153,7 @@ class Common:
     domain: str
     time_servers: tuple[str, ...]
     log_servers: tuple[str, ...]
+    files_at: str
     supernets: tuple[str, ...]
     asn_bases: dict[str, int]
     routing: dict[str, str]
@@ -174,6 +176,7 @@ class SwitchFacts:
         asn: AS number, as text.
         management: address of the management port with prefix length.
         management_gateway: next hop of the management network.
+        home: URL of its folder of files.
         ports: used and free.
         splits: physical ports that are split.
         neighbors: ports with a routing switch at the other end.
@@ -203,6 +206,7 @@ class SwitchFacts:
     asn: str
     management: str
     management_gateway: str
+    home: str
     ports: tuple[Port, ...]
     splits: tuple[Split, ...]
     neighbors: tuple[Port, ...]
@@ -249,6 +253,7 @@ def build(profile: Profile, values: Sequence[str], common: Common) -> SwitchFact
         asn=asn,
         management=management,
         management_gateway=gateway,
+        home=f"{common.files_at}/{name}",
         ports=ports,
         splits=tuple(_splits(profile, model)),
         neighbors=tuple(port for port in ports if port.other == "switch" and profile.routing == "bgp"),
