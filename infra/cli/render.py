@@ -1,4 +1,4 @@
-"""`gigasite render`: the configuration of every switch of a site, and what a change of it changes."""
+"""`gigasite render`: configuration of a site's switches and DHCP servers, and what a change of it changes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import tarfile
 import tempfile
 import time
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,24 +32,27 @@ def command(
     switches: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[SWITCH]...", help="Switches, or places such as pod-01 whose switches are meant."
+            metavar="[SWITCH]...",
+            help="Switches, places such as pod-01 whose switches are meant, or dhcp.",
         ),
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Write DIR/SWITCH/FILE.", metavar="DIR")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write DIR/SWITCH/FILE and DIR/dhcp.", metavar="DIR")
+    ] = None,
     diff: Annotated[
         str | None,
         typer.Option("--diff", metavar="DIR|REV", help="Show what differs from a folder or a git revision."),
     ] = None,
     as_json: arguments.Json = False,
 ) -> None:
-    """Print the configuration of a site's switches.
+    """Print the configuration of a site's switches, and of DHCP for their out-of-band network.
 
     With neither --out nor --diff, the named switches' files are printed. Exit code 1 with --diff if anything
     differs.
     """
     from infra.plan import plan  # noqa: PLC0415 (polars is slow to import)
     from infra.render import network  # noqa: PLC0415
-    from infra.render.network import output  # noqa: PLC0415
+    from infra.render.network import dhcp, output  # noqa: PLC0415
     from infra.spec import load_site  # noqa: PLC0415
 
     if out is None and diff is None and not switches:
@@ -57,26 +61,33 @@ def command(
     whole = plan(load_site(site))
     words = switches or []
     common = network.common_of(whole)
-    rendered = network.print_switches(choose_switches(whole, words), common)
+    chosen = [word for word in words if word != dhcp.FOLDER]
+    rendered = network.print_switches(
+        choose_switches(whole, chosen) if chosen or not words else iter(()), common
+    )
+    asked = dhcp.FOLDER in words or (not words and whole.geometry.management_fabrics)
+    shared = [(dhcp.FOLDER, dhcp.kea_files(whole))] if asked else []
     if out is not None:
         count, size = output.write(rendered, out)
+        size += output.write(shared, out)[1]
         spent = time.perf_counter() - began
         figures = {"switches": count, "bytes": size, "seconds": spent}
         print(
             json.dumps(figures)
             if as_json
-            else f"wrote {count:,} switches, {size / 1e6:.1f} MB, to {out} in {spent:.1f} s"
+            else f"wrote {count:,} switches{' and dhcp' if shared else ''},"
+            f" {size / 1e6:.1f} MB, to {out} in {spent:.1f} s"
         )
         return
     if diff is None:
-        for name, files in rendered:
+        for name, files in chain(shared, rendered):
             for file, text in files.items():
                 print(f"==> {name}/{file}")
                 print(text, end="")
         return
     with tempfile.TemporaryDirectory() as folder:
         before = Path(diff) if Path(diff).is_dir() else at_revision(diff, site, words, Path(folder))
-        groups = output.differences(before, rendered, gone=not words)
+        groups = output.differences(before, chain(shared, rendered), gone=not words)
     if as_json:
         print(json.dumps([asdict(group) for group in groups], indent=1))
     else:
@@ -155,12 +166,15 @@ def at_revision(revision: str, site: str, words: Sequence[str], folder: Path) ->
 
 
 def _show(groups: Sequence[Group]) -> None:
+    from infra.render.network import dhcp  # noqa: PLC0415
+
     if not groups:
         print("nothing differs")
     for group in groups:
         names = ", ".join(group.switches[:4]) + (
             f" and {len(group.switches) - 4:,} more" if len(group.switches) > 4 else ""
         )
-        print(f"==> {len(group.switches):,} switches {group.change}: {names}")
+        what = "" if group.switches == (dhcp.FOLDER,) else f"{len(group.switches):,} switches "
+        print(f"==> {what}{group.change}: {names}")
         for line in group.lines:
             print(line)

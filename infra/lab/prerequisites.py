@@ -99,6 +99,9 @@ CHECKERS: tuple[Requirement, ...] = (
     Requirement("sshd", _program("sshd"), "tests of checks and of switches over ssh", "openssh-server"),
     Requirement("chronyd", _program("chronyd"), "tests of the rendered chrony.conf", "chrony"),
     Requirement("nft", _program("nft"), "tests of the rendered nftables.conf", "nftables"),
+    Requirement(
+        "kea-dhcp4", _program("kea-dhcp4"), "tests of DHCP for the out-of-band network", "kea-dhcp4-server"
+    ),
     Requirement("lldpd", _program("lldpd"), "tests of cabling by LLDP in network namespaces", "lldpd"),
     Requirement("opensm", _program("opensm"), "proofs of InfiniBand fabrics", "opensm"),
     Requirement("ibsim", _program("ibsim"), "proofs of InfiniBand fabrics", "ibsim-utils"),

@@ -7,6 +7,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from infra.render.network.dhcp import FOLDER
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
@@ -92,4 +94,4 @@ def _lines(name: str, place: Path, files: Files) -> Iterator[str]:
         yield f"--- {file}"
         for line in difflib.unified_diff(old.splitlines(), new.splitlines(), lineterm="", n=1):
             if not line.startswith(("---", "+++", "@@")):
-                yield line.replace(name, "SWITCH")
+                yield line if name == FOLDER else line.replace(name, "SWITCH")

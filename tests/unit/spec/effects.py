@@ -19,6 +19,7 @@ from infra.render import network
 from infra.render.deployment import render_files
 from infra.render.facts import machine_facts
 from infra.render.matrix import Matrix
+from infra.render.network import dhcp
 from infra.render.network.manager import manager_files
 from infra.render.network.subnet import subnet_of
 from infra.report.diagrams.collection import draw
@@ -65,6 +66,8 @@ def _matrix(site, whole):
 
 def _switches(site, whole):
     yield from network.print_switches(network.switches_of(whole), network.common_of(whole))
+    if whole.geometry.management_fabrics:
+        yield from dhcp.kea_files(whole).items()
 
 
 def _resources(site, whole):
