@@ -112,5 +112,11 @@ CHECKERS: tuple[Requirement, ...] = (
     Requirement("slurmctld", _program("slurmctld"), "tests of the health check under Slurm", "slurmctld"),
     Requirement("slurmd", _program("slurmd"), "tests of the health check under Slurm", "slurmd"),
     Requirement("scontrol", _program("scontrol"), "tests of the rendered slurm.conf", "slurm-client"),
+    Requirement(
+        "promtool", _program("promtool"), "tests of the rendered rules and their alerts", "prometheus"
+    ),
+    Requirement(
+        "amtool", _program("amtool"), "tests of the rendered alertmanager.yml", "prometheus-alertmanager"
+    ),
 )
 """Programs that read the rendered configuration in the tests; their services never run here."""

@@ -199,6 +199,7 @@ class SiteFacts:
         slurm: the machine's cluster, or the first; None for a site without a scheduler.
         clusters: all clusters of the scope.
         controllers: machines that run slurmctld.
+        monitors: machines that collect metrics, in order.
         zones: security zones.
         matrix: what each zone lets in.
         declared: parts of the declaration that roles ask for and it has, each with the words that it holds.
@@ -218,6 +219,7 @@ class SiteFacts:
     slurm: SlurmFacts | None
     clusters: tuple[SlurmFacts, ...]
     controllers: tuple[str, ...]
+    monitors: tuple[str, ...]
     zones: tuple[Zone, ...]
     matrix: dict[str, tuple[Inbound, ...]]
     declared: dict[str, tuple[str, ...]]

@@ -76,11 +76,17 @@ def site_facts(  # noqa: PLR0917 (each is a part of what is known)
         slurm=clusters[0] if clusters else None,
         clusters=tuple(clusters),
         controllers=tuple(one.name for one in controllers(site, machines)),
+        monitors=_monitors(site, machines),
         zones=zones_of(site),
         matrix=allowed_inbound(site),
         declared=dict(declared_parts(site)),
         network=network,
     )
+
+
+def _monitors(site: Site, machines: Sequence[Machine]) -> tuple[str, ...]:
+    group = site.services.monitoring
+    return tuple(one.name for one in servers_of(site.name, group, machines)) if group else ()
 
 
 def _mounts(site: Site, machines: Sequence[Machine]) -> tuple[Mount, ...]:

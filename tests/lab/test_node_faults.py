@@ -1,7 +1,9 @@
-"""Faults of accelerators on trays that run: each drains its node for its reason and no other node."""
+"""Faults of accelerators on trays that run: each drains its node, raises its alerts, leaves others alone."""
 
 from __future__ import annotations
 
+import json
+import re
 import time
 from pathlib import Path
 
@@ -36,6 +38,19 @@ def states():
     return {name: (state, "none" if state == "idle" else why) for name, state, why in found}
 
 
+def alerts():
+    """Machine and check of each alert that burns; one of another kind has its own name instead."""
+    text = ssh("lab-head", "curl -fsS -m 20 http://127.0.0.1:9090/api/v1/alerts")
+    burning = [one["labels"] for one in json.loads(text)["data"]["alerts"] if one["state"] == "firing"]
+    named = {(one.get("instance"), one.get("check", one["alertname"])) for one in burning}
+    return named - {(None, "Watchdog")}
+
+
+def checks_in(reason):
+    """Names of the checks that a reason tells: `ecc` of `ecc: gpu 1: …; gpu 1: …; xid: …`."""
+    return re.findall(r"(?:^|; )([a-z]+): ", reason)
+
+
 def check_now(name):
     """Run what slurmd runs each minute, so that a test of many faults need not wait for each round."""
     ssh(name, "sudo /usr/local/sbin/gpu_health_slurm")
@@ -66,17 +81,19 @@ def test_slurm_itself_drains_a_node_that_loses_an_accelerator_and_resumes_it(lab
     (row,) = [row for row in FAULTS if row["fault"] == "xid 79"]
     drained = ("drained", f"gpu_health: {row['reason'].format(gpu=2)}")
     _until({FIRST: drained, SECOND: ("idle", "none")})
+    _until({(FIRST, check) for check in checks_in(row["reason"])}, alerts)
     # a job goes where it can, and a drained node takes none
     assert ssh("lab-head", "cd / && sudo srun --time=1 --gres=gpu:1 hostname").strip() == SECOND
     put(FIRST, "gpu 2 clear")
     _until({FIRST: ("idle", "none"), SECOND: ("idle", "none")})
+    _until(set(), alerts)
 
 
-def _until(wanted):
+def _until(wanted, ask=states):
     end = time.monotonic() + LIMIT_S
-    while states() != wanted and time.monotonic() < end:
+    while ask() != wanted and time.monotonic() < end:
         time.sleep(2)
-    assert states() == wanted
+    assert ask() == wanted
 
 
 @pytest.mark.parametrize(
@@ -91,3 +108,4 @@ def test_each_kind_of_fault_drains_its_node_for_its_reason(lab, put, kinds):
     check_now(FIRST)
     reason = "; ".join(reasons[kind].format(gpu=gpu) for gpu, kind in enumerate(kinds))
     _until({FIRST: ("idle", "none"), SECOND: ("drained", f"gpu_health: {reason}"[:MOST])})
+    _until({(SECOND, check) for kind in kinds for check in checks_in(reasons[kind])}, alerts)

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from infra.plan.plan import Plan
+    from infra.spec.site import Site
 
 DEFAULT: dict[str, Severity] = {
     "pue-undeclared": "warning",
     "out-of-band-reach": "warning",
     "out-of-band-uplinks": "warning",
     "time-peers": "warning",
+    "metrics-blocked": "warning",
     "service-undone": "info",
     "name-of-two": "error",
     "name-of-nothing": "error",
@@ -35,6 +37,8 @@ UNDONE = ("dns", "registry")
 
 NTP = 123
 """UDP port of network time (RFC 5905)."""
+METRICS = 9100
+"""TCP port of Prometheus' node exporter, as the role `metrics` has it."""
 
 
 def notices(plan: Plan) -> Iterator[Finding]:
@@ -46,6 +50,7 @@ def notices(plan: Plan) -> Iterator[Finding]:
         *_reach(plan),
         *_uplinks(plan),
         *_time(plan),
+        *_metrics(plan),
         *_undone(plan),
         *_names(plan),
     ):
@@ -105,14 +110,44 @@ def _time(plan: Plan) -> Iterator[tuple[str, str, str, str]]:
     if sum(server.all(site.layout.pods) for server in servers) < 2:
         return
     for zone in sorted(zones):
-        own = [allow for allow in site.security.allow if allow.source == allow.target == zone]
-        spans = [span for allow in own for span in allow.spans()]
-        if not any(protocol == "udp" and first <= NTP <= last for protocol, first, last in spans):
+        if not _allows(site, zone, zone, "udp", NTP):
             message = (
                 f"the time servers `{site.services.ntp}` cannot reach each other: zone `{zone}` lets none of"
                 f" its own in on udp/123, so their clocks drift apart; allow it from `{zone}` to `{zone}`"
             )
             yield "time-peers", message, "$.security.allow", "chrony.conf: peer"
+
+
+def _metrics(plan: Plan) -> Iterator[tuple[str, str, str, str]]:
+    """Servers that collect metrics need to be let in by each zone of machines that tell some."""
+    site = plan.site
+    if not site.services.monitoring:
+        return
+    servers = [server for server in site.servers if server.role == "management"]
+    alone = sum(server.all(site.layout.pods) for server in servers) < 2
+    sources = [zone.name for zone in site.security.zones if "management" in zone.roles]
+    for zone in site.security.zones:
+        if not {"tray", "storage", "management"} & set(zone.roles):
+            continue
+        for source in sources:
+            itself = alone and zone.name == source
+            if not itself and not _allows(site, source, zone.name, "tcp", METRICS):
+                message = (
+                    f"the monitoring servers `{site.services.monitoring}` cannot read metrics in zone"
+                    f" `{zone.name}`: it lets none in from `{source}` on tcp/{METRICS}; allow it from"
+                    f" `{source}` to `{zone.name}`"
+                )
+                yield "metrics-blocked", message, "$.security.allow", "the role metrics"
+
+
+def _allows(site: Site, source: str, target: str, protocol: str, port: int) -> bool:
+    """Return whether one zone lets another's machines in on a port."""
+    return any(
+        kind == protocol and first <= port <= last
+        for allow in site.security.allow
+        if (allow.source, allow.target) == (source, target)
+        for kind, first, last in allow.spans()
+    )
 
 
 def _names(plan: Plan) -> Iterator[tuple[str, str, str, str]]:

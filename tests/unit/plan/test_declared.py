@@ -38,7 +38,7 @@ CHANGES = {
     "mount": (edited("mount: /shared,", "mount: /work,"), "mount"),
     "memory": (edited("memory: 640 MiB", "memory: 768 MiB"), "stand_ins.default.memory"),
     "disk": (edited("disk: 4 GiB", "disk: 6 GiB"), "stand_ins.default.disk"),
-    "zone": (edited("ports: [tcp/2049, tcp/22]", "ports: [tcp/2049]"), "security.allow"),
+    "zone": (edited("ports: [tcp/2049, tcp/22, tcp/9100]", "ports: [tcp/2049, tcp/9100]"), "security.allow"),
 }
 
 

@@ -170,10 +170,12 @@ def test_units_are_those_of_the_machines_components(facts, site):
     everywhere = {
         "ssh.service", "systemd-networkd.service", "lldpd.service", "nftables.service", "chrony.service"
     }  # fmt: skip
+    hosts = everywhere | {"prometheus-node-exporter.service"}
+    collecting = {"prometheus.service", "prometheus-alertmanager.service"}
     assert units == {
-        **dict.fromkeys(hand.TRAYS, everywhere | {"munge.service", "slurmd.service", "shared.mount"}),
-        hand.HEAD: everywhere | {"munge.service", "slurmctld.service", "shared.mount"},
-        hand.STORE: everywhere | {"nfs-server.service", "srv-shared.mount"},
+        **dict.fromkeys(hand.TRAYS, hosts | {"munge.service", "slurmd.service", "shared.mount"}),
+        hand.HEAD: hosts | collecting | {"munge.service", "slurmctld.service", "shared.mount"},
+        hand.STORE: hosts | {"nfs-server.service", "srv-shared.mount"},
         **dict.fromkeys((hand.LEAF, hand.SPINE), everywhere | {"frr.service"}),
     }
 
@@ -237,6 +239,8 @@ def test_zones_let_in_what_the_matrix_says_and_nothing_else(facts, site):
         "ip saddr & 0.0.0.1 == 0.0.0.1 ip saddr @zone_management.links tcp dport 2049 accept",
         "ip saddr @zone_management tcp dport 22 accept",
         "ip saddr & 0.0.0.1 == 0.0.0.1 ip saddr @zone_management.links tcp dport 22 accept",
+        "ip saddr @zone_management tcp dport 9100 accept",
+        "ip saddr & 0.0.0.1 == 0.0.0.1 ip saddr @zone_management.links tcp dport 9100 accept",
     ]
     assert 'iifname "data4" tcp dport 179 accept' in ruleset(hand.LEAF, facts, site)
     assert 'iifname "data4" udp dport 3784 accept' in ruleset(hand.LEAF, facts, site)

@@ -89,7 +89,7 @@ def test_a_site_without_a_scheduler_has_no_machine_for_slurm():
 
 
 def test_a_role_for_no_machine_has_an_empty_group(own_roles):
-    write(own_roles, "summary: x\nmachines: {declared: services.monitoring}\n")
+    write(own_roles, "summary: x\nmachines: {declared: services.registry}\n")
     roster = targets("lab").roster
     assert list(roster.members("extra")) == []
     assert list(roster.members("base")) == list(range(len(roster.names)))
@@ -113,7 +113,7 @@ def write(folder, text, name="extra"):
         ),
         ("{platform: node.accelerator}", [("tray", "mi355x", None)], [("storage", "storage-2u24", None)]),
         ("{platform: system=frr}", [("switch", "frr-vm", None)], [("switch", "q3400", None)]),
-        ("{declared: services.monitoring}", [], [("management", "lab-vm", "head")]),
+        ("{declared: services.registry}", [], [("management", "lab-vm", "head")]),
         ("{declared: services.dns}", [("tray", "lab-tray", None)], []),
         (
             "{named_by: services.dns}",
