@@ -118,5 +118,7 @@ CHECKERS: tuple[Requirement, ...] = (
     Requirement(
         "amtool", _program("amtool"), "tests of the rendered alertmanager.yml", "prometheus-alertmanager"
     ),
+    Requirement("rsyslogd", _program("rsyslogd"), "tests of the rendered rsyslog.conf", "rsyslog"),
+    Requirement("logrotate", _program("logrotate"), "tests of the rendered rotation of logs", "logrotate"),
 )
 """Programs that read the rendered configuration in the tests; their services never run here."""

@@ -24,7 +24,7 @@ DEFAULT: dict[str, Severity] = {
     "out-of-band-reach": "warning",
     "out-of-band-uplinks": "warning",
     "time-peers": "warning",
-    "metrics-blocked": "warning",
+    "monitoring-blocked": "warning",
     "service-undone": "info",
     "name-of-two": "error",
     "name-of-nothing": "error",
@@ -39,6 +39,8 @@ NTP = 123
 """UDP port of network time (RFC 5905)."""
 METRICS = 9100
 """TCP port of Prometheus' node exporter, as the role `metrics` has it."""
+LOGS = 514
+"""Port of syslog (RFC 6587 names it for TCP), as the role `logs` has it."""
 
 
 def notices(plan: Plan) -> Iterator[Finding]:
@@ -50,7 +52,7 @@ def notices(plan: Plan) -> Iterator[Finding]:
         *_reach(plan),
         *_uplinks(plan),
         *_time(plan),
-        *_metrics(plan),
+        *_monitoring(plan),
         *_undone(plan),
         *_names(plan),
     ):
@@ -118,26 +120,29 @@ def _time(plan: Plan) -> Iterator[tuple[str, str, str, str]]:
             yield "time-peers", message, "$.security.allow", "chrony.conf: peer"
 
 
-def _metrics(plan: Plan) -> Iterator[tuple[str, str, str, str]]:
-    """Servers that collect metrics need to be let in by each zone of machines that tell some."""
+def _monitoring(plan: Plan) -> Iterator[tuple[str, str, str, str]]:
+    """Monitoring servers read metrics in each zone of hosts, and get the logs of every zone."""
     site = plan.site
     if not site.services.monitoring:
         return
-    servers = [server for server in site.servers if server.role == "management"]
-    alone = sum(server.all(site.layout.pods) for server in servers) < 2
-    sources = [zone.name for zone in site.security.zones if "management" in zone.roles]
-    for zone in site.security.zones:
-        if not {"tray", "storage", "management"} & set(zone.roles):
+    managers = [server for server in site.servers if server.role == "management"]
+    alone = sum(server.all(site.layout.pods) for server in managers) < 2
+    own = [zone.name for zone in site.security.zones if "management" in zone.roles]
+    for zone, server in ((zone, server) for zone in site.security.zones for server in own):
+        if alone and zone.name == server:
             continue
-        for source in sources:
-            itself = alone and zone.name == source
-            if not itself and not _allows(site, source, zone.name, "tcp", METRICS):
+        hosts = set(zone.roles) - {"switch"}
+        wanted = [(server, zone.name, "metrics", METRICS)] if hosts else []
+        wanted += [(zone.name, server, "logs", LOGS)] if zone.roles else []
+        for source, target, what, port in wanted:
+            kinds = ("tcp",) if hosts else ("tcp", "udp")  # switches send their logs by UDP
+            if not any(_allows(site, source, target, kind, port) for kind in kinds):
                 message = (
-                    f"the monitoring servers `{site.services.monitoring}` cannot read metrics in zone"
-                    f" `{zone.name}`: it lets none in from `{source}` on tcp/{METRICS}; allow it from"
-                    f" `{source}` to `{zone.name}`"
+                    f"the monitoring servers `{site.services.monitoring}` get no {what} of zone"
+                    f" `{zone.name}`: zone `{target}` lets none of `{source}` in on tcp/{port}; allow it from"
+                    f" `{source}` to `{target}`"
                 )
-                yield "metrics-blocked", message, "$.security.allow", "the role metrics"
+                yield "monitoring-blocked", message, "$.security.allow", "the roles metrics and logs"
 
 
 def _allows(site: Site, source: str, target: str, protocol: str, port: int) -> bool:

@@ -170,8 +170,9 @@ def test_units_are_those_of_the_machines_components(facts, site):
     everywhere = {
         "ssh.service", "systemd-networkd.service", "lldpd.service", "nftables.service", "chrony.service"
     }  # fmt: skip
+    everywhere |= {"rsyslog.service"}
     hosts = everywhere | {"prometheus-node-exporter.service"}
-    collecting = {"prometheus.service", "prometheus-alertmanager.service"}
+    collecting = {"prometheus.service", "prometheus-alertmanager.service", "logrotate.timer"}
     assert units == {
         **dict.fromkeys(hand.TRAYS, hosts | {"munge.service", "slurmd.service", "shared.mount"}),
         hand.HEAD: hosts | collecting | {"munge.service", "slurmctld.service", "shared.mount"},

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import socket
 import subprocess
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -90,6 +92,77 @@ def test_several_servers_share_the_pods(hand_made, site):
     assert shares == ["0", "1"]
 
 
+def test_logs_go_to_the_monitoring_server_and_are_kept_there_alone(facts, site, tmp_path):
+    having = {}
+    for name in (*hand.TRAYS, hand.STORE, hand.HEAD, hand.LEAF):
+        written = {file.path: file.text for file in render_files(facts[name], site)}
+        text = having[name] = written["/etc/rsyslog.conf"]
+        assert ("/etc/logrotate.d/gigasite" in written) == (name == hand.HEAD)
+        assert ('input(type="imtcp"' in text) == (name == hand.HEAD)
+        assert ('target="10.255.0.4"' in text) == (name != hand.HEAD)
+        (tmp_path / "rsyslog.conf").write_text(text)
+        done = ask("rsyslogd", "-N1", "-f", tmp_path / "rsyslog.conf")
+        assert done.returncode == 0, done.stderr
+        if name == hand.HEAD:
+            (tmp_path / "rotate").write_text(written["/etc/logrotate.d/gigasite"])
+            done = ask("logrotate", "--debug", tmp_path / "rotate")
+            assert done.returncode == 0, done.stderr
+    (tmp_path / "rsyslog.conf").write_text(having[hand.HEAD].replace("omfile", "omfilx"))
+    assert ask("rsyslogd", "-N1", "-f", tmp_path / "rsyslog.conf").returncode != 0
+
+
+def test_a_name_that_would_lead_elsewhere_stays_a_name(facts, site, tmp_path):
+    """A real rsyslogd takes messages by TCP and writes a file for each machine that tells its name."""
+    text = next(
+        file.text for file in render_files(facts[hand.HEAD], site) if file.path == "/etc/rsyslog.conf"
+    )
+    port = free_port()
+    text = re.sub(
+        r'input\(type="im(tcp|udp)" port="514"', rf'input(type="im\1" address="127.0.0.1" port="{port}"', text
+    )
+    text = text.replace("/var/log/site", str(tmp_path / "site")).replace("/var/spool/rsyslog", str(tmp_path))
+    text = re.sub(r"module\(load=\"imjournal\".*\n", "", text)
+    (tmp_path / "rsyslog.conf").write_text(text)
+    daemon = subprocess.Popen(
+        [program("rsyslogd"), "-n", "-iNONE", "-f", tmp_path / "rsyslog.conf"], stderr=subprocess.PIPE
+    )
+    try:
+        for name in ("tray-1", "../../tray-2"):
+            send(port, f"<13>1 2026-11-27T12:00:00Z {name} test - - - hello from {name}\n")
+        wanted = {"tray-1.log", ".._.._tray-2.log"}
+        until(lambda: {file.name for file in (tmp_path / "site").glob("*")} == wanted)
+        until(lambda: "hello from tray-1" in (tmp_path / "site" / "tray-1.log").read_text())
+        assert not list(tmp_path.glob("tray-2*"))
+    finally:
+        daemon.terminate()
+        daemon.wait()
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def send(port, text):
+    def connects():
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=5) as one:
+                one.sendall(text.encode())
+        except ConnectionRefusedError:
+            return False
+        return True
+
+    until(connects)
+
+
+def until(true, limit=60):
+    end = time.monotonic() + limit
+    while not true():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)
+
+
 def _jobs(text):
     return YAML(typ="safe").load(text)["scrape_configs"]
 
@@ -106,22 +179,33 @@ def test_each_alert_is_raised_by_what_it_is_for_and_by_nothing_else(files, tmp_p
     assert tried == alerts
 
 
-def test_a_zone_that_keeps_the_servers_out_is_told():
-    def told(text):
-        return [one.message for one in findings(plan(load_text(text))) if one.id == "metrics-blocked"]
-
-    assert told(LAB) == []
-    (message,) = told(LAB.replace("tcp/22, tcp/9100], reason: the head", "tcp/22], reason: the head"))
-    assert "zone `storage`" in message
-    assert "from `management`" in message
-    assert told(LAB.replace("tcp/9100", "udp/9100").replace("  monitoring: head\n", "")) == []
-    # two heads read each other's too
-    both = LAB.replace("role: management, platform: lab-vm,", "role: management, platform: lab-vm, count: 2,")
-    assert ["zone `management`" in one for one in told(both)] == [True]
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("tcp/22, tcp/9100], reason: the head", "tcp/22], reason: the head", ["metrics of zone `storage`"]),
+        ("[udp/123, tcp/514], reason: the time server and logs}", "[udp/123, udp/514], reason: x}",
+         ["logs of zone `storage`"]),  # switches may send by UDP
+        ("  monitoring: head\n", "", []),
+        # two heads read each other's too
+        ("role: management, platform: lab-vm,", "role: management, platform: lab-vm, count: 2,",
+         ["metrics of zone `management`", "logs of zone `management`"]),
+    ],
+)  # fmt: skip
+def test_a_zone_that_keeps_monitoring_out_is_told(old, new, told):
+    assert old in LAB
+    found = [
+        one.message
+        for one in findings(plan(load_text(LAB.replace(old, new))))
+        if one.id == "monitoring-blocked"
+    ]
+    assert len(found) == len(told)
+    for message, part in zip(found, told, strict=True):
+        assert part in message
+    assert not [one for one in findings(plan(load_text(LAB))) if one.id == "monitoring-blocked"]
 
 
 @pytest.mark.parametrize("name", ["reference", "reference-hgx"])
 def test_shipped_sites_let_their_monitoring_in(name):
     text = (FOLDER / name / "site.yaml").read_text()
     assert "monitoring: head" in text
-    assert not [one for one in findings(plan(load_site(name))) if one.id == "metrics-blocked"]
+    assert not [one for one in findings(plan(load_site(name))) if one.id == "monitoring-blocked"]

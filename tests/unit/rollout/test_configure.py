@@ -156,7 +156,17 @@ def test_groups_are_the_plans_levels_and_the_roles():
     found = targets("lab")
     tray = found.only("role_tray")[0]
     assert set(found.groups_of(tray)) == {
-        *("base", "gpu_health", "metrics", "roce", "slurm", "storage_client", "time_client", "validate"),
+        *(
+            "base",
+            "gpu_health",
+            "logs",
+            "metrics",
+            "roce",
+            "slurm",
+            "storage_client",
+            "time_client",
+            "validate",
+        ),
         "other_roles",
         "role_tray",
         "site_lab",
