@@ -29,3 +29,12 @@ def test_log_arrives(machine, facts, arrived):
     if "logs" not in facts.applied:
         pytest.skip("it sends no logs: the site declares no monitoring, or its switches send them themselves")
     assert not [name for name, files in arrived.items() if f"{machine.name}.log" not in files]
+
+
+@pytest.mark.role("management")
+def test_control_plane_logs_arrive(shell, machine, site, arrived):
+    """It keeps what the controllers of the site's scheduler log."""
+    if machine.name not in arrived or not site.controllers:
+        pytest.skip("it is no monitoring server, or the site declares no scheduler")
+    asked = "zgrep --files-with-matches --no-messages ' slurmctld[[]' /var/log/site/{0}.log* || true"
+    assert [name for name in site.controllers if not shell.out(asked.format(name))] == []
