@@ -15,32 +15,38 @@ def questions(facts, site):
     return (COMMAND,) if runs_lldp(facts) else ()
 
 
-def hear(shell, facts, planned):
-    """Neighbours of a machine, once each planned cable of it has one, or after the longest wait."""
-    wanted = {port for end in planned for port in [end.port] if end.device == facts.name}
+def hear(shell_on, facts, cables):
+    """Neighbours of a machine, once each lit cable of it has one, or after the longest wait."""
+    other = across(cables)
+    own = {end.port: end for end in other if end.device == facts.name}
 
     def complete(text):
-        return wanted <= {entry.own.port for entry in read_answer(text, facts.name)}
+        silent = own.keys() - {entry.own.port for entry in read_answer(text, facts.name)}
+        return all(is_dark(shell_on, own[port]) or is_dark(shell_on, other[own[port]]) for port in silent)
 
-    return read_answer(shell.wait(COMMAND, complete), facts.name)
+    return read_answer(shell_on(facts.name).wait(COMMAND, complete), facts.name)
 
 
-def ends_of(cables):
-    """Both ends of each cable."""
-    return [end for a, z, _ in cables for end in (a, z)]
+def is_dark(shell_on, end):
+    """Whether an interface has no carrier: nobody will be heard over its cable, however long one waits."""
+    return shell_on(end.device).run(f"cat /sys/class/net/{end.port}/carrier").text != "1"
+
+
+def across(cables):
+    """The other end of each end."""
+    return {one: two for a, z, _ in cables for one, two in ((a, z), (z, a))}
 
 
 @pytest.mark.asks.with_args(questions)
-def test_neighbors(shell, facts, found):
+def test_neighbors(shell_on, facts, found):
     """It hears its planned neighbours by LLDP."""
     if not runs_lldp(facts):
         pytest.skip("it runs no LLDP daemon of ours")
     cables = cables_among(found.machines)
-    other = {one: two for a, z, _ in cables for one, two in ((a, z), (z, a))}
-    heard = {entry.own: entry.other for entry in hear(shell, facts, ends_of(cables))}
+    heard = {entry.own: entry.other for entry in hear(shell_on, facts, cables)}
     wrong = [
         f"{end.port} hears {heard.get(end, 'nobody')}, planned {there}"
-        for end, there in other.items()
+        for end, there in across(cables).items()
         if end.device == facts.name and heard.get(end) != there
     ]
     assert not wrong, "; ".join(wrong)
@@ -52,8 +58,7 @@ def test_cabling(shell_on, found, say):
     cables = cables_among(machines)
     if not cables:
         pytest.skip("no cable is between machines that run LLDP")
-    ends = ends_of(cables)
-    heard = [entry for one in machines for entry in hear(shell_on(one.name), found.facts_of(one), ends)]
+    heard = [entry for one in machines for entry in hear(shell_on, found.facts_of(one), cables)]
     result = compare(cables, heard)
     say(result.text())
     assert not result.faults, result.text()
