@@ -19,3 +19,8 @@ def test_size(host, facts):
         )
         # what ext4 itself takes (its tables, its journal) is in the declared size
         assert 0.9 * export.size - (64 << 20) < blocks * size <= export.size
+
+
+def test_no_delegations(host):
+    """It promises no client that nobody else changes a file: one that was cut off would read what is old."""
+    assert host.sysctl("fs.leases-enable") == 0
