@@ -33,6 +33,10 @@ HARMLESS = re.compile(
 """Environment variables that Ansible may see."""
 
 
+NO_WORK = frozenset({"validate_argument_spec", "include_role", "include_tasks", "meta"})
+"""Actions that do nothing to a machine themselves: judging a role's arguments, and leading to other tasks."""
+
+
 @dataclass(frozen=True, slots=True)
 class PlayEvent:
     """Something happened on the way.
@@ -75,7 +79,7 @@ class PlayResult:
         seconds: wall-clock time.
         seconds_by_play: where it went.
         artifacts: folder with Ansible's own output (`stdout`) and events.
-        tasks: tasks that were carried out, over all machines; Ansible's check of a role's arguments is none.
+        tasks: tasks that were carried out, over all machines, but those of `NO_WORK`.
     """
 
     hosts: Mapping[str, HostResult]
@@ -134,7 +138,7 @@ class _Watch:
 
     def _on_result(self, kind: str, data: Mapping[str, Any], names: Mapping[str, str]) -> None:
         result = data.get("res") or {}
-        if kind != "skipped" and not str(data.get("task_action", "")).endswith("validate_argument_spec"):
+        if kind != "skipped" and str(data.get("task_action", "")).rpartition(".")[2] not in NO_WORK:
             self.tasks += 1
         if kind == "ok" and result.get("changed"):
             kind = "changed"
