@@ -7,6 +7,8 @@ Needs Python's standard library and nothing else. What is planned for the node i
 from __future__ import annotations
 
 import argparse
+import contextlib
+import fcntl
 import json
 import os
 import select
@@ -15,7 +17,7 @@ import sys
 import time
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import accelerators
 import host
@@ -25,11 +27,15 @@ import nvml
 import slurm
 from accelerators import Outcome
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 PLAN = "/etc/gigasite/gpu_health.toml"
 EXIT = {"healthy": 0, "unhealthy": 1, "unknown": 2}
 NVML_S = 20
 """How long the driver may take for all accelerators together: one that hangs would hang every reader."""
 SCHEMA = 1
+LOCK = "run/gigasite/gpu_health.lock"
 
 Seen = dict[str, Any]
 """What was read: `gpus` as nvml.read_accelerators gives them, `xids` as kernel_log.find_open_xids."""
@@ -38,6 +44,29 @@ Seen = dict[str, Any]
 def main(words: list[str] | None = None) -> int:
     """Run the checks, print what they found, and tell Slurm if asked to."""
     options = _parse(words)
+    with _alone(Path(options.root)):
+        return _run(options)
+
+
+@contextlib.contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """Wait for another run on this node, so that the verdict that began last is told last.
+
+    Whoever may not write there changes nothing either, and does not wait. The lock is the process's own: a
+    child that hangs in the driver does not keep it.
+    """
+    try:
+        (root / LOCK).parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        file = (root / LOCK).open("w")
+    except OSError:
+        yield
+        return
+    with file:
+        fcntl.lockf(file, fcntl.LOCK_EX)
+        yield
+
+
+def _run(options: argparse.Namespace) -> int:
     begin = time.monotonic()
     plan: dict[str, Any] = {}
     seen: Seen = {"gpus": [], "xids": {}}
@@ -49,7 +78,10 @@ def main(words: list[str] | None = None) -> int:
         outcomes = {"plan": Outcome("unknown", what)}
     report = summarize(outcomes, time.monotonic() - begin)
     if options.textfile and Path(options.textfile).parent.is_dir():
-        metrics.write_metrics(Path(options.textfile), plan, outcomes, seen)
+        try:
+            metrics.write_metrics(Path(options.textfile), plan, outcomes, seen)
+        except OSError as error:  # a full disk is a finding: Slurm has to hear of it all the same
+            print(f"gpu_health: {options.textfile}: {error.strerror}", file=sys.stderr)
     if options.json:
         print(json.dumps(report))
     elif not options.slurm:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -18,6 +21,7 @@ from infra.paths import ROOT
 pytestmark = pytest.mark.unit
 
 PROGRAM = ROOT / "playbooks" / "files" / "gpu_health"
+LOCK = "run/gigasite/gpu_health.lock"
 PLAN = """
 [accelerators]
 interface = "nvml"
@@ -374,6 +378,60 @@ def test_metrics_say_what_was_seen(node, tmp_path):
     assert all(re.fullmatch(r'\w+\{gpu="\d",UUID="GPU-[0-9a-f-]{36}"\} 35', line) for line in temperatures)
     named = {line.split()[2] for line in lines if line.startswith("# TYPE")}
     assert {re.split("[{ ]", line)[0] for line in lines if line[0] != "#"} <= named
+
+
+def test_runs_at_once_wait_for_each_other_and_all_tell(node, tmp_path):
+    """Slurm runs it each minute, and a person or a gate at any time."""
+    file = tmp_path / "collected" / "gpu_health.prom"
+    file.parent.mkdir()
+    with ThreadPoolExecutor(8) as pool:
+        calls = [pool.submit(node.call, "--slurm", "--textfile", file) for _ in range(40)]
+        answers = [call.result() for call in calls]
+    assert {(done.returncode, done.stderr) for done in answers} == {(0, "")}
+    assert [each.name for each in file.parent.iterdir()] == [file.name]
+
+
+def test_a_run_that_began_earlier_does_not_undo_what_a_later_one_told(node):
+    """The earlier one found nothing wrong, and Slurm answers it late."""
+    node.fault("gpu 2 lost")
+    assert node.tell().startswith("drained|gpu_health: accelerators")
+    node.fault("clear")
+    node.write("bin/sinfo", SINFO + 'until [ -e "$SLURM_STATE.go" ]; do sleep 0.01; done\n')
+    with ThreadPoolExecutor(2) as pool:
+        earlier = pool.submit(node.tell)
+        until(lambda: (node.root / LOCK).exists() and not free(node.root / LOCK))
+        node.fault("gpu 2 lost")
+        later = pool.submit(node.tell)
+        (node.root / "slurm.go").touch()
+        assert earlier.result()
+        assert later.result().startswith("drained|gpu_health: accelerators")
+
+
+def test_metrics_that_cannot_be_written_keep_no_verdict_from_slurm(node, tmp_path):
+    (tmp_path / "collected" / "gpu_health.new").mkdir(parents=True)
+    file = tmp_path / "collected" / "gpu_health.prom"
+    node.fault("gpu 1 lost")
+    done = node.call("--slurm", "--textfile", file)
+    assert done.returncode == 0
+    assert f"gpu_health: {file}: Is a directory" in done.stderr
+    assert node.slurm.read_text().startswith("drained|gpu_health: accelerators: gpu 1")
+
+
+def free(path):
+    """Whether nobody holds the lock."""
+    with path.open("w") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+    return True
+
+
+def until(true, limit=60):
+    end = time.monotonic() + limit
+    while not true():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.01)
 
 
 def test_a_reset_is_told_in_the_same_words_on_both_sides():
