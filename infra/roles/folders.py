@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import ValidationError
 
@@ -18,7 +18,7 @@ from infra.spec.site import Site
 from infra.spec.switch import Switch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from pydantic import BaseModel
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from infra.errors import Problem
     from infra.spec.document import Loc
 
+Part = TypeVar("Part")
 FOLDER = paths.ROOT / "playbooks" / "roles"
 FILES = paths.ROOT / "playbooks" / "files"
 FILE = "role.yaml"
@@ -43,11 +44,24 @@ def role_specs(site: str | None = None) -> Mapping[str, RoleSpec]:
     Raises:
         Problems: every mistake of every file.
     """
-    found: dict[str, RoleSpec] = {}
+    return load_each(load_role, site)
+
+
+def load_each(load: Callable[[Path], Part], site: str | None) -> dict[str, Part]:
+    """Load something of each role's folder, by role.
+
+    Args:
+        load: loads it from a folder.
+        site: name of the site whose own roles are found too.
+
+    Raises:
+        Problems: every mistake of every folder.
+    """
+    found: dict[str, Part] = {}
     problems: list[Problem] = []
     for folder in role_folders(site):
         try:
-            found[folder.name] = load_role(folder)
+            found[folder.name] = load(folder)
         except Problems as error:
             problems += error.problems
     if problems:

@@ -11,7 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from infra.errors import Problems
-from infra.roles.folders import role_folders
+from infra.roles.folders import load_each
 from infra.spec import document
 
 if TYPE_CHECKING:
@@ -48,16 +48,7 @@ def role_variables(site: str | None = None) -> Mapping[str, RoleVariables]:
     Raises:
         Problems: every mistake of every file.
     """
-    found: dict[str, RoleVariables] = {}
-    problems: list[Problem] = []
-    for folder in role_folders(site):
-        try:
-            found[folder.name] = load_variables(folder)
-        except Problems as error:
-            problems += error.problems
-    if problems:
-        raise Problems(problems)
-    return found
+    return load_each(load_variables, site)
 
 
 def load_variables(folder: Path) -> RoleVariables:

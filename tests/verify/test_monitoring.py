@@ -1,4 +1,4 @@
-"""Monitoring: machines of the plan are read, in time and whole, alerts are issued, and none burns."""
+"""Monitoring: machines of the plan are read, in time and whole, alerts are issued, and none fires."""
 
 from __future__ import annotations
 
@@ -155,19 +155,19 @@ def test_storage_tells_performance(series, site, read):
 
 @pytest.mark.asks(ALERTS)
 def test_alerts_are_issued(shell):
-    """An alert that always burns comes from the rules to Alertmanager."""
-    text = shell.wait(ALERTS, lambda text: "Watchdog" in _burning(text))
-    assert "Watchdog" in _burning(text)
+    """An alert that always fires comes from the rules to Alertmanager."""
+    text = shell.wait(ALERTS, lambda text: "Watchdog" in _firing(text))
+    assert "Watchdog" in _firing(text)
 
 
 @pytest.mark.asks(ALERTS)
-def test_no_alert_burns(shell):
-    """No other alert burns."""
-    text = shell.wait(ALERTS, lambda text: _burning(text).keys() == {"Watchdog"})
-    assert _burning(text).keys() == {"Watchdog"}, _burning(text)
+def test_no_alert_fires(shell):
+    """No other alert fires."""
+    text = shell.wait(ALERTS, lambda text: _firing(text).keys() == {"Watchdog"})
+    assert _firing(text).keys() == {"Watchdog"}, _firing(text)
 
 
-def _burning(text):
+def _firing(text):
     """What each kind of alert says that has come to Alertmanager."""
     said = defaultdict(list)
     for one in json.loads(text) if text.startswith("[") else []:

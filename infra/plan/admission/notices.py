@@ -40,7 +40,7 @@ NTP = 123
 METRICS = 9100
 """TCP port of Prometheus' node exporter, as the role `metrics` has it."""
 LOGS = 514
-"""Port of syslog (RFC 6587 names it for TCP), as the role `logs` has it."""
+"""Port of syslog (RFC 5426 for UDP; the customary one for TCP, RFC 6587), as the role `logs` has it."""
 
 
 def notices(plan: Plan) -> Iterator[Finding]:

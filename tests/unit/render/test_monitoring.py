@@ -168,7 +168,7 @@ def _jobs(text):
 
 
 def test_each_alert_is_raised_by_what_it_is_for_and_by_nothing_else(files, tmp_path):
-    """`promtool test rules`: made-up series of an hour's minutes, and which alerts burn when."""
+    """`promtool test rules`: made-up series of an hour's minutes, and which alerts fire when."""
     (tmp_path / "alerts.yaml").write_text(ALERTS.read_text())
     done = ask("promtool", "test", "rules", tmp_path / "alerts.yaml")
     assert done.returncode == 0, done.stdout + done.stderr
