@@ -49,7 +49,7 @@ def _held(node: Node, file: str, kind: str) -> bool:
     unit = _unit(file)
     node.ask(
         f"systemd-run --quiet --unit={unit} flock --nonblock {kind} {file} sleep {HOLD_S}; "
-        f"for i in 1 2 3 4 5 6 7 8 9 10; do pgrep -f 'sleep {HOLD_S}' >/dev/null && break; sleep 1; done"
+        f"for i in 1 2 3 4 5 6 7 8 9 10; do pgrep -fx 'sleep {HOLD_S}' >/dev/null && break; sleep 1; done"
     )
     return node.ask(f"systemctl is-active {unit} || true").strip() == "active"
 

@@ -110,12 +110,12 @@ def discovery(site: SiteNodes) -> dict[str, Any]:
     polls = []
     for turn in range(POLLS):
         time.sleep(POLL_S if turn else 0)
-        polls.append({one["id"] for one in _each(site, lambda node: {"id": node.facts().uuid})})
+        polls.append({one["id"] for one in _each(site, lambda node: {"id": str(node.facts().uuid)})})
     first, last = polls[0], polls[-1]
     return {
         "polls": POLLS,
         "poll_interval_seconds": POLL_S,
-        "unstable_identifiers": sorted(first - last),
+        "unstable_identifiers": sorted(first ^ last),
         "resources_checked": len(last),
         "resources": [
             {"resource_id": one, "discovered": True, "delivery_reason": ""} for one in sorted(last)
@@ -199,11 +199,16 @@ def _alerts(node: Node, seen: Sequence[Mapping[str, str]]) -> list[dict[str, Any
     if len(seen) < node.machine.accelerators:
         found.append(_alert("accelerators", node.name, f"{len(seen)} of {node.machine.accelerators} answer"))
     for one in seen:
-        if float(one["temperature"]) >= HOT_C:
+        # `[N/A]` where the card does not tell
+        if _number(one["temperature"]) >= HOT_C:
             found.append(_alert("thermal", one["uuid"], f"{one['temperature']} °C"))
-        if int(one["ecc"]):
+        if _number(one["ecc"]):
             found.append(_alert("ecc", one["uuid"], f"{one['ecc']} uncorrected errors"))
     return found
+
+
+def _number(text: str) -> float:
+    return float(text) if text.replace(".", "", 1).isdigit() else 0.0
 
 
 def _alert(probe: str, target: str, message: str) -> dict[str, Any]:

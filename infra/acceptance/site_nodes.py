@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from infra.acceptance.node import Node
 from infra.errors import UserError
 from infra.plan import Role, machines_of, plan
+from infra.render.clusters import controllers, pods_per_cluster
 from infra.spec import load_site
 
 if TYPE_CHECKING:
@@ -61,17 +62,14 @@ class SiteNodes:
 
     @cached_property
     def head(self) -> Node:
-        """The machine that runs slurmctld.
+        """The machine that runs slurmctld for the chosen tray's cluster.
 
         Raises:
             UserError: the site declares no Slurm.
         """
-        slurm = self.plan.site.schedulers.slurm
-        for one in self.machines if slurm else ():
-            if (
-                slurm
-                and one.role is Role.MANAGEMENT
-                and one.name.startswith(f"{self.site}-{slurm.controller}")
-            ):
-                return Node(one)
+        servers = controllers(self.plan.site, self.machines)
+        pod = self.node.machine.pod
+        number = self.plan.pods.index(pod) // pods_per_cluster(self.plan.site) if pod else 0
+        if number < len(servers):
+            return Node(servers[number])
         raise UserError("declares no Slurm", where=self.site)

@@ -56,6 +56,7 @@ def run_suites(
     }
     out = paths.out(site)
     before = results_of(site)
+    when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     ours = suites or SUITES
     # A run of one suite leaves what the others found.
     found = [case for case in (before.cases if before else ()) if case.suite not in ours]
@@ -77,20 +78,20 @@ def run_suites(
             raise UserError(f"isvctl left no report of {suite}", where=str(checkout))
         ids = dict(_ids(checkout / "isvctl" / "configs" / "suites" / f"{suite}.yaml"))
         ids |= dict(_ids(FOLDER / "config" / f"{suite}.yaml"))
-        found += cases(report, ids, suite)
+        found += cases(report, ids, suite, when)
     file = results_path(site)
-    when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     write_whole(file, Results(when=when, cases=tuple(found)).model_dump_json(indent=1))
     return file
 
 
-def cases(report: Path, ids: dict[str, str], suite: str) -> Iterator[Case]:
+def cases(report: Path, ids: dict[str, str], suite: str, when: str) -> Iterator[Case]:
     """Read a JUnit report: each check that has a test id.
 
     Args:
         report: what `isvctl --junitxml` wrote.
         ids: test id by check.
         suite: name, for the evidence.
+        when: when it ran, for people.
     """
     for case in ET.parse(report).getroot().iter("testcase"):  # noqa: S314 (made by the suite on this machine)
         name = str(case.get("name", "")).partition("[")[2].rstrip("]") or str(case.get("name", ""))
@@ -101,7 +102,7 @@ def cases(report: Path, ids: dict[str, str], suite: str) -> Iterator[Case]:
             if (told := case.find(kind)) is not None:
                 outcome = "failed" if kind != "skipped" else "skipped"
                 message = str(told.get("message") or "")[:300]
-        yield Case(id=test_id, check=name, outcome=outcome, message=message, suite=suite)
+        yield Case(id=test_id, check=name, outcome=outcome, message=message, suite=suite, when=when)
 
 
 def _ids(file: Path) -> Iterator[tuple[str, str]]:

@@ -48,6 +48,7 @@ class Case(_Data):
         outcome: `passed`, `failed` or `skipped`.
         message: why it did not pass.
         suite: file of the suite.
+        when: when it ran, for people: another suite may have run later.
     """
 
     id: str
@@ -55,10 +56,11 @@ class Case(_Data):
     outcome: str
     message: str = ""
     suite: str = ""
+    when: str = ""
 
 
 class Results(_Data):
-    """A run of the public suite; `when` it ended, for people."""
+    """What runs of the public suite left; `when` the last one began, for people."""
 
     when: str
     cases: tuple[Case, ...]
@@ -167,11 +169,12 @@ def _judge_suite(one: Asked, name: str, results: Results | None) -> tuple[Proved
     ran = [case for case in results.cases if case.id == name and case.outcome != "skipped"]
     failed = [case for case in ran if case.outcome != "passed"]
     if failed:
-        return None, f"the suite's {failed[0].check} failed, {results.when}: {failed[0].message}"
+        first = failed[0]
+        return None, f"the suite's {first.check} failed, {first.when or results.when}: {first.message}"
     if not ran:
         return None, f"the suite did not check it in its run of {results.when}"
     words = ", ".join(dict.fromkeys(f"{case.suite}/{case.check}" for case in ran))
-    return one.suite, f"the suite's {words} passed; {results.when}"
+    return one.suite, f"the suite's {words} passed; {min(case.when or results.when for case in ran)}"
 
 
 def _check_of(node: str) -> str:

@@ -25,7 +25,7 @@ def write_readmes() -> list[Path]:
         before = path.read_text(encoding="utf-8")
         after = with_table(before, load_variables(path.parent))
         if after != before:
-            write_whole(path, after.encode())
+            write_whole(path, after.encode(), mode=0o644)
             changed.append(path)
     return changed
 

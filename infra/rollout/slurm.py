@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from infra import paths
 from infra.errors import UserError
 from infra.process import run
+from infra.render.clusters import is_server_of
 from infra.rollout import ssh
 from infra.rollout.cordon import read_cordoned_names
 from infra.rollout.inventory.roster import group_name
@@ -233,9 +234,10 @@ def find_service(site: str) -> Service:
     ssh.write_config(site, known.machines())
     slurm = known.planned.site.schedulers.slurm
     heads = [
-        roster.names[row] for row in (roster.members("role_management") if slurm else ())
-        if slurm and roster.names[row].startswith(f"{site}-{slurm.controller}")
-    ]  # fmt: skip
+        roster.names[row]
+        for row in (roster.members("role_management") if slurm else ())
+        if slurm and is_server_of(roster.names[row], site, slurm.controller)
+    ]
     if not slurm or not heads:
         return NoService()
     partitions = [group_name("partition", partition.name) for partition in slurm.partitions]

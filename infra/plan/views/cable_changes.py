@@ -43,6 +43,8 @@ def _rule(plan: Plan) -> Any:
         site.addresses,
         site.stand_ins,
         tiers,
+        # a larger pod moves those after it
+        plan.geometry.sizes.own,
     )
 
 
@@ -52,6 +54,9 @@ def _local(plan: Plan) -> dict[int, list[Any]]:
         rack = exception.rack.model_copy(update={"power": "rated"}) if exception.rack else None
         if rack or exception.missing:
             result.setdefault(area.pod, []).append((area, rack, exception.missing))
+    if not plan.geometry.sizes.uniform:
+        for pod in plan.scope:
+            result.setdefault(pod, []).append(plan.geometry.sizes.rows(pod))
     return result
 
 

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 _SUBSCRIPT = re.compile(r"^(?P<name>.+)\[(?:(?P<one>-?\d+)|(?P<first>\d+):(?P<last>\d*))\]$")
 
 
+class NothingNamedError(UserError):
+    """Words of a pattern name nothing."""
+
+
 def select(
     roster: Roster, pattern: str | Iterable[str], extra: Mapping[str, Sequence[int]] | None = None
 ) -> list[int]:
@@ -28,13 +32,14 @@ def select(
         extra: groups that the plan does not know (`cordoned`), with their rows.
 
     Raises:
-        UserError: a word of the pattern names nothing; all such words are named.
+        NothingNamedError: a word of the pattern names nothing; all such words are named.
+        UserError: an expression is none, or what was seen of machines cannot be read.
     """
     words = _words(pattern)
     strange = [word for word in words if _rows(roster, word.lstrip("&!"), extra or {}) is None]
     if strange:
         near = min(roster.groups, key=lambda name: _distance(name, strange[0].lstrip("&!")))
-        raise UserError(
+        raise NothingNamedError(
             f"nothing is named {', '.join(repr(word.lstrip('&!')) for word in strange)}",
             where=f"site {roster.site}",
             hint=f"use a machine or a group, for example {near}",

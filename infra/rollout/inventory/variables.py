@@ -121,7 +121,7 @@ class SiteVariables:
 
     def _merged(self, name: str) -> dict[str, Any]:
         row = self._roster.rows[name]
-        observed = [group for group in self._named_observed if row in self._observed[group]]
+        observed = [group for group, rows in self._named_observed.items() if row in rows]
         merged: dict[str, Any] = {}
         for group in ("all", *sorted((*self._roster.groups_of(row), *observed))):
             merged |= self._read("group_vars", group)
@@ -132,9 +132,13 @@ class SiteVariables:
         return Observed(self._roster)
 
     @cached_property
-    def _named_observed(self) -> list[str]:
-        """Observed groups that have variables."""
-        return [group for group in self._observed if any(self._files("group_vars", group))]
+    def _named_observed(self) -> dict[str, frozenset[int]]:
+        """Rows of observed groups that have variables."""
+        return {
+            group: frozenset(self._observed[group])
+            for group in self._observed
+            if any(self._files("group_vars", group))
+        }
 
     @cached_property
     def _kept(self) -> dict[tuple[str, str], dict[str, Any]]:

@@ -14,7 +14,7 @@ from infra.process import run
 from infra.rollout import ssh
 from infra.rollout.inventory.facts import site_at
 from infra.rollout.inventory.observed import Observed
-from infra.rollout.inventory.patterns import select
+from infra.rollout.inventory.patterns import NothingNamedError, select
 from infra.rollout.inventory.roster_cache import roster_at
 from infra.rollout.push.request import program, request_of
 
@@ -81,7 +81,7 @@ def _rows(roster: Roster, pattern: str, seen: Observed) -> list[int]:
     """Rows of a play's machines; a pattern that names nothing picks none, as with Ansible."""
     try:
         return select(roster, pattern, seen)
-    except UserError:
+    except NothingNamedError:
         return []
 
 

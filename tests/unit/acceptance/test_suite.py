@@ -74,12 +74,15 @@ def test_a_run_is_read_by_test_id(checkout):
 
 
 def test_a_run_of_one_suite_leaves_what_others_found(checkout):
-    other = Case(id="CNP01-05", check="BmHostRebootedCheck", outcome="passed", suite="bare_metal")
+    other = Case(
+        id="CNP01-05", check="BmHostRebootedCheck", outcome="passed", suite="bare_metal", when="2026-01-02"
+    )
     old = Case(id="SLURM04-01", check="gone", outcome="passed", suite="slurm")
     acceptance.results_path("lab").write_text(Results(when="then", cases=(other, old)).model_dump_json())
     run_suites("lab", checkout, ["slurm"])
     found = acceptance.results_of("lab").cases
     assert found[0] == other
+    assert all(case.when for case in found[1:]), "each has the time of its own run"
     assert old not in found
 
 

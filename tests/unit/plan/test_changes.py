@@ -139,6 +139,22 @@ def test_a_platform_swap_of_one_row_touches_only_that_row(reference):
     assert set(touched["su"]) == {"pod-17-su-04"}
 
 
+@pytest.mark.parametrize(
+    ("exception", "left"),
+    [
+        # a larger pod moves those after it
+        ({"at": "pod-01", "scalable_units": 4}, "all"),
+        ({"at": "pod-01-su-01", "racks": 1}, [0]),
+    ],
+)
+def test_another_size_of_a_pod_or_row_is_a_change_of_its_cables(small, exception, left):
+    before, after = plan(small), plan(with_exception(small, **exception))
+    assert before.links.height != after.links.height
+    touched = list(before.scope) if left == "all" else left
+    assert changed_pods(before, after) == (touched, touched)
+    assert {"cables", "addresses"} <= {change.layer for change in diff(before, after)}
+
+
 def test_one_rack_changes_every_layer_that_it_should(reference):
     changed = with_exception(reference, at="pod-17-su-04-rack-02", missing=[7])
     by_layer: dict[str, list[Change]] = {}

@@ -6,6 +6,7 @@ import re
 import socket
 import subprocess
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -111,31 +112,44 @@ def test_logs_go_to_the_monitoring_server_and_are_kept_there_alone(facts, site, 
     assert ask("rsyslogd", "-N1", "-f", tmp_path / "rsyslog.conf").returncode != 0
 
 
-def test_a_name_that_would_lead_elsewhere_stays_a_name(facts, site, tmp_path):
-    """A real rsyslogd takes messages by TCP and writes a file for each machine that tells its name."""
-    text = next(
-        file.text for file in render_files(facts[hand.HEAD], site) if file.path == "/etc/rsyslog.conf"
-    )
+def test_what_others_sent_is_kept_by_their_names_and_not_sent_on(facts, site, tmp_path):
+    """A real rsyslogd of one of two monitoring servers; a name that would lead elsewhere stays a name."""
+    both = replace(site, monitors=(hand.HEAD, hand.STORE))
+    files = {file.path: file.text for file in render_files(facts[hand.HEAD], both)}
     port = free_port()
-    text = re.sub(
-        r'input\(type="im(tcp|udp)" port="514"', rf'input(type="im\1" address="127.0.0.1" port="{port}"', text
-    )
-    text = text.replace("/var/log/site", str(tmp_path / "site")).replace("/var/spool/rsyslog", str(tmp_path))
-    text = re.sub(r"module\(load=\"imjournal\".*\n", "", text)
-    (tmp_path / "rsyslog.conf").write_text(text)
-    daemon = subprocess.Popen(
-        [program("rsyslogd"), "-n", "-iNONE", "-f", tmp_path / "rsyslog.conf"], stderr=subprocess.PIPE
-    )
-    try:
-        for name in ("tray-1", "../../tray-2"):
-            send(port, f"<13>1 2026-11-27T12:00:00Z {name} test - - - hello from {name}\n")
-        wanted = {"tray-1.log", ".._.._tray-2.log"}
-        until(lambda: {file.name for file in (tmp_path / "site").glob("*")} == wanted)
-        until(lambda: "hello from tray-1" in (tmp_path / "site" / "tray-1.log").read_text())
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        text = files["/etc/rsyslog.conf"]
+        text = re.sub(r'"im(tcp|udp)" port="514"', rf'"im\1" address="127.0.0.1" port="{port}"', text)
+        assert 'target="10.255.0.3" port="514"' in text
+        text = text.replace(
+            'target="10.255.0.3" port="514"', f'target="127.0.0.1" port="{other.getsockname()[1]}"'
+        )
+        text = text.replace("/var/log/site", str(tmp_path / "site")).replace(
+            "/var/spool/rsyslog", str(tmp_path)
+        )
+        text = re.sub(r"module\(load=\"imjournal\".*\n", "", text)
+        (tmp_path / "rsyslog.conf").write_text(text)
+        with running(program("rsyslogd"), "-n", "-iNONE", "-f", tmp_path / "rsyslog.conf"):
+            for name in ("tray-1", "../../tray-2"):
+                send(port, f"<13>1 2026-11-27T12:00:00Z {name} test - - - hello from {name}\n")
+            wanted = {"tray-1.log", ".._.._tray-2.log"}
+            until(lambda: {file.name for file in (tmp_path / "site").glob("*")} == wanted)
+            until(lambda: "hello from tray-1" in (tmp_path / "site" / "tray-1.log").read_text())
         assert not list(tmp_path.glob("tray-2*"))
+        other.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            other.accept()
+
+
+@contextmanager
+def running(*words):
+    """A daemon, until it has ended: what it had still to send is sent or kept by then."""
+    process = subprocess.Popen(words, stderr=subprocess.PIPE)
+    try:
+        yield
     finally:
-        daemon.terminate()
-        daemon.wait()
+        process.terminate()
+        process.communicate()
 
 
 def free_port():
