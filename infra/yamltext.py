@@ -132,19 +132,19 @@ def read(text: str, *, resolve: Callable[[str], Any] = resolve_core, lenient: bo
     return content
 
 
-def load(path: Path, *, lenient: bool = False) -> Any:
-    """Read a file's values, where nobody needs their lines; `lenient` is that of `read`.
+def load(path: Path, *, resolve: Callable[[str], Any] = resolve_core, lenient: bool = False) -> Any:
+    """Read a file's values, where nobody needs their lines; `resolve` and `lenient` are those of `read`.
 
     Raises:
         NotYamlError: it is not YAML, or holds a fault.
         OSError, UnicodeDecodeError: it cannot be read.
     """
-    return loads(path.read_text(encoding="utf-8"), lenient=lenient)
+    return loads(path.read_text(encoding="utf-8"), resolve=resolve, lenient=lenient)
 
 
-def loads(text: str, *, lenient: bool = False) -> Any:
+def loads(text: str, *, resolve: Callable[[str], Any] = resolve_core, lenient: bool = False) -> Any:
     """Read a text's values; see `load`."""
-    content = read(text, lenient=lenient)
+    content = read(text, resolve=resolve, lenient=lenient)
     for fault in content.faults:
         raise NotYamlError(fault.line, f"{fault.kind.value} ({fault.detail})")
     return content.value

@@ -160,7 +160,7 @@ def _credentials(state: Path) -> dict[str, dict[str, str]]:
     hint = "remove it: stand-ins then get new passwords at the next `up`"
     text = read_text(path, hint)
     try:
-        found = yamltext.loads(text or "") or {}
+        found = yamltext.loads(text or "", resolve=str) or {}
     except yamltext.NotYamlError as error:  # its text would quote the line, which can hold a password
         raise damage_error(path, "it is no YAML", hint) from error
     whole = isinstance(found, dict) and all(
@@ -172,13 +172,8 @@ def _credentials(state: Path) -> dict[str, dict[str, str]]:
 
 
 def _write_credentials(state: Path, entries: dict[str, dict[str, str]]) -> None:
-    # Written by hand: token_urlsafe and host names need no quoting inside double quotes.
-    lines = [
-        "# BMC credentials of this site's stand-ins, made by gigasite; delete an entry to get a new one.\n"
-    ]
-    for name, entry in sorted(entries.items()):
-        lines.append(f'"{name}":\n  username: "{entry["username"]}"\n  password: "{entry["password"]}"\n')
-    write_whole(state / "credentials.yaml", "".join(lines))
+    head = "# BMC credentials of this site's stand-ins, made by gigasite; delete an entry to get a new one.\n"
+    write_whole(state / "credentials.yaml", head + yamltext.dumps(dict(sorted(entries.items()))))
 
 
 def _ensure_ssh_key(path: Path, comment: str) -> None:

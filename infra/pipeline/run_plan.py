@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -123,14 +124,20 @@ def _names(*parts: tuple[str, bool]) -> str:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(
-        path for path in folder.rglob("*") if path.is_file() and not _SKIPPED.intersection(path.parts)
+    return sorted(path for path in folder.rglob("*") if _counts(path) and path.is_file())
+
+
+def _counts(path: Path) -> bool:
+    """Whether a file says something of the site: what editors and desktops leave beside files does not."""
+    return not (
+        path.name.startswith((".", "#")) or path.name.endswith("~") or _SKIPPED.intersection(path.parts)
     )
 
 
 def _hash(files: Iterable[Path]) -> str:
     total = hashlib.sha256()
     for file in files:
-        total.update(f"{file.relative_to(paths.ROOT)}\0".encode())
-        total.update(hashlib.sha256(file.read_bytes()).digest())
+        with suppress(FileNotFoundError):  # removed since it was listed: others have its hash, this one none
+            content = hashlib.sha256(file.read_bytes()).digest()
+            total.update(f"{file.relative_to(paths.ROOT)}\0".encode() + content)
     return total.hexdigest()

@@ -11,13 +11,14 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from infra.errors import UserError
 from infra.lab import namespaces
-from infra.provider.drivers.frr import FrrSwitch, Ssh
+from infra.provider.drivers.frr import LOST, Done, FrrSwitch, Ssh
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -160,6 +161,41 @@ def test_a_switch_whose_controller_died_in_the_middle_returns_by_itself(fabric, 
         assert time.monotonic() - began < WINDOW_S + 40, "it keeps what nobody confirmed"
         time.sleep(0.5)
     assert (Path(switch.folder) / "frr.conf").read_text() == fabric.nodes[LEAF].frr
+
+
+class Lossy:
+    """A way on which connections break: the words of one call are cut short, or its answer is lost."""
+
+    def __init__(self, reach, *, cut=(), lost=()):
+        self.reach, self.cut, self.lost, self.calls = reach, cut, lost, 0
+
+    def run(self, script, stdin, limit):
+        self.calls += 1
+        if self.calls in self.cut:
+            stdin = stdin[: stdin.index("router bgp")]
+        done = self.reach.run(script, stdin, limit)
+        return Done(LOST, "") if self.calls in {*self.cut, *self.lost} else done
+
+
+def test_what_arrived_in_part_is_not_taken(fabric, switch):
+    """A file that ends at a line is a configuration too, and one without BGP."""
+    text = changed(fabric.nodes[LEAF].frr, "maximum-paths 256", "maximum-paths 8")
+    before = running_lines(fabric)
+    with pytest.raises(UserError, match="keeps the former one"):
+        replace(switch, reach=Lossy(switch.reach, cut={1})).apply(text)
+    assert running_lines(fabric) == before
+    assert switch.read(30) == fabric.nodes[LEAF].frr
+
+
+def test_a_confirmation_whose_answer_was_lost_is_given_again(fabric, switch):
+    text = changed(fabric.nodes[LEAF].frr, "maximum-paths 256", "maximum-paths 8")
+    assert replace(switch, reach=Lossy(switch.reach, lost={1, 2, 3})).apply(text)
+    assert "  maximum-paths 8" in running_lines(fabric)
+    assert switch.read(30) == text
+    time.sleep(WINDOW_S)  # the timer would go back
+    assert "  maximum-paths 8" in running_lines(fabric)
+    again = FrrSwitch("leaf", switch.reach, switch.folder, switch.socket, WINDOW_S)
+    assert again.apply(fabric.nodes[LEAF].frr)
 
 
 def test_a_refused_line_is_named_with_its_template_and_nothing_changes(fabric, switch):

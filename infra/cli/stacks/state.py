@@ -143,5 +143,7 @@ def repair(stack: flags.Stack, yes: Yes = False) -> None:
     integrity.check(mended, "even after that the state")
     flags.confirm(f"Write the repaired state of {stack}", yes=yes)
     with state.locked(ref):
+        if state.files(ref).read() != content:
+            raise UserError(f"the state of {stack} changed meanwhile", hint="run the same command again")
         state.write(ref, deployment | {"resources": mended})
     print(f"repaired; the state before is {state.files(ref).backup}")

@@ -167,13 +167,6 @@ class Journal:
         finally:
             self._syncing = None
 
-    def sync(self) -> None:
-        """The same as `durable`, blocking."""
-        if self._synced < self._written:
-            reached = self._written
-            self._fsync()
-            self._synced = max(self._synced, reached)
-
     def refreshed(self, checkpoint: bytes, holds: int) -> None:
         """Record that this checkpoint, about to be written, holds the first records; then it is durable.
 
@@ -189,7 +182,7 @@ class Journal:
     def saved(self, checkpoint: bytes) -> None:
         """Record that this checkpoint, about to be written, holds everything; then it is durable."""
         self._append({"kind": SAVED, "checkpoint": digest(checkpoint)})
-        self.sync()
+        self._fsync()
 
     def close(self) -> None:
         """Stop writing; the file stays."""

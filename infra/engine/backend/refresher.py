@@ -13,6 +13,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from infra.engine.backend import files
 from infra.engine.backend.checkpoint import encode_checkpoint
 from infra.engine.backend.journal import REFRESHED, decode
 from infra.engine.backend.replay import Replay, settle
@@ -44,7 +45,7 @@ class CheckpointRefresher:
 
     def __init__(self, stack: StackFiles, journal: Journal, base: Mapping[str, Any]) -> None:
         self._stack, self._journal = stack, journal
-        self._replay, self._read = Replay.of(base), 0
+        self._replay, self._read, self._has_news = Replay.of(base), 0, False
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._work, name="checkpoint-refresher", daemon=True)
         self.failure: EngineError | None = None
@@ -74,7 +75,8 @@ class CheckpointRefresher:
         Raises:
             EngineError: it cannot be written; the one in place is whole.
         """
-        if not self._take_records():
+        self._has_news |= self._take_records()
+        if not self._has_news:
             return
         deployment = settle(self._replay.deployment(), self._replay.begun.values())
         content = encode_checkpoint(self._stack.ref, deployment)
@@ -82,12 +84,16 @@ class CheckpointRefresher:
             self._journal.refreshed(content, self._replay.count)
             self._stack.put(content, keep_backup=self._journal.is_refreshed)
             self._journal.is_refreshed = True
+            self._has_news = False
 
     def _take_records(self) -> bool:
         """Apply what the journal has more than the last time; whether that is news."""
-        with self._journal.path.open("rb") as file:
-            file.seek(self._read)
-            content = file.read()
+        try:
+            with self._journal.path.open("rb") as file:
+                file.seek(self._read)
+                content = file.read()
+        except OSError as error:
+            raise files.file_error("read the journal", self._journal.path, error) from error
         records, cut_off = decode(content)
         header = not self._read
         self._read += len(content) - cut_off

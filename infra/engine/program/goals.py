@@ -219,8 +219,6 @@ class GoalReader:
         """Put into a provider's inputs which plugin it is."""
         request = self._request
         wanted = self._monitor.packages.get(request.packageRef) if request.packageRef else None
-        if request.packageRef and wanted is None:
-            raise EngineError(f"unknown provider package '{request.packageRef}'")
         package = package_of(request.type)
         label = f"ResourceMonitor.RegisterResource({request.type},{request.name})"
         _check_version(options.version, f"{label}: passed invalid version")

@@ -19,9 +19,16 @@ class Packages:
     def __init__(self) -> None:
         self._by_reference: dict[str, ProviderRequest] = {}
 
-    def get(self, reference: str) -> ProviderRequest | None:
-        """Return a registered package, or None."""
-        return self._by_reference.get(reference)
+    def get(self, reference: str) -> ProviderRequest:
+        """Return a registered package.
+
+        Raises:
+            EngineError: the reference is unknown.
+        """
+        try:
+            return self._by_reference[reference]
+        except KeyError:
+            raise EngineError(f"unknown provider package '{reference}'") from None
 
     def register(self, request: resource_pb2.RegisterPackageRequest) -> Any:
         """Add a package, perhaps one that a parameter makes out of another; reply with its reference."""
@@ -52,10 +59,7 @@ class Packages:
             EngineError: the reference is unknown.
         """
         if request.packageRef:
-            wanted = self.get(request.packageRef)
-            if wanted is None:
-                raise EngineError(f"unknown provider package '{request.packageRef}'")
-            return wanted
+            return self.get(request.packageRef)
         return ProviderRequest(
             package_of(token),
             request.version,

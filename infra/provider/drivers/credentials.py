@@ -31,7 +31,7 @@ def look_up(site: str, name: str) -> Credential:
     try:
         if file.stat().st_mode & 0o077:
             raise UserError("others can read the credentials", where=where, hint=f"run `chmod 600 {where}`")
-        entries = yamltext.load(file)
+        entries = yamltext.load(file, resolve=str)  # a password of digits is text too
     except FileNotFoundError as error:
         raise UserError("there is no file of credentials", where=where, hint=_form(name)) from error
     except (

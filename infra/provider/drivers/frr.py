@@ -8,6 +8,7 @@ restarts meanwhile, has what it had.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 import shlex
@@ -48,6 +49,8 @@ umask 077; mkdir -p "$run"
 [ -s "$file" ] || exit 69
 for other in "$run"/pending.*; do [ -e "$other" ] && exit 75; done
 mkdir "$next" && cat >"$next/frr.conf"
+# a connection that broke, or a full disk, leaves a part that may be a configuration too
+[ "$(sha256sum <"$next/frr.conf")" = "$digest  -" ] || { rm -r "$next"; echo "only a part arrived"; exit 66; }
 cmp -s "$next/frr.conf" "$file" && { rm -r "$next"; exit 64; }
 said=$(vtysh -C -f "$next/frr.conf" 2>&1) || { echo "$said"; rm -r "$next"; exit 65; }
 : >"$run/pending.$token"
@@ -71,18 +74,29 @@ exit 66
 
 _CONFIRM = """\
 until [ -e "$run/applied.$token" ] || [ ! -e "$run/pending.$token" ]; do sleep 0.2; done
-[ "$(cat "$run/applied.$token" 2>/dev/null)" = 0 ] && mv "$run/pending.$token" "$run/kept.$token" || exit 66
-cp "$next/frr.conf" "$file.$token" && chown --reference="$file" "$file.$token"
-chmod --reference="$file" "$file.$token" && mv "$file.$token" "$file"
+[ "$(cat "$run/applied.$token" 2>/dev/null)" = 0 ] || exit 66
+[ -e "$run/kept.$token" ] && cmp -s "$next/frr.conf" "$file" && exit 0
+cp "$next/frr.conf" "$file.$token" && chown --reference="$file" "$file.$token" &&
+chmod --reference="$file" "$file.$token" && sync "$file.$token" || { rm -f "$file.$token"; exit 66; }
+[ -e "$run/kept.$token" ] || mv "$run/pending.$token" "$run/kept.$token" || { rm -f "$file.$token"; exit 66; }
+mv "$file.$token" "$file"
 """
+# The timer runs until the file is whole on the disk; all of it can be done again if the answer was lost.
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """How a script on a switch ended."""
+    """How a script on a switch ended.
+
+    Attributes:
+        code: exit code.
+        said: standard output.
+        errors: standard error, which a login may add to.
+    """
 
     code: int
     said: str
+    errors: str = ""
 
 
 class Reach(Protocol):
@@ -114,11 +128,11 @@ class Ssh:
         try:
             done = process.run(words, check=False, stdin=stdin, timeout=limit)
         except UserError as error:
-            return Done(LOST, str(error))
+            return Done(LOST, "", str(error))
         known = paths.state(self.site) / "ssh" / "known_hosts"
         if done.returncode == LOST and (strange := hostkeys.explain(done.stderr, known, self.name)):
             raise UserError(strange, where=self.name, hint="nothing was changed")
-        return Done(done.returncode, done.stdout + done.stderr)
+        return Done(done.returncode, done.stdout, done.stderr)
 
 
 def ssh_to(site: str, name: str) -> Ssh:
@@ -173,14 +187,14 @@ class FrrSwitch:
                 the end of another change, or has no configuration yet.
         """
         end = time.monotonic() + self.window
-        done = self.reach.run(self._script(_STAGE), text, self.window)
+        done = self.reach.run(self._script(_STAGE, text), text, self.window)
         if done.code == _SAME:
             return False
         if done.code not in {0, LOST}:
             raise self._told(done, text)
         while time.monotonic() < end:
             left = max(end - time.monotonic(), PAUSE_S)
-            done = self.reach.run(self._script(_CONFIRM), "", left)
+            done = self.reach.run(self._script(_CONFIRM, text), "", left)
             if done.code == 0:
                 return True
             if done.code != LOST:
@@ -193,8 +207,10 @@ class FrrSwitch:
             hint="read what changed: the way to the switch is among it",
         )
 
-    def _script(self, part: str) -> str:
-        known = {"socket": self.socket, "folder": self.folder, "token": self.token, "window": self.window}
+    def _script(self, part: str, text: str) -> str:
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        known = {"socket": self.socket, "folder": self.folder, "token": self.token, "window": self.window,
+                 "digest": digest}  # fmt: skip
         words = "\n".join(f"{name}={shlex.quote(str(value))}" for name, value in known.items())
         common = f"{words}\n{_COMMON}"
         return f"{common}\ncommon={shlex.quote(common)}\n{part}"
@@ -211,7 +227,7 @@ class FrrSwitch:
             )  # fmt: skip
         found = _LINE.search(done.said)
         if found is None:
-            said = done.said.strip().splitlines()
+            said = f"{done.said}\n{done.errors}".strip().splitlines()
             return UserError(
                 f"it did not take its configuration and keeps the former one: {' '.join(said[-3:])}",
                 where=self.name,

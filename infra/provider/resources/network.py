@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
@@ -20,6 +21,13 @@ if TYPE_CHECKING:
     from infra.provider.differences import Change
 
 BY_ROLE, CONFIRMED, NONE = "role", "confirmed", "none"
+NEW_MACHINE = {"hardware", "power", "uuid"}
+"""Inputs whose change leaves a machine that its role configures."""
+
+
+def _touched(changed: Mapping[str, Change]) -> set[str]:
+    """Names of the inputs in which something changed, out of the paths to it."""
+    return {re.split(r"[.\[]", path, maxsplit=1)[0] for path in changed}
 
 
 class SwitchInputs(ServerInputs):
@@ -63,7 +71,7 @@ class Switch(Server):
         self, inputs: Mapping[str, Any], state: Mapping[str, Any] | None, changed: Mapping[str, Change]
     ) -> dict[str, Any]:
         """As a server; whether it can be reached is seen when it is."""
-        same = state is not None and not any(path.startswith("configuration") for path in changed)
+        same = state is not None and not _touched(changed) & {"configuration", *NEW_MACHINE}
         configured = (state or {}).get("configured", UNKNOWN) if same else UNKNOWN
         return {**super().preview(inputs, state, changed), "configured": configured}
 
@@ -85,8 +93,8 @@ class Switch(Server):
         made = await self.create(runtime, inputs, limit)
         assert isinstance(inputs, SwitchInputs)
         wanted = inputs.configuration.get(FILE)
-        touched = {path.split(".")[0].split("[")[0] for path in changed}
-        if wanted is None or inputs.power is not Power.ON or touched & {"hardware", "power", "uuid"}:
+        touched = _touched(changed)
+        if wanted is None or inputs.power is not Power.ON or touched & NEW_MACHINE:
             return made
         if "configuration" not in touched:
             return CreateResult({**made.outputs, "configured": state.get("configured", BY_ROLE)})

@@ -219,6 +219,15 @@ def test_verbs_say_what_changed_since_the_latest_run(start, elsewhere, file, sai
     assert run_plan.describe_changes("lab").startswith(f"{said} since the plan of the latest run")
 
 
+def test_what_an_editor_leaves_beside_files_is_no_change(start, elsewhere):
+    folder = declared(elsewhere)
+    start(first=plan_it)
+    for name in (".site.yaml.swp", "site.yaml~", "#site.yaml#", ".DS_Store"):
+        (folder / name).write_text("")
+    (folder / ".#site.yaml").symlink_to("nowhere")
+    assert run_plan.describe_changes("lab") == ""
+
+
 def test_a_damaged_list_of_hashes_is_one_line(start, elsewhere):
     declared(elsewhere)
     start(first=plan_it)

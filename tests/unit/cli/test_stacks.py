@@ -232,6 +232,19 @@ def test_a_disordered_state_is_repaired(capsys: pytest.CaptureFixture[str]) -> N
     assert run(capsys, "state", "repair", "lab", "--yes")[1] == "the state of lab is in order\n"
 
 
+@pytest.mark.usefixtures("filled")
+def test_a_repair_does_not_undo_what_came_after_it_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = operations.backend().files(operations.reference("lab")).checkpoint
+    whole = json.loads(path.read_text())
+    found = whole["checkpoint"]["latest"]["resources"]
+    whole["checkpoint"]["latest"]["resources"] = [*reversed(found[1:]), found[0]]
+    path.write_text(json.dumps(whole))
+    meanwhile = json.dumps(whole, indent=2)
+    monkeypatch.setattr("infra.cli.stacks.options.confirm", lambda *_, **__: path.write_text(meanwhile))
+    assert main(["state", "repair", "lab"]) == 1
+    assert path.read_text() == meanwhile
+
+
 # ---------------------------------------------------------------- config
 
 

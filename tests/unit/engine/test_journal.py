@@ -141,7 +141,6 @@ def test_any_prefix_recovers(data: st.DataObject, tmp_path_factory: pytest.TempP
         run = Run(path, base, deployment, live, log)
         for _ in range(data.draw(st.integers(1, 8))):
             play(run, data)
-        log.sync()
     content = path.read_bytes()
     ends = [index + 1 for index, byte in enumerate(content) if byte == ord("\n")]
     for cut in sorted({*ends, *(data.draw(st.integers(0, len(content))) for _ in range(8))}):

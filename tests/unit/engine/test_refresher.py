@@ -250,6 +250,29 @@ def test_refreshing_takes_a_twentieth_of_the_time_at_most(
 
 
 @pytest.mark.usefixtures("fast")
+def test_what_could_not_be_written_is_written_as_soon_as_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend, base = make(tmp_path, "a")
+    with Journal(backend.files(REF).journal, base) as log:
+        refreshing = start(backend, log)
+        log.end("", put={"n1": resource("b")})
+        with monkeypatch.context() as full:
+            error = files.file_error("write", tmp_path, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+            full.setattr("infra.engine.backend.stack_files.files.write", raising(error))
+            with pytest.raises(EngineError, match="free some space"):
+                refreshing.refresh()
+        refreshing.refresh()
+        assert names(backend) == ["a", "b"]
+
+
+def raising(error: Exception) -> Callable[..., None]:
+    def fail(*_: Any) -> None:
+        raise error
+
+    return fail
+
+
 def test_a_full_disk_ends_no_operation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     backend, base = make(tmp_path, "a")
     real = files.write

@@ -183,6 +183,15 @@ def test_credentials_that_cannot_be_used_are_explained(tmp_path, monkeypatch, co
     assert str(raised.value).startswith("credentials.yaml: ")
 
 
+@pytest.mark.parametrize("password", ["12e34567", "2026_0101", "0x1f", "no", "null", "1.10"])
+def test_a_password_that_looks_like_a_number_is_taken_as_it_is_written(tmp_path, monkeypatch, password):
+    monkeypatch.setattr(paths, "state", lambda _site="": tmp_path)
+    (tmp_path / "credentials.yaml").write_text(f"tray-01: {{username: 007, password: {password}}}")
+    (tmp_path / "credentials.yaml").chmod(0o600)
+    found = look_up("lab", NAME)
+    assert (found.username, found.password) == ("007", password)
+
+
 def test_a_credential_does_not_show_its_password(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "state", lambda _site="": tmp_path)
     monkeypatch.setattr(paths, "ROOT", tmp_path)

@@ -77,6 +77,18 @@ def test_other_changes_leave_the_configuration_alone(plugin: Plugin, reach):
     assert not asked.asked
 
 
+def test_a_preview_promises_nothing_for_a_machine_that_its_role_configures(plugin: Plugin):
+    id_, state = plugin.create(KIND, inputs_of(plugin))
+    state = {**state, "configured": "confirmed"}
+
+    def promised(news):
+        return plugin.update(KIND, id_, state, news, preview=True)["configured"]
+
+    assert promised(inputs_of(plugin, shutdown="force")) == "confirmed"
+    assert promised(inputs_of(plugin, hardware="anew")) != "confirmed"
+    assert promised(inputs_of(plugin, NEW)) != "confirmed"
+
+
 def test_a_refused_line_is_named_with_its_template(plugin: Plugin, reach):
     id_, state = plugin.create(KIND, inputs_of(plugin))
     reach(Done(65, "line 4: % Unknown command: router bgp 2\n"))
