@@ -60,7 +60,7 @@ class Case(_Data):
 
 
 class Results(_Data):
-    """What runs of the public suite left; `when` the last one began, for people."""
+    """Results of the public suite; `when` its latest run began, for people."""
 
     when: str
     cases: tuple[Case, ...]
