@@ -6,7 +6,6 @@ import errno
 import gzip
 import json
 import os
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,6 +19,7 @@ from infra.engine.backend.journal import Journal, decode
 from infra.engine.backend.refresher import CheckpointRefresher
 from infra.engine.resource import integrity
 from infra.engine.resource.stack_ref import StackRef
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,8 +30,6 @@ pytestmark = pytest.mark.unit
 REF = StackRef("suite", "dev")
 PROVIDER = "urn:pulumi:dev::suite::pulumi:providers:conf::default"
 BASE = [{"urn": PROVIDER, "custom": True, "id": "uuid", "type": "pulumi:providers:conf"}]
-LIMIT = 30.0
-"""Seconds, on a busy machine."""
 
 
 def resource(name: str, **more: Any) -> dict:
@@ -57,13 +55,6 @@ def names(backend: FileBackend) -> list[str]:
     return [one["urn"].rpartition("::")[2] for one in backend.read(REF).resources[1:]]
 
 
-def wait_for(what: Callable[[], bool]) -> None:
-    began = time.monotonic()
-    while not what():
-        assert time.monotonic() - began < LIMIT
-        time.sleep(0.01)
-
-
 @pytest.fixture
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refresher, "AT_LEAST", 0.02)
@@ -79,7 +70,7 @@ def test_the_checkpoint_follows_the_journal_while_it_grows(tmp_path: Path) -> No
         log.note(secrets_providers={"type": "passphrase", "state": {"salt": "s"}})
         log.end("", put={"n1": resource("b", dependencies=[resource("c")["urn"]]), "n2": resource("c")})
         log.begin("1", "creating", resource("d"))
-        wait_for(lambda: names(backend) == ["a", "c", "b"])  # in the order of their dependencies
+        until(lambda: names(backend) == ["a", "c", "b"])  # in the order of their dependencies
         found = backend.read(REF).deployment
         integrity.check(found["resources"])
         assert [one["type"] for one in found["pending_operations"]] == ["creating"]
@@ -87,7 +78,7 @@ def test_the_checkpoint_follows_the_journal_while_it_grows(tmp_path: Path) -> No
         assert found["manifest"]["version"]  # so that its magic number is looked at
         log.end("1", put={"n3": resource("d")})
         log.end("2", remove=["b1"])
-        wait_for(lambda: names(backend) == ["c", "b", "d"])
+        until(lambda: names(backend) == ["c", "b", "d"])
         assert "pending_operations" not in backend.read(REF).deployment
 
 
@@ -286,7 +277,7 @@ def test_a_full_disk_ends_no_operation(tmp_path: Path, monkeypatch: pytest.Monke
         monkeypatch.setattr("infra.engine.backend.stack_files.files.write", write)
         with start(backend, log) as running:
             log.end("", put={"n1": resource("b")})
-            wait_for(lambda: running.failure is not None)
+            until(lambda: running.failure is not None)
             assert "free some space" in str(running.failure)
             log.end("", put={"n2": resource("c")})
             monkeypatch.undo()

@@ -8,7 +8,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -17,6 +16,7 @@ from stand_in import TRAY, Tray
 
 from infra.lab.accelerator import faults
 from infra.paths import ROOT
+from tests.waiting import until
 
 pytestmark = pytest.mark.unit
 
@@ -425,13 +425,6 @@ def free(path):
         except OSError:
             return False
     return True
-
-
-def until(true, limit=60):
-    end = time.monotonic() + limit
-    while not true():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.01)
 
 
 def test_a_reset_is_told_in_the_same_words_on_both_sides():

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import grpc
 import pytest
@@ -15,6 +14,7 @@ from pulumi.runtime.proto import provider_pb2_grpc
 
 from infra import paths
 from infra.provider.plugin import VERSION
+from tests.waiting import until
 
 pytestmark = pytest.mark.unit
 
@@ -25,13 +25,6 @@ def gone(pid: int) -> bool:
             return file.read().rpartition(")")[2].split()[0] == "Z"
     except FileNotFoundError:
         return True
-
-
-def wait_until(condition, limit: float = 20.0) -> None:
-    end = time.monotonic() + limit
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def test_it_says_its_port_first_and_answers_there_and_stops_when_told():
@@ -67,4 +60,4 @@ def test_it_ends_when_the_engine_is_killed():
     os.kill(engine.pid, signal.SIGKILL)
     engine.wait(20)
     engine.stdout.close()
-    wait_until(lambda: gone(plugin))
+    until(lambda: gone(plugin))

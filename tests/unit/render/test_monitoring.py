@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import socket
 import subprocess
-import time
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from infra.lab.prerequisites import program
 from infra.plan import findings, plan
 from infra.render import machine_facts, render_files
 from infra.spec import load_site, load_text
+from tests.waiting import until
 
 pytestmark = pytest.mark.unit
 
@@ -168,13 +168,6 @@ def send(port, text):
         return True
 
     until(connects)
-
-
-def until(true, limit=60):
-    end = time.monotonic() + limit
-    while not true():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.05)
 
 
 def _jobs(text):

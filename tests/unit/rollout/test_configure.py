@@ -21,6 +21,7 @@ from infra.rollout import configure, ssh
 from infra.rollout.inventory.targets import group_name, targets
 from infra.rollout.outputs import machine_outputs
 from infra.rollout.secrets import secret
+from tests.waiting import until
 
 pytestmark = pytest.mark.unit
 
@@ -127,7 +128,7 @@ def test_ansible_does_not_outlive_us(playbook, tmp_path, number):
         f"configure('lab', limit='role_storage', playbook={path!r})"
     )
     process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
-    _until(mark.exists)
+    until(mark.exists)
     playing = [one for one in psutil.Process(process.pid).children(recursive=True) if one.is_running()]
     assert any("ansible-playbook" in " ".join(one.cmdline()) for one in playing)
     # its workers, and what they started, lead sessions of their own
@@ -135,7 +136,7 @@ def test_ansible_does_not_outlive_us(playbook, tmp_path, number):
     assert len(ansible) > 1
     process.send_signal(number)
     process.wait()
-    _until(lambda: not any(_command(one) == "ansible-playbook" for one in ansible))
+    until(lambda: not any(_command(one) == "ansible-playbook" for one in ansible))
 
 
 def _command(process):
@@ -143,13 +144,6 @@ def _command(process):
         return next((Path(word).name for word in process.cmdline()[:3] if "ansible-playbook" in word), "")
     except psutil.Error:
         return ""
-
-
-def _until(true, limit=60):
-    end = time.monotonic() + limit
-    while not true():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.1)
 
 
 def test_groups_are_the_plans_levels_and_the_roles():

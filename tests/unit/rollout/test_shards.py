@@ -23,6 +23,7 @@ from infra.errors import Problems
 from infra.rollout import rollouts
 from infra.rollout.crews.shards import cut
 from infra.rollout.policy import load_policy
+from tests.waiting import until
 
 from .test_kill import TRAYS, begin, controller, resume
 
@@ -140,7 +141,7 @@ class Cluster:
             "scheduler", "--host", "127.0.0.1", "--port", port, "--protocol", "tls", "--no-dashboard",
             "--no-jupyter", "--scheduler-file", file,
         )  # fmt: skip
-        until(lambda: file.exists() or self.scheduler.poll() is not None)
+        until(lambda: file.exists() or self.scheduler.poll() is not None, 300)
         self.address = json.loads(file.read_text())["address"]
 
     def start_worker(self):
@@ -175,13 +176,6 @@ def applied(fleet):
     return sum(row["applies"] for row in fleet.open().rows().values())
 
 
-def until(condition, limit=300):
-    end = time.monotonic() + limit
-    while not condition():
-        assert time.monotonic() < end, "it took too long"
-        time.sleep(0.02)
-
-
 @pytest.mark.parametrize("killed", ["worker", "scheduler", "coordinator"])
 def test_whoever_is_killed_no_machine_is_lost_and_none_is_done_twice(fleet, lay_out, cluster, killed):
     fleet.options = {"latency": 0.1, "at_once": 10, "reboots": True}
@@ -193,7 +187,7 @@ def test_whoever_is_killed_no_machine_is_lost_and_none_is_done_twice(fleet, lay_
     )  # fmt: skip
     process = controller(begin, plan)
     try:
-        until(lambda: (fleet.home / "fleet.sqlite").exists() and applied(fleet) > 20)
+        until(lambda: (fleet.home / "fleet.sqlite").exists() and applied(fleet) > 20, 300)
         assert applied(fleet) < TRAYS
         if killed == "worker":
             cluster.workers[0].kill()
