@@ -237,7 +237,7 @@ def _hooks(overlay: Path, shared: Path) -> tuple[str, ...]:
         'rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/* "$1"/usr/share/doc/*',
         f'cp -L "$1"/boot/vmlinuz-* {shared}/vmlinuz',
         f'cp -L "$1"/boot/initrd.img-* {shared}/initrd',
-        'rm -f "$1"/boot/initrd.img-* "$1"/boot/System.map-*',
+        'rm -f "$1"/boot/System.map-*',
         f"chmod 0644 {shared}/vmlinuz {shared}/initrd",
         # 64bit and metadata_csum are defaults; no reserved blocks: nobody but root fills this disk.
         # The bind mount shows the root without the proc, sys and dev that mmdebstrap mounted in it.

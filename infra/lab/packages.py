@@ -1,4 +1,4 @@
-"""Debian packages of the image of every stand-in: those of all roles.
+"""Debian packages of the image of every stand-in: those of all roles, and its own.
 
 Playbooks install nothing: a site may have no network, and the image is what a site's own golden image would
 be. Everything that could run as a service is disabled (overlay/etc/systemd/system-preset) until a playbook
@@ -17,15 +17,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ROLES = ROOT / "playbooks" / "roles"
+_LOADER = "kexec-tools"
+"""Stands in for GRUB (overlay/etc/initramfs-tools/scripts/local-bottom/gigasite): QEMU starts the kernel directly."""
 
 
 def packages() -> tuple[str, ...]:
-    """Read the packages of all roles from their data files, sorted; `infra.roles` has checked them before.
+    """Read the packages of all roles from their data files, sorted, with the stand-ins' own.
+
+    `infra.roles` has checked the files before.
 
     Raises:
         UserError: a file cannot be read.
     """
-    return tuple(sorted({name for file in ROLES.glob("*/role.yaml") for name in _read(file)}))
+    roles = {name for file in ROLES.glob("*/role.yaml") for name in _read(file)}
+    return tuple(sorted({*roles, _LOADER}))
 
 
 def _read(file: Path) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import time
 
@@ -11,6 +12,7 @@ from ruamel.yaml import YAML
 
 from infra import paths
 from infra.process import run
+from tests.waiting import until
 
 pytestmark = pytest.mark.lab
 
@@ -84,3 +86,66 @@ def test_a_canary_whose_gate_fails_stops_it_and_the_rest_follows_when_it_is_mend
     assert (1, "after allowed", True) in gates
     why = lab.run("rollout", "why", "lab", SECOND).stdout
     assert "apply: ok" in why
+
+
+BOOT = "cat /proc/sys/kernel/random/boot_id"
+SETTINGS = paths.ROOT / "inventories" / "lab" / "group_vars" / "kernel.yml"
+# It ends a while after its tray was told to take no further jobs, and only then.
+PROTECTED = (
+    "until scontrol show node $SLURMD_NODENAME | grep -q DRAIN; do sleep 2; done; sleep 6; "
+    "cat /proc/sys/kernel/random/boot_id"
+)
+
+
+def roll(lab, parameters):
+    """Let trays have kernel parameters, with a reboot each."""
+    SETTINGS.parent.mkdir(exist_ok=True)
+    SETTINGS.write_text(f"kernel_command_line: {json.dumps(parameters)}\n")
+    done = lab.run("apply", "role_tray", "kernel.yml", "-s", "lab", "--plan")
+    assert done.returncode == 0, done.stdout
+    written = next(word for word in done.stdout.split() if word.endswith(".yaml"))
+    path = paths.ROOT / written.rstrip(";")
+    yaml = YAML()
+    plan = yaml.load(path.read_text())
+    plan["policy"]["reboot"] = True
+    with path.open("w") as file:
+        yaml.dump(plan, file)
+    return lab.run("apply", "--file", str(path))
+
+
+@pytest.fixture
+def _settings_of_before():
+    """The lab's own settings come back, whatever happens."""
+    before = SETTINGS.read_text() if SETTINGS.exists() else None
+    yield
+    if before is None:
+        SETTINGS.unlink(missing_ok=True)
+    else:
+        SETTINGS.write_text(before)
+
+
+@pytest.mark.usefixtures("_settings_of_before")
+def test_a_kernel_parameter_goes_over_trays_with_a_reboot_each_and_no_job_is_lost(lab):
+    boots = {tray: ssh(tray, BOOT).stdout for tray in (FIRST, SECOND)}
+    job = subprocess.Popen(
+        ["ssh", "-F", paths.state("lab") / "ssh_config", "lab-head",
+         f"cd / && sudo srun --nodelist={SECOND} sh -c {shlex.quote(PROTECTED)}"],
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    until(lambda: state(SECOND) in {"allocated", "mixed"})
+    done = roll(lab, ["hugepages=8", "slab_nomerge"])
+    assert done.returncode == 0, done.stdout
+    assert job.communicate(timeout=60)[0] == boots[SECOND], "the job did not outlive its drain, on one boot"
+    for tray in (FIRST, SECOND):
+        started = ssh(tray, "cat /proc/cmdline; cat /proc/sys/vm/nr_hugepages; ls /run/reboot-required")
+        assert " hugepages=8 slab_nomerge " in started.stdout
+        assert started.stdout.splitlines()[1:] == ["8"], "the parameter has no effect, or a reboot is to come"
+        assert ssh(tray, BOOT).stdout != boots[tray]
+        assert "reboot: ok" in lab.run("rollout", "why", "lab", tray).stdout
+    assert (state(FIRST), state(SECOND)) == ("idle", "idle")
+    # They go as they came, and an apply that changes nothing reboots nothing.
+    assert roll(lab, []).returncode == 0
+    boots = {tray: ssh(tray, BOOT).stdout for tray in (FIRST, SECOND)}
+    assert "gigasite" not in "".join(ssh(tray, "cat /proc/cmdline").stdout for tray in boots)
+    assert roll(lab, []).returncode == 0
+    assert boots == {tray: ssh(tray, BOOT).stdout for tray in boots}

@@ -198,3 +198,71 @@ def test_a_mounted_export_refuses_what_is_more_than_its_size_and_grows(exports):
     small, large = (int(line) for line in done.stdout.splitlines() if line.isdigit())
     assert small < 16 << 20
     assert large == 24 << 20
+
+
+@pytest.fixture
+def command_line(tmp_path):
+    """The program over settings of a tray, with what its kernel was started with, and GRUB's own program noted."""
+    (tmp_path / "bin").mkdir()
+    grub = tmp_path / "bin" / "update-grub"
+    grub.write_text(f"#!/bin/sh\necho made >>{tmp_path / 'grub'}\n")
+    grub.chmod(0o755)
+    settings = tmp_path / "60-gigasite.cfg"
+    source = render("usr/local/lib/gigasite/command_line.j2", SITE)
+    program = tmp_path / "command_line"
+    for path, name in (
+        ("/etc/default/grub.d/60-gigasite.cfg", settings.name), ("/proc/cmdline", "cmdline"),
+        ("/run/reboot-required", "reboot-required"),
+    ):  # fmt: skip
+        source = source.replace(path, str(tmp_path / name))
+    program.write_text(source)
+
+    def run(verb, declared, started):
+        settings.write_text(
+            render("etc/default/grub.d/60-gigasite.cfg.j2", {**SITE, "kernel_command_line": declared})
+        )
+        (tmp_path / "cmdline").write_text(f"root=/dev/vda rw{started} quiet\n")
+        done = subprocess.run(
+            ["sh", program, verb], env={"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin"}, capture_output=True,
+            text=True, check=False,
+        )  # fmt: skip
+        return done.returncode, done.stdout + done.stderr
+
+    return SimpleNamespace(
+        run=run, asked=tmp_path / "reboot-required", made=lambda: (tmp_path / "grub").read_text().split()
+    )
+
+
+GIVEN = " gigasite.words=begin a=1 b='$x' gigasite.words=end"
+
+
+@pytest.mark.parametrize(
+    ("declared", "started", "asked"),
+    [
+        ([], "", False),
+        (["a=1", "b='$x'"], GIVEN, False),
+        (["a=1", "b='$x'"], "", True),
+        (["a=1"], GIVEN, True),
+        ([], GIVEN, True),
+        (["*", "$(touch no)"], "", True),
+    ],
+)
+def test_reboot_is_asked_for_where_the_kernel_runs_without_the_declared_words(
+    command_line, declared, started, asked
+):
+    code, said = command_line.run("request", declared, started)
+    assert (code, said) == (0, "")
+    assert command_line.asked.exists() == asked
+    assert command_line.made() == ["made"], "GRUB has to have the words in any case"
+
+
+def test_start_without_the_declared_words_fails_and_hands_them_to_grub_again(command_line):
+    code, said = command_line.run("prove", ["a=1"], "")
+    assert code == 1
+    assert "the kernel was started with '' and not with 'gigasite.words=begin a=1 gigasite.words=end'" in said
+    assert command_line.made() == ["made"]
+    assert command_line.asked.exists()
+    # the reboot that is to come is waited for, and its proof holds
+    assert command_line.run("prove", ["a=1"], "") == (0, "the kernel parameters wait for a reboot\n")
+    command_line.asked.unlink()
+    assert command_line.run("prove", ["a=1"], " gigasite.words=begin a=1 gigasite.words=end") == (0, "")
