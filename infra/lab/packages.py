@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ROLES = ROOT / "playbooks" / "roles"
 _LOADER = "kexec-tools"
-"""Stands in for GRUB (overlay/etc/initramfs-tools/scripts/local-bottom/gigasite): QEMU starts the kernel directly."""
+"""In the place of GRUB: see overlay/etc/initramfs-tools/scripts/local-bottom/gigasite."""
 
 
 def packages() -> tuple[str, ...]:

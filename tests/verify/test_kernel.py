@@ -1,4 +1,4 @@
-"""Kernel: trays were started with the declared parameters, run with the declared settings, and let jobs lock memory."""
+"""Kernel: trays run with the declared parameters and settings, and let jobs lock memory."""
 
 from __future__ import annotations
 

@@ -171,10 +171,15 @@ def test_units_are_those_of_the_machines_components(facts, site):
         "ssh.service", "systemd-networkd.service", "lldpd.service", "nftables.service", "chrony.service"
     }  # fmt: skip
     everywhere |= {"rsyslog.service"}
-    hosts = everywhere | {"prometheus-node-exporter.service"}
+    hosts = everywhere | {
+        "prometheus-node-exporter.service", "gigasite-hardening.service", "auditd.service"
+    }  # fmt: skip
     collecting = {"prometheus.service", "prometheus-alertmanager.service", "logrotate.timer"}
     assert units == {
-        **dict.fromkeys(hand.TRAYS, hosts | {"munge.service", "slurmd.service", "shared.mount"}),
+        **dict.fromkeys(
+            hand.TRAYS,
+            hosts | {"munge.service", "slurmd.service", "shared.mount", "gigasite-command-line.service"},
+        ),
         hand.HEAD: hosts | collecting | {"munge.service", "slurmctld.service", "shared.mount"},
         hand.STORE: hosts | {"nfs-server.service", "srv-shared.mount"},
         **dict.fromkeys((hand.LEAF, hand.SPINE), everywhere | {"frr.service"}),

@@ -202,7 +202,7 @@ def test_a_mounted_export_refuses_what_is_more_than_its_size_and_grows(exports):
 
 @pytest.fixture
 def command_line(tmp_path):
-    """The program over settings of a tray, with what its kernel was started with, and GRUB's own program noted."""
+    """The program over settings of a tray, its kernel's command line, and a note of GRUB's own program."""
     (tmp_path / "bin").mkdir()
     grub = tmp_path / "bin" / "update-grub"
     grub.write_text(f"#!/bin/sh\necho made >>{tmp_path / 'grub'}\n")

@@ -153,6 +153,7 @@ def test_groups_are_the_plans_levels_and_the_roles():
         *(
             "base",
             "gpu_health",
+            "hardening",
             "kernel",
             "logs",
             "metrics",

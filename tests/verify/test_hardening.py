@@ -1,0 +1,67 @@
+"""Hardening: what is declared is in force, not only in files."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+
+pytestmark = [pytest.mark.proved_on("vm"), pytest.mark.role("tray", "storage", "management")]
+
+SHARED_MEMORY = "findmnt --noheadings --output OPTIONS /dev/shm"
+SSHD = "sshd -T"
+AUDIT = "auditctl -s; auditctl -l"
+CORES = "su --shell /bin/sh --command 'ulimit -Hc' nobody"
+
+
+def test_kernel_is_hardened(shell, variables):
+    """Its kernel runs with the settings that are declared, of those that it has."""
+    wanted = {name: str(value) for name, value in variables["hardening_sysctl"].items()}
+    names = " ".join(shlex.quote(name) for name in wanted)
+    lines = shell.out(f"sysctl --ignore {names}").splitlines() if names else []
+    found = {name: " ".join(value.split()) for name, value in (line.split(" = ", 1) for line in lines)}
+    assert {name: (found[name], wanted[name]) for name in found if found[name] != wanted[name]} == {}
+
+
+def test_modules_are_refused(shell, variables):
+    """It loads none of the kernel modules that are declared unwanted."""
+    names = variables["hardening_modules"]
+    asked = "; ".join(
+        f"modprobe --dry-run --show-depends {name} 2>/dev/null | tail -n 1"
+        for name in map(shlex.quote, names)
+    )
+    loading = [line for line in shell.out(f"{asked or ':'}").splitlines() if line.startswith("insmod")]
+    assert loading == []
+
+
+@pytest.mark.asks(SHARED_MEMORY)
+def test_shared_memory_holds_no_programs(shell):
+    """Nothing can be run from the memory that its processes share."""
+    assert {"nosuid", "nodev", "noexec"} <= set(shell.out(SHARED_MEMORY).strip().split(","))
+
+
+@pytest.mark.asks(SSHD)
+def test_sshd_says_who_logs_in(shell):
+    """Its sshd runs by the declared settings: keys only, each login with its key in the log."""
+    found = dict(line.split(" ", 1) for line in shell.out(SSHD).splitlines() if " " in line)
+    wanted = {
+        "loglevel": "VERBOSE", "tcpkeepalive": "no", "compression": "no", "permitrootlogin": "no",
+        "passwordauthentication": "no", "permitemptypasswords": "no", "clientalivecountmax": "2",
+    }  # fmt: skip
+    assert {name: found.get(name) for name in wanted} == wanted
+
+
+@pytest.mark.asks(AUDIT)
+def test_audit_rules_are_loaded(shell, variables):
+    """Its kernel watches what is declared."""
+    lines = shell.out(AUDIT).splitlines()
+    assert "enabled 1" in lines
+    wanted = {f"-w {path} -p wa -k {key}" for path, key in variables["hardening_watched"].items()}
+    assert wanted - set(lines) == set()
+
+
+@pytest.mark.asks(CORES)
+def test_core_dumps_are_as_declared(shell, variables):
+    """A program that dies leaves no memory on its disk, unless that is declared."""
+    if not variables["hardening_core_dumps"]:
+        assert shell.out(CORES).strip() == "0"
