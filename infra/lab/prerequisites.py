@@ -102,6 +102,7 @@ CHECKERS: tuple[Requirement, ...] = (
     Requirement(
         "kea-dhcp4", _program("kea-dhcp4"), "tests of DHCP for the out-of-band network", "kea-dhcp4-server"
     ),
+    Requirement("unbound", _program("unbound"), "tests of names", "unbound"),
     Requirement("lldpd", _program("lldpd"), "tests of cabling by LLDP in network namespaces", "lldpd"),
     Requirement("opensm", _program("opensm"), "proofs of InfiniBand fabrics", "opensm"),
     Requirement("ibsim", _program("ibsim"), "proofs of InfiniBand fabrics", "ibsim-utils"),

@@ -193,6 +193,7 @@ class SiteFacts:
         fabric: networks reached over the data interfaces, CIDR.
         asn_bases: first AS number of each fabric (by name) whose switches route.
         time_servers: loopbacks of the machines that serve time.
+        name_servers: loopbacks of the machines that serve names, in order.
         users: accounts made on every machine.
         groups: groups made on every machine.
         mounts: shared folders.
@@ -213,6 +214,7 @@ class SiteFacts:
     fabric: tuple[str, ...]
     asn_bases: dict[str, int]
     time_servers: tuple[str, ...]
+    name_servers: tuple[str, ...]
     users: tuple[User, ...]
     groups: tuple[Group, ...]
     mounts: tuple[Mount, ...]

@@ -66,7 +66,8 @@ def site_facts(  # noqa: PLR0917 (each is a part of what is known)
             for name, one in site.fabrics.named().items()
             if tiers.routing(one) in {"bgp", "static"}
         },
-        time_servers=tuple(str(one.loopback) for one in servers_of(site.name, site.services.ntp, machines)),
+        time_servers=_loopbacks(site, site.services.ntp, machines),
+        name_servers=_loopbacks(site, site.services.dns, machines),
         users=tuple(User(user.name, user.uid, tuple(user.public_keys)) for user in site.users),
         groups=tuple(
             Group(name, gid_of(name), tuple(user.name for user in site.users if name in user.groups))
@@ -76,7 +77,7 @@ def site_facts(  # noqa: PLR0917 (each is a part of what is known)
         slurm=clusters[0] if clusters else None,
         clusters=tuple(clusters),
         controllers=tuple(one.name for one in controllers(site, machines)),
-        monitors=_monitors(site, machines),
+        monitors=tuple(one.name for one in _servers(site, site.services.monitoring, machines)),
         zones=zones_of(site),
         matrix=allowed_inbound(site),
         declared=dict(declared_parts(site)),
@@ -84,9 +85,13 @@ def site_facts(  # noqa: PLR0917 (each is a part of what is known)
     )
 
 
-def _monitors(site: Site, machines: Sequence[Machine]) -> tuple[str, ...]:
-    group = site.services.monitoring
-    return tuple(one.name for one in servers_of(site.name, group, machines)) if group else ()
+def _servers(site: Site, group: str | None, machines: Sequence[Machine]) -> Sequence[Machine]:
+    """Servers that a service of the declaration names; none where it names none."""
+    return servers_of(site.name, group, machines) if group else ()
+
+
+def _loopbacks(site: Site, group: str | None, machines: Sequence[Machine]) -> tuple[str, ...]:
+    return tuple(str(one.loopback) for one in _servers(site, group, machines))
 
 
 def _mounts(site: Site, machines: Sequence[Machine]) -> tuple[Mount, ...]:

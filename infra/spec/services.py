@@ -161,6 +161,7 @@ class Services(Part):
     ntp: Name
     """Time server."""
     dns: Name | None = None
+    """Servers of names: of the site's domain, by the plan."""
     registry: Name | None = None
     monitoring: Name | None = None
     power: units.Power = 0.0

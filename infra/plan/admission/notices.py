@@ -24,6 +24,7 @@ DEFAULT: dict[str, Severity] = {
     "out-of-band-reach": "warning",
     "out-of-band-uplinks": "warning",
     "time-peers": "warning",
+    "names-blocked": "warning",
     "monitoring-blocked": "warning",
     "service-undone": "info",
     "name-of-two": "error",
@@ -32,11 +33,13 @@ DEFAULT: dict[str, Severity] = {
 }
 """Severity of each notice unless the declaration says otherwise under `findings`."""
 
-UNDONE = ("dns", "registry")
-"""Services that a site may declare and that nothing reads yet: machines know each other by /etc/hosts."""
+UNDONE = ("registry",)
+"""Services that a site may declare and that nothing reads yet."""
 
 NTP = 123
 """UDP port of network time (RFC 5905)."""
+DNS = 53
+"""UDP port of names (RFC 1035)."""
 METRICS = 9100
 """TCP port of Prometheus' node exporter, as the role `metrics` has it."""
 LOGS = 514
@@ -52,6 +55,7 @@ def notices(plan: Plan) -> Iterator[Finding]:
         *_reach(plan),
         *_uplinks(plan),
         *_time(plan),
+        *_dns(plan),
         *_monitoring(plan),
         *_undone(plan),
         *_names(plan),
@@ -120,13 +124,35 @@ def _time(plan: Plan) -> Iterator[tuple[str, str, str, str]]:
             yield "time-peers", message, "$.security.allow", "chrony.conf: peer"
 
 
+def _dns(plan: Plan) -> Iterator[tuple[str, str, str, str]]:
+    """Machines of each zone of hosts ask the servers of names."""
+    site = plan.site
+    if not site.services.dns:
+        return
+    alone = _managers(site) < 2
+    for zone in site.security.zones:
+        for server in (one.name for one in site.security.zones if "management" in one.roles):
+            hosts = set(zone.roles) - {"switch"}
+            if not hosts or (alone and zone.name == server) or _allows(site, zone.name, server, "udp", DNS):
+                continue
+            message = (
+                f"machines of zone `{zone.name}` cannot ask the servers of names `{site.services.dns}`: zone"
+                f" `{server}` lets none of them in on udp/53; allow it from `{zone.name}` to `{server}`"
+            )
+            yield "names-blocked", message, "$.security.allow", "the role dns_client"
+
+
+def _managers(site: Site) -> int:
+    """Count the management servers of the whole site."""
+    return sum(server.all(site.layout.pods) for server in site.servers if server.role == "management")
+
+
 def _monitoring(plan: Plan) -> Iterator[tuple[str, str, str, str]]:
     """Monitoring servers read metrics in each zone of hosts, and get the logs of every zone."""
     site = plan.site
     if not site.services.monitoring:
         return
-    managers = [server for server in site.servers if server.role == "management"]
-    alone = sum(server.all(site.layout.pods) for server in managers) < 2
+    alone = _managers(site) < 2
     own = [zone.name for zone in site.security.zones if "management" in zone.roles]
     for zone, server in ((zone, server) for zone in site.security.zones for server in own):
         if alone and zone.name == server:

@@ -180,7 +180,9 @@ def test_units_are_those_of_the_machines_components(facts, site):
             hand.TRAYS,
             hosts | {"munge.service", "slurmd.service", "shared.mount", "gigasite-command-line.service"},
         ),
-        hand.HEAD: hosts | collecting | {"munge.service", "slurmctld.service", "shared.mount"},
+        hand.HEAD: hosts
+        | collecting
+        | {"munge.service", "slurmctld.service", "shared.mount", "unbound.service"},
         hand.STORE: hosts | {"nfs-server.service", "srv-shared.mount"},
         **dict.fromkeys((hand.LEAF, hand.SPINE), everywhere | {"frr.service"}),
     }

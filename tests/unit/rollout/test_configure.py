@@ -152,6 +152,7 @@ def test_groups_are_the_plans_levels_and_the_roles():
     assert set(found.groups_of(tray)) == {
         *(
             "base",
+            "dns_client",
             "gpu_health",
             "hardening",
             "kernel",

@@ -1,0 +1,60 @@
+"""Names: each machine finds the others by name and by address, and nothing that is not there."""
+
+from __future__ import annotations
+
+import pytest
+
+pytestmark = [pytest.mark.proved_on("vm"), pytest.mark.role("tray", "storage", "management")]
+
+MOST = 20
+"""Machines that each is asked for: a pod has thousands, and one server tells of all."""
+# /etc/hosts is not asked; an answer that does not come is no line
+ASK = "getent --service=dns ahostsv4 {0} || true"
+ASK_BACK = "getent --service=dns hosts {0} || true"
+
+
+def questions(facts, site):
+    """Asks for names and addresses, and for a name that is not there."""
+    hosts = site.hosts[:MOST] if site.name_servers else ()
+    yield "; ".join(ASK.format(host.name) for host in hosts) or ":"
+    yield "; ".join(ASK_BACK.format(host.address) for host in hosts) or ":"
+    yield ASK.format(f"nobody.{site.domain}")
+
+
+@pytest.fixture
+def hosts(site):
+    """Machines that are asked for."""
+    if not site.name_servers:
+        pytest.skip("the site declares no servers of names")
+    if any(":" in host.address for host in site.hosts[:MOST]):
+        pytest.skip("its addresses are IPv6")
+    return site.hosts[:MOST]
+
+
+@pytest.mark.asks.with_args(questions)
+def test_machines_are_found_by_name(shell, facts, site, hosts):
+    """It gets the plan's address for each name, without saying the domain."""
+    by_name, _, _ = questions(facts, site)
+    wanted = {host.address for host in hosts}
+    told = shell.wait(by_name, lambda text: wanted <= set(text.split()))
+    assert wanted - set(told.split()) == set()
+
+
+@pytest.mark.asks.with_args(questions)
+def test_machines_are_found_by_address(shell, facts, site, hosts):
+    """It gets the plan's name for each address."""
+    _, by_address, _ = questions(facts, site)
+    wanted = {(host.address, f"{host.name}.{site.domain}") for host in hosts}
+    told = shell.wait(by_address, lambda text: wanted <= _pairs(text))
+    assert wanted - _pairs(told) == set()
+
+
+def _pairs(text):
+    return {tuple(line.split()[:2]) for line in text.splitlines() if line.strip()}
+
+
+@pytest.mark.asks.with_args(questions)
+def test_nobody_else_is_found(shell, facts, site, hosts):
+    """It finds no machine that the plan does not have."""
+    *_, nobody = questions(facts, site)
+    assert shell.out(nobody).strip() == ""
