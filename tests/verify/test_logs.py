@@ -12,7 +12,7 @@ WORD = uuid.uuid4().hex
 """Of this verification alone: what an earlier one left proves nothing."""
 # The kernel is asked for the help of its SysRq keys, which is a message of its own and does nothing.
 SAY = f"logger --tag gigasite {WORD}; echo h >/proc/sysrq-trigger"
-KERNEL = " kernel: sysrq: HELP"
+KERNEL = " kernel:? sysrq: HELP"  # a forwarded tag has no colon
 KEPT = f"tail -n 1000 /var/log/site/{{0}}.log 2>/dev/null | grep -E '{WORD}|{KERNEL}' | sed 's/^/{{0}} /'"
 
 

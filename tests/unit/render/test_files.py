@@ -171,9 +171,7 @@ def test_units_are_those_of_the_machines_components(facts, site):
         "ssh.service", "systemd-networkd.service", "lldpd.service", "nftables.service", "chrony.service"
     }  # fmt: skip
     everywhere |= {"rsyslog.service"}
-    hosts = everywhere | {
-        "prometheus-node-exporter.service", "gigasite-hardening.service", "auditd.service"
-    }  # fmt: skip
+    hosts = everywhere | {"prometheus-node-exporter.service"}
     collecting = {"prometheus.service", "prometheus-alertmanager.service", "logrotate.timer"}
     assert units == {
         **dict.fromkeys(
