@@ -9,15 +9,14 @@ pytestmark = [pytest.mark.proved_on("vm"), pytest.mark.role("tray", "storage", "
 MOST = 20
 """Machines that each is asked for: a pod has thousands, and one server tells of all."""
 # /etc/hosts is not asked; an answer that does not come is no line
-ASK = "getent --service=dns ahostsv4 {0} || true"
-ASK_BACK = "getent --service=dns hosts {0} || true"
+ASK = "getent --service=dns hosts {0} || true"
 
 
 def questions(facts, site):
     """Asks for names and addresses, and for a name that is not there."""
     hosts = site.hosts[:MOST] if site.name_servers else ()
-    yield "; ".join(ASK.format(host.name) for host in hosts) or ":"
-    yield "; ".join(ASK_BACK.format(host.address) for host in hosts) or ":"
+    yield ASK.format(" ".join(host.name for host in hosts)) if hosts else ":"
+    yield ASK.format(" ".join(host.address for host in hosts)) if hosts else ":"
     yield ASK.format(f"nobody.{site.domain}")
 
 
