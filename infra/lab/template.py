@@ -35,7 +35,7 @@ READY = "gigasite: template ready"
 _OWNER = "template"
 _PREFIX = "gigasite-"
 _BOOT_LIMIT_S = 1200.0  # about 60 s with emulation on two cores that have nothing else to do
-DEATHS = ("Kernel panic", "Freezing execution", "Oops:", "emergency mode")
+DEATHS = ("Kernel panic", "Freezing execution", "Oops:", "emergency mode", "gigasite: seeding failed")
 """What a console says when its machine will not come up any more."""
 
 

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import tarfile
+import tempfile
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from infra.lab.image import _OVERLAY
 from infra.lab.seed import SIZE, seed
 from infra.lab.spec import Cable
+from infra.lab.template import DEATHS
 
 pytestmark = pytest.mark.unit
 
@@ -54,3 +60,54 @@ def test_files_in_a_seed_are_private():
 def test_a_seed_that_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="larger"):
         made(files={"big": b"x" * SIZE})
+
+
+# What the kernel does: a name that another interface has is refused.
+RENAMES = """ip() {{
+    case "$5" in
+    name) if [ -e "{net}/$6" ]; then echo "RTNETLINK answers: File exists" >&2; return 2; fi
+        for each in {slots}/*/virtio*/net/"$4"; do mv "$each" "${{each%/*}}/$6"; done
+        mv "{net}/$4" "{net}/$6" ;;
+    address) for each in {slots}/*/virtio*/net/"$4"; do echo "$6" >"$each/address"; done ;;
+    esac
+}}
+"""
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.permutations(["data0", "data1", "data2", "data3", "data4", "data7"]), st.integers(1, 6))
+def test_each_interface_gets_its_name_whatever_a_template_called_the_others(names, count):
+    """A copy of a template has data0, data1, ... until it is named: tray-03's data4 may be there already."""
+    with tempfile.TemporaryDirectory() as root:
+        folder = Path(root)
+        slots, net, seeds = (folder / name for name in ("slots", "net", "seed"))
+        for made_folder in (net, seeds):
+            made_folder.mkdir()
+        wanted = {}
+        for place, name in enumerate(names[:count]):
+            (slots / f"0000:00:{8 + place:02x}.0/virtio{place}/net/data{place}").mkdir(parents=True)
+            (slots / f"0000:00:{8 + place:02x}.0/virtio{place}/net/data{place}/address").write_text("0:0\n")
+            (net / f"data{place}").mkdir()
+            wanted[f"{8 + place:02x}"] = (name, f"2:{place}")
+        (seeds / "nics").write_text("".join(f"{slot} {name} {mac}\n" for slot, (name, mac) in wanted.items()))
+        script = (_OVERLAY / "usr/local/lib/gigasite/seed").read_text().partition('case "$1" in\nboot)')[0]
+        script = script.replace("/sys/bus/pci/devices", str(slots)).replace("/sys/class/net", str(net))
+        script = script.replace("seed=/run/gigasite/seed", f"seed={seeds}")
+        script += RENAMES.format(net=net, slots=slots) + "name_nics\n"
+        done = subprocess.run(["sh"], input=script, text=True, capture_output=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        found = {
+            path.parent.parent.parent.name[8:10]: (path.name, (path / "address").read_text().strip())
+            for path in slots.glob("*/virtio*/net/*")
+        }
+        assert found == wanted
+
+
+def test_a_machine_that_cannot_be_seeded_says_so_to_whom_waits_for_it():
+    script = (_OVERLAY / "usr/local/lib/gigasite/seed").read_text()
+    done = subprocess.run(
+        ["sh", "-s", "boot"], input=script.replace("/dev/vdb", "/dev/null/none").replace("/run/gigasite", "/dev/null/no"),
+        text=True, capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode
+    assert any(word in done.stdout for word in DEATHS)
