@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -103,12 +104,16 @@ def test_what_is_written_is_read_as_it_was(value):
     assert yamltext.loads(written) == value
 
 
-def test_five_megabytes_are_read_in_less_than_three_seconds_of_processor_time():
+def test_five_megabytes_are_read_in_a_small_multiple_of_the_parsers_own_time():
     row = "- {name: pod-01-su-01-rack-01-tray-01, slot: 1, power: 1.5, on: true, tags: [a, b]}\n"
     text = row * (5_000_000 // len(row))
     began = time.process_time()
     assert len(read(text).value) == text.count("\n")
-    assert time.process_time() - began < 3
+    ours = time.process_time() - began
+    began = time.process_time()
+    assert sum(1 for _ in yaml.parse(text, Loader=yaml.CBaseLoader)) > text.count("\n")
+    theirs = time.process_time() - began
+    assert ours < 8 * theirs, "2.7 times when it was measured"
 
 
 def test_the_parser_is_libyamls():
