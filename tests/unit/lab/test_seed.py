@@ -105,9 +105,7 @@ def test_each_interface_gets_its_name_whatever_a_template_called_the_others(name
 
 def test_a_machine_that_cannot_be_seeded_says_so_to_whom_waits_for_it():
     script = (_OVERLAY / "usr/local/lib/gigasite/seed").read_text()
-    done = subprocess.run(
-        ["sh", "-s", "boot"], input=script.replace("/dev/vdb", "/dev/null/none").replace("/run/gigasite", "/dev/null/no"),
-        text=True, capture_output=True, check=False,
-    )  # fmt: skip
+    script = script.replace("/dev/vdb", "/dev/null/none").replace("/run/gigasite", "/dev/null/no")
+    done = subprocess.run(["sh", "-s", "boot"], input=script, text=True, capture_output=True, check=False)
     assert done.returncode
     assert any(word in done.stdout for word in DEATHS)
