@@ -3,10 +3,38 @@
 from __future__ import annotations
 
 import string
+import zlib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from infra.spec.services import Quota as DeclaredQuota
 
 IMAGES = "/var/lib/gigasite/exports"
 """Folder of the file systems of exports, on the machines that export them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What somebody may hold of an export.
+
+    Attributes:
+        kind: `user`, `group` or `project`, as setquota(8) has them; a folder's is a project's.
+        who: name of the user or group, or the project's number.
+        folder: the project's folder on the server; None for the others.
+        soft: KiB from which on it is taken for a while only; 0 for no such limit.
+        limit: KiB.
+        files: most files and folders; 0 for no limit.
+    """
+
+    kind: str
+    who: str
+    folder: str | None
+    soft: int
+    limit: int
+    files: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,17 +46,32 @@ class Export:
         image: file that holds the file system.
         unit: systemd's name of the unit that mounts it.
         size: bytes.
+        quotas: limits within it.
     """
 
     path: str
     image: str
     unit: str
     size: int
+    quotas: tuple[Quota, ...] = ()
 
 
-def export_of(path: str, size: int) -> Export:
+def export_of(path: str, size: int, quotas: Sequence[Quota] = ()) -> Export:
     """Return an export of so many bytes, with the places that follow from its path."""
-    return Export(path, f"{IMAGES}/{path.strip('/').replace('/', '+')}.ext4", mount_unit(path), size)
+    image = f"{IMAGES}/{path.strip('/').replace('/', '+')}.ext4"
+    return Export(path, image, mount_unit(path), size, tuple(quotas))
+
+
+def quota_of(path: str, declared: DeclaredQuota) -> Quota:
+    """Return a quota of an export as the kernel keeps it; a folder's number follows from its name."""
+    folder = None
+    kind, who = ("user", declared.user) if declared.user else ("group", declared.group)
+    if declared.folder:
+        folder = f"{path}/{declared.folder}"
+        kind, who = "project", str(zlib.crc32(declared.folder.encode()) % 0x7FFFFFFF + 1)
+    assert who is not None
+    soft, limit = (-(-int(size or 0) // 1024) for size in (declared.soft, declared.limit))
+    return Quota(kind, who, folder, soft, limit, declared.files or 0)
 
 
 def mount_unit(path: str) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from infra.plan.tables.machines import Machine, Nic, Role
 from infra.render.clusters import is_server_of
-from infra.render.exports import Export, export_of
+from infra.render.exports import Export, Quota, export_of
 from infra.render.firewall import Firewall, Inbound, Zone, firewall_of
 from infra.render.health import Health, health_of
 from infra.render.network.member import switch_facts
@@ -171,6 +171,7 @@ class Mount:
         mount: path on its clients.
         unit: systemd's name of the mount unit, which must be the escaped path.
         size: bytes that it holds.
+        quotas: limits within it.
     """
 
     server: str
@@ -179,6 +180,7 @@ class Mount:
     mount: str
     unit: str
     size: int
+    quotas: tuple[Quota, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +268,9 @@ def machine_facts(machine: Machine, machines: Mapping[str, Machine], site: SiteF
         controller=machine.name in site.controllers,
         firewall=firewall_of(machine.role, data, sessions, site.zones, site.matrix),
         exports=tuple(
-            export_of(mount.export, mount.size) for mount in site.mounts if mount.server == machine.name
+            export_of(mount.export, mount.size, mount.quotas)
+            for mount in site.mounts
+            if mount.server == machine.name
         ),
         health=health_of(machine, mtu) if machine.role is Role.TRAY else None,
     )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from infra.render.clusters import cluster_of, controllers, servers_of
-from infra.render.exports import mount_unit
+from infra.render.exports import mount_unit, quota_of
 from infra.render.facts import Group, Host, Mount, SiteFacts, User
 from infra.render.firewall import allowed_inbound, zones_of
 from infra.roles import declared_parts
@@ -104,6 +104,7 @@ def _mounts(site: Site, machines: Sequence[Machine]) -> tuple[Mount, ...]:
             export.mount,
             mount_unit(export.mount),
             int(export.size),
+            tuple(quota_of(export.path, quota) for quota in export.quotas),
         )
         for tier in site.storage.tiers
         if tier.kind == "nfs" and tier.servers

@@ -68,6 +68,23 @@ class Server(Part):
         return self.count * (pods if self.per == "pod" else 1)
 
 
+class Quota(Part):
+    """What one user, one group or one folder may hold of an export, at most."""
+
+    user: Name | None = None
+    """One of `users`."""
+    group: Name | None = None
+    """One that `users` are in."""
+    folder: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", examples=["scratch"])] | None = None
+    """A folder of the export, which is made, and all that is in it."""
+    limit: units.Size
+    """More is refused."""
+    soft: units.Size | None = None
+    """More is taken for seven days (Linux's grace time), then nothing until there is less."""
+    files: Count | None = None
+    """Most files and folders."""
+
+
 class Export(Part):
     """A folder that a storage tier offers."""
 
@@ -75,6 +92,7 @@ class Export(Part):
     mount: Annotated[str, Field(pattern=r"^/", examples=["/shared"])]
     """Where trays mount it."""
     size: units.Size
+    quotas: tuple[Quota, ...] = ()
 
 
 class StorageTier(Part):

@@ -41,9 +41,13 @@ def passed(check):
     return check["outcome"] in {"passed", "skipped"}
 
 
-def ssh(name, *words):
+def ask(name, *words):
     config = paths.state("lab") / "ssh_config"
-    return run(["ssh", "-F", config, name, *words], check=False, timeout=600).returncode
+    return run(["ssh", "-F", config, name, *words], check=False, timeout=600)
+
+
+def ssh(name, *words):
+    return ask(name, *words).returncode
 
 
 # ---------------------------------------------------------------- up
@@ -100,6 +104,24 @@ def test_the_configuration_alone_changes_nothing_either(lab):
     done = lab.run("configure", "lab", "--check")
     assert done.returncode == 0
     assert "0 tasks would change something" in done.stdout
+
+
+def test_a_quota_is_for_whom_it_is_declared_and_for_nobody_else(lab):
+    """On a tray, whose user's number goes over NFS to the server that refuses."""
+    file, inside = "/shared/.quota", "/shared/scratch/.quota"
+    try:
+        for user, path, mib, refused in (
+            ("grace", file, 300, True), ("grace", file, 200, False), ("ada", file, 300, False),
+            ("ada", inside, 200, True), ("ada", inside, 100, False),
+        ):  # fmt: skip
+            done = ask(TRAYS[0], "sudo", "-u", user, "fallocate", "-l", f"{mib}M", path)
+            assert (done.returncode != 0) == refused, (user, path, mib, done.stderr)
+            if refused:
+                assert "Disk quota exceeded" in done.stderr
+            ssh(TRAYS[0], "sudo", "-u", user, "rm", "-f", path)
+    finally:
+        for user in ("ada", "grace"):
+            ssh(TRAYS[0], "sudo", "-u", user, "rm", "-f", file, inside)
 
 
 # ---------------------------------------------------------------- broken

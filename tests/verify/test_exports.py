@@ -4,7 +4,24 @@ from __future__ import annotations
 
 import pytest
 
+KINDS = {"user": "-u", "group": "-g", "project": "-P"}
+COLUMNS = (3, 4, 7, 8)
+"""Of repquota's CSV, after the name: soft and hard limit in KiB, then of files."""
+
 pytestmark = [pytest.mark.proved_on("vm"), pytest.mark.role("storage")]
+
+
+def quotas_set(facts):
+    """For each export with quotas: its mount options, then its table for each kind of quota."""
+    return tuple(
+        command
+        for export in facts.exports
+        if export.quotas
+        for command in (
+            f"findmnt --noheadings --output OPTIONS --target {export.path}",
+            *(f"repquota -v {option} -O csv {export.path}" for option in KINDS.values()),
+        )
+    )
 
 
 def test_size(host, facts):
@@ -19,6 +36,30 @@ def test_size(host, facts):
         )
         # what ext4 itself takes (its tables, its journal) is in the declared size
         assert 0.9 * export.size - (64 << 20) < blocks * size <= export.size
+
+
+@pytest.mark.asks.with_args(quotas_set)
+def test_quotas(shell, facts):
+    """Quotas are counted and enforced on each export that has some, as they are declared and no others."""
+    limited = [export for export in facts.exports if export.quotas]
+    if not limited:
+        pytest.skip("no quota is declared")
+    commands = iter(quotas_set(facts))
+    for export in limited:
+        options = shell.out(next(commands)).split(",")
+        assert {"usrquota", "grpquota", "prjquota"} <= set(options), f"{export.path} enforces none"
+        for kind in KINDS:
+            found = {}
+            for line in shell.out(next(commands)).splitlines()[1:]:
+                name, *words = line.split(",")
+                limits = tuple(int(words[column]) for column in COLUMNS)
+                if any(limits):
+                    found[name.lstrip("#")] = limits
+            assert found == {
+                quota.who: (quota.soft, quota.limit, 0, quota.files)
+                for quota in export.quotas
+                if quota.kind == kind
+            }
 
 
 def test_no_delegations(host):

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from infra.spec.document import Loc
-    from infra.spec.services import StorageTier
+    from infra.spec.services import Export, StorageTier
     from infra.spec.site import Site
 
 SYSTEM_FOLDERS = frozenset(
@@ -108,6 +108,7 @@ def system_mistakes(site: Site) -> Iterator[Mistake]:
         for number, export in enumerate(tier.exports):
             for key in ("path", "mount"):
                 yield from _folder(("storage", "tiers", index, "exports", number, key), getattr(export, key))
+            yield from _quotas(("storage", "tiers", index, "exports", number, "quotas"), export, site)
         yield from _room(("storage", "tiers", index), tier)
     for index, user in enumerate(site.users):
         for number, group in enumerate(user.groups):
@@ -134,6 +135,40 @@ def _folder(loc: Loc, path: str) -> Iterator[Mistake]:
             f"`{path}` is no plain path: exports and mount units read blanks, quotes, `%` and `:`",
             "use letters, digits, `_`, `-`, `.` and single slashes, for example /srv/shared",
         )
+
+
+def _quotas(loc: Loc, export: Export, site: Site) -> Iterator[Mistake]:
+    """Each quota is of one user, group or folder that there is, once, and within its export."""
+    known = {
+        "user": {user.name for user in site.users},
+        "group": {group for user in site.users for group in user.groups},
+    }
+    seen: dict[tuple[str, str], int] = {}
+    for index, quota in enumerate(export.quotas):
+        here: Loc = (*loc, index)
+        whose = [(kind, name) for kind in ("user", "group", "folder") if (name := getattr(quota, kind))]
+        if len(whose) != 1:
+            said = " and ".join(kind for kind, _ in whose) or "none of them"
+            message = f"a quota is of one user, one group or one folder; this one says {said}"
+            yield Mistake(here, message, "write one quota for each")
+            continue
+        kind, name = whose[0]
+        if kind in known and name not in known[kind]:
+            yield Mistake(
+                (*here, kind),
+                f"no {kind} `{name}` is declared",
+                "declare it under `users`" + (" (`groups` of a person)" if kind == "group" else ""),
+            )
+        first = seen.setdefault(whose[0], index)
+        if first != index:
+            message = f"{kind} `{name}` has a quota here already"
+            yield Mistake((*here, kind), message, f"the other is quotas[{first}]")
+        if quota.limit > export.size:
+            message = f"{quota.limit:,.0f} bytes are more than the export's {export.size:,.0f}"
+            yield Mistake((*here, "limit"), message, "no quota is needed for all of it")
+        if quota.soft is not None and quota.soft >= quota.limit:
+            message = "`soft` is not below `limit`, so it says nothing"
+            yield Mistake((*here, "soft"), message, "make it less, or leave it out")
 
 
 def _room(loc: Loc, tier: StorageTier) -> Iterator[Mistake]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -266,3 +267,64 @@ def test_start_without_the_declared_words_fails_and_hands_them_to_grub_again(com
     assert command_line.run("prove", ["a=1"], "") == (0, "the kernel parameters wait for a reboot\n")
     command_line.asked.unlink()
     assert command_line.run("prove", ["a=1"], " gigasite.words=begin a=1 gigasite.words=end") == (0, "")
+
+
+QUOTA_TOOLS = {
+    "setquota": """
+        echo "$2,--,--,0,$3,$4,,0,$5,$6," >"$TABLES/${7##*/}$1,$2"
+        echo "set $*" >>"$TABLES/log"
+    """,
+    "repquota": """
+        [ ! -e "$TABLES/no-quotas" ] || exit 1
+        echo header
+        cat "$TABLES/${5##*/}$2,"* 2>/dev/null || true
+    """,
+    "lsattr": """cat "$2.project" 2>/dev/null || echo "0 ----" """,
+    "chattr": """[ "$1" = "+P" ] || echo "$3 ----" >"$4.project" """,
+}
+"""What the tools of Debian's package `quota` do, over files: few kernels that run these tests have quotas."""
+
+
+@pytest.fixture
+def quotas(tmp_path):
+    """The program that sets quotas, over an export of its own."""
+    script, export, tables = program(tmp_path, "quotas.py"), tmp_path / "shared", tmp_path / "tables"
+    for folder in (export, tables, tmp_path / "bin"):
+        folder.mkdir()
+    for name, text in QUOTA_TOOLS.items():
+        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    (tmp_path / "exports").write_text(f"{export} /images/shared.ext4 {1 << 30}\n")
+
+    def run(*declared):
+        (tables / "log").write_text("")
+        lines = [line.replace("EXPORT", str(export)) for line in declared]
+        (tmp_path / "quotas").write_text("".join(f"{line}\n" for line in lines))
+        subprocess.run(
+            [sys.executable, script, tmp_path / "quotas", tmp_path / "exports"],
+            env={"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin", "TABLES": str(tables)}, check=True,
+        )  # fmt: skip
+        return (tables / "log").read_text().replace(f" {export}", "").splitlines()
+
+    return SimpleNamespace(run=run, export=export, tables=tables)
+
+
+def test_quotas_come_change_and_go(quotas):
+    grace, folder = "EXPORT user grace 0 1024 0 -", "EXPORT project 77 512 2048 9 EXPORT/scratch"
+    assert quotas.run(grace, folder) == ["set -u grace 0 1024 0 0", "set -P 77 512 2048 0 9"]
+    scratch = quotas.export / "scratch"
+    assert stat.S_IMODE(scratch.stat().st_mode) == 0o1777
+    assert quotas.run(grace, folder) == [], "nothing is set twice"
+    assert quotas.run(grace.replace("1024", "4096")) == ["set -u grace 0 4096 0 0", "set -P 77 0 0 0 0"]
+    assert scratch.is_dir(), "what is no longer limited stays"
+    assert quotas.run() == ["set -u grace 0 0 0 0"]
+
+
+def test_a_quota_is_lifted_only_where_it_is_not_declared(quotas):
+    quotas.run("EXPORT user grace 0 1024 0 -", "EXPORT group grace 0 1024 0 -")
+    assert quotas.run("EXPORT group grace 0 1024 0 -") == ["set -u grace 0 0 0 0"]
+
+
+def test_an_export_that_never_had_a_quota_is_left_alone(quotas):
+    (quotas.tables / "no-quotas").touch()
+    assert quotas.run() == []
