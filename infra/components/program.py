@@ -20,6 +20,7 @@ from infra.components.storage_tier import StorageTierArgs
 from infra.errors import UserError
 from infra.plan import Plan, Role, machines_of, plan
 from infra.plan.tables.feeds import feeds_in, loop_in
+from infra.render.exports import export_of, quota_of
 from infra.spec import catalog, load_site
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def site_args(whole: Plan, *, protect: bool) -> SiteArgs:
     return SiteArgs(
         connection=_connection(declaration),
         management=[machine for machine in machines if machine.role is Role.MANAGEMENT],
-        storage=_storage(machines, own, protect=protect),
+        storage=_storage(machines, own, protect=protect, exports=True),
         fabrics=_fabrics(machines, own),
     )
 
@@ -154,19 +155,34 @@ def pod_args(whole: Plan, pod: str, *, protect: bool = False) -> PodArgs:
         units=_units(part, machines),
         fabrics=_fabrics(machines, part),
         management=[machine for machine in machines if machine.role is Role.MANAGEMENT],
-        storage=_storage(machines, part, protect=protect),
+        storage=_storage(machines, part, protect=protect, exports=pod == whole.pods[0]),
     )
 
 
-def _storage(machines: Iterable[Machine], part: Plan, *, protect: bool) -> dict[str, StorageTierArgs]:
-    """Storage tier name → its servers among the machines."""
+def _storage(
+    machines: Iterable[Machine], part: Plan, *, protect: bool, exports: bool
+) -> dict[str, StorageTierArgs]:
+    """Storage tier name → its servers among the machines; with `exports`, its folders too."""
     group_of = dict(part.servers_in_scope.select("name", "group").iter_rows())
     tier_of = {tier.servers: tier.name for tier in part.site.storage.tiers if tier.servers is not None}
     found: dict[str, list[Machine]] = {}
     for machine in machines:
         if machine.role is Role.STORAGE:
             found.setdefault(tier_of.get(group_of[machine.name], "unassigned"), []).append(machine)
-    return {tier: StorageTierArgs(servers=servers, protect=protect) for tier, servers in found.items()}
+    folders = {tier.name: tier.exports for tier in part.site.storage.tiers if exports and tier.kind == "nfs"}
+    return {
+        tier: StorageTierArgs(
+            servers=servers,
+            exports=[
+                export_of(
+                    folder.path, int(folder.size), [quota_of(folder.path, one) for one in folder.quotas]
+                )
+                for folder in folders.get(tier, ())
+            ],
+            protect=protect,
+        )
+        for tier, servers in found.items()
+    }
 
 
 def _wired(declaration: Declaration) -> bool:

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
     from infra.stacks.stack_runs import Shown
 
-HOLDS = {"gigasite:standin:Machine": "all data on its disk"}
+HOLDS = {
+    "gigasite:standin:Machine": "all data on its disk",
+    "gigasite:storage:Export": "all files in it",
+}
 """Types of resources that hold data which nothing can make again, and what that is."""
 _ANEW = frozenset({"replace", "create-replacement", "delete-replaced"})
 

@@ -18,7 +18,8 @@ import pytest
 
 from infra.errors import UserError
 from infra.lab import namespaces
-from infra.provider.drivers.frr import LOST, Done, FrrSwitch, Ssh
+from infra.provider.drivers.frr import FrrSwitch
+from infra.provider.drivers.ssh import LOST, Done, Ssh
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -35,7 +36,8 @@ CONTROLLER = "pod-01-su-01-rack-01-tray-01"
 DIE = """
 import os, signal, sys
 from pathlib import Path
-from infra.provider.drivers.frr import FrrSwitch, Ssh
+from infra.provider.drivers.frr import FrrSwitch
+from infra.provider.drivers.ssh import Ssh
 command, folder, socket, window, text = sys.argv[1].split("\\n"), *sys.argv[2:6]
 class Dying(Ssh):
     def run(self, script, stdin, limit):

@@ -2,10 +2,59 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pulumi
 
 from infra.components.arguments import properties
 from infra.components.resources.machines import ServerArgs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderArgs:
+    """Where a folder is exported.
+
+    Attributes:
+        server: machine that exports it; a change replaces the resource.
+        path: folder on the server; a change replaces the resource.
+    """
+
+    server: pulumi.Input[str]
+    path: pulumi.Input[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportArgs(FolderArgs):
+    """Declared inputs of one export.
+
+    Attributes:
+        size: bytes of its file system; it grows, and never becomes smaller.
+        force_delete: remove it with the files that it holds.
+    """
+
+    size: pulumi.Input[int]
+    force_delete: pulumi.Input[bool] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaArgs(FolderArgs):
+    """Declared inputs of one quota.
+
+    Attributes:
+        kind: whose files it counts (user, group, project); a change replaces the resource.
+        who: name of the user or group, or the project's number; a change replaces the resource.
+        folder: folder of a project, which is made and whose content counts; a change replaces the resource.
+        limit: bytes; more is refused.
+        soft: bytes from which on more is taken for seven days only.
+        files: most files and folders.
+    """
+
+    kind: pulumi.Input[str]
+    who: pulumi.Input[str]
+    folder: pulumi.Input[str] | None = None
+    limit: pulumi.Input[int]
+    soft: pulumi.Input[int] | None = None
+    files: pulumi.Input[int] | None = None
 
 
 class StorageServer(pulumi.CustomResource):
@@ -22,3 +71,36 @@ class StorageServer(pulumi.CustomResource):
     def __init__(self, name: str, args: ServerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         outputs = dict.fromkeys(["machine", "simulated"])
         super().__init__("gigasite:storage:Server", name, {**properties(args), **outputs}, opts)
+
+
+class Export(pulumi.CustomResource):
+    """A folder that a storage server exports, in a file system of its own.
+
+    It grows while it is in use, is never made smaller, and is removed only when it is empty, unless
+    `force_delete` is set.
+
+    Attributes:
+        applied: how it came into force: `role` with the step that configures machines, `live` on the running
+            server, `simulated` where none stands behind it.
+    """
+
+    applied: pulumi.Output[str]
+
+    def __init__(self, name: str, args: ExportArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        outputs = dict.fromkeys(["applied"])
+        super().__init__("gigasite:storage:Export", name, {**properties(args), **outputs}, opts)
+
+
+class Quota(pulumi.CustomResource):
+    """What one user, one group or one folder (a project) may hold of an export, kept by its server.
+
+    Attributes:
+        applied: how it came into force: `role` with the step that configures machines, `live` on the running
+            server, `simulated` where none stands behind it.
+    """
+
+    applied: pulumi.Output[str]
+
+    def __init__(self, name: str, args: QuotaArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        outputs = dict.fromkeys(["applied"])
+        super().__init__("gigasite:storage:Quota", name, {**properties(args), **outputs}, opts)

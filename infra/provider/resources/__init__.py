@@ -13,6 +13,8 @@ RESOURCE_TYPES = (
     "standin.StandIn",
     "compute.Rack",
     "storage.StorageServer",
+    "storage.Export",
+    "storage.Quota",
     "management.ManagementServer",
     "network.Switch",
     "grid.Connection",

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from infra.provider.drivers import Power
-from infra.provider.drivers.frr import FILE, FrrSwitch, ssh_to
+from infra.provider.drivers.frr import FILE, FrrSwitch
+from infra.provider.drivers.ssh import ssh_to
 from infra.provider.properties import UNKNOWN
 from infra.provider.resources.machines import Server, ServerInputs
 from infra.provider.resources.resource_type import CreateResult, Output, ReadResult, Runtime, text

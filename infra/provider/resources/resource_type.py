@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,13 +13,14 @@ from infra.provider.properties import UNKNOWN
 from infra.provider.settings import Driver, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from infra.provider.differences import Change
     from infra.provider.drivers import FacilityDriver, MachineDriver
     from infra.provider.inputs import InputModel
     from infra.provider.validation import Failure
 
+Answer = TypeVar("Answer")
 Inputs = TypeVar("Inputs")
 
 
@@ -38,10 +40,22 @@ class Runtime:
     ) -> None:
         self.settings = settings
         self.cancelled = threading.Event()
+        self._asked: dict[str, asyncio.Future[Any]] = {}
         if machines is not None:
             self.machines = machines
         if facility is not None:
             self.facility = facility
+
+    async def ask_once(self, whom: str, question: Callable[[], Answer]) -> Answer:
+        """Ask in a thread; whoever asks the same machine meanwhile gets the same answer.
+
+        A refresh looks at all resources at once, and one look at a server tells of all that it has.
+        """
+        if whom not in self._asked:
+            self._asked[whom] = asyncio.ensure_future(asyncio.to_thread(question))
+            self._asked[whom].add_done_callback(lambda _: self._asked.pop(whom, None))
+        answer: Answer = await asyncio.shield(self._asked[whom])
+        return answer
 
     @cached_property
     def machines(self) -> MachineDriver:

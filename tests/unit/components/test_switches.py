@@ -10,7 +10,7 @@ import pytest
 from infra.components import program
 from infra.components.resources.machines import BmcArgs
 from infra.components.resources.network import Switch, SwitchArgs
-from infra.provider.drivers.frr import Done
+from infra.provider.drivers.ssh import Done
 from infra.provider.resources import network
 from tests.unit.components.test_stacks import counts, stacks  # noqa: F401 (a fixture)
 

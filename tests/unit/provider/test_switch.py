@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from infra.provider.drivers.frr import LOST, Done, origin
+from infra.provider.drivers.frr import origin
+from infra.provider.drivers.ssh import LOST, Done
 from infra.provider.resources import network
 from tests.unit.provider.conftest import Failed, Plugin, World, tray
 

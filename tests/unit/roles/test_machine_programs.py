@@ -13,6 +13,7 @@ import pytest
 
 from infra.render import render
 from infra.render.site_facts import gid_of
+from tests.unit.roles.quota_tools import lay_out
 
 pytestmark = pytest.mark.unit
 
@@ -269,31 +270,12 @@ def test_start_without_the_declared_words_fails_and_hands_them_to_grub_again(com
     assert command_line.run("prove", ["a=1"], " gigasite.words=begin a=1 gigasite.words=end") == (0, "")
 
 
-QUOTA_TOOLS = {
-    "setquota": """
-        echo "$2,--,--,0,$3,$4,,0,$5,$6," >"$TABLES/${7##*/}$1,$2"
-        echo "set $*" >>"$TABLES/log"
-    """,
-    "repquota": """
-        [ ! -e "$TABLES/no-quotas" ] || exit 1
-        echo header
-        cat "$TABLES/${5##*/}$2,"* 2>/dev/null || true
-    """,
-    "lsattr": """cat "$2.project" 2>/dev/null || echo "0 ----" """,
-    "chattr": """[ "$1" = "+P" ] || echo "$3 ----" >"$4.project" """,
-}
-"""What the tools of Debian's package `quota` do, over files: few kernels that run these tests have quotas."""
-
-
 @pytest.fixture
 def quotas(tmp_path):
     """The program that sets quotas, over an export of its own."""
     script, export, tables = program(tmp_path, "quotas.py"), tmp_path / "shared", tmp_path / "tables"
-    for folder in (export, tables, tmp_path / "bin"):
-        folder.mkdir()
-    for name, text in QUOTA_TOOLS.items():
-        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{text}\n")
-        (tmp_path / "bin" / name).chmod(0o755)
+    export.mkdir()
+    lay_out(tmp_path / "bin", tables)
     (tmp_path / "exports").write_text(f"{export} /images/shared.ext4 {1 << 30}\n")
 
     def run(*declared):
@@ -302,7 +284,7 @@ def quotas(tmp_path):
         (tmp_path / "quotas").write_text("".join(f"{line}\n" for line in lines))
         subprocess.run(
             [sys.executable, script, tmp_path / "quotas", tmp_path / "exports"],
-            env={"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin", "TABLES": str(tables)}, check=True,
+            env={"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin"}, check=True,
         )  # fmt: skip
         return (tables / "log").read_text().replace(f" {export}", "").splitlines()
 
