@@ -15,6 +15,8 @@ RESOURCE_TYPES = (
     "storage.StorageServer",
     "management.ManagementServer",
     "network.Switch",
+    "network.Partition",
+    "network.Tenant",
     "grid.Connection",
     "power.Feed",
     "cooling.Cdu",
