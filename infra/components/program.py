@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -12,6 +12,7 @@ from infra.components.fabric import FabricArgs
 from infra.components.pod import Pod, PodArgs
 from infra.components.resources.cooling import CduArgs
 from infra.components.resources.grid import ConnectionArgs
+from infra.components.resources.network import PartitionArgs, TenantArgs
 from infra.components.resources.power import FeedArgs
 from infra.components.resources.provider import Provider, ProviderArgs
 from infra.components.scalable_unit import ScalableUnitArgs
@@ -135,7 +136,7 @@ def site_args(whole: Plan, *, protect: bool) -> SiteArgs:
         connection=_connection(declaration),
         management=[machine for machine in machines if machine.role is Role.MANAGEMENT],
         storage=_storage(machines, own, protect=protect, exports=True),
-        fabrics=_fabrics(machines, own),
+        fabrics=_with_members(_fabrics(machines, own), declaration),
     )
 
 
@@ -218,6 +219,24 @@ def _fabrics(machines: Iterable[Machine], part: Plan) -> dict[str, FabricArgs]:
             found.setdefault(fabric_of[machine.name], []).append(machine)
     texts = _configurations(found, part)
     return {fabric: FabricArgs(switches=switches, configurations=texts) for fabric, switches in found.items()}
+
+
+def _with_members(fabrics: dict[str, FabricArgs], declaration: Declaration) -> dict[str, FabricArgs]:
+    """Add what is declared of partitions and tenants, of fabrics without core switches too."""
+    for name, fabric in declaration.fabrics.named().items():
+        if fabric.partitions or fabric.tenants:
+            fabrics[name] = replace(
+                fabrics.get(name, FabricArgs()),
+                partitions=[
+                    PartitionArgs(name=one.name, fabric=name, key=one.key, places=one.places)
+                    for one in fabric.partitions
+                ],
+                tenants=[
+                    TenantArgs(name=one.name, fabric=name, vni=one.vni, places=one.places)
+                    for one in fabric.tenants
+                ],
+            )
+    return fabrics
 
 
 def _configurations(fabrics: Mapping[str, list[Machine]], part: Plan) -> dict[str, dict[str, str]]:

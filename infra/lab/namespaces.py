@@ -1,7 +1,8 @@
 """A fabric in network namespaces of this machine: FRR's own daemons in each switch, plain kernels in hosts.
 
 Needs root and Debian's frr. About 25 MB for each switch. Everything is named after a prefix, and what has it
-is removed at the end.
+is removed at the end. A VRF of a switch is a namespace too, which FRR takes for one (`zebra -n`): not every
+kernel has VRF devices, as switches use them.
 """
 
 from __future__ import annotations
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
 
 DAEMONS = Path("/usr/lib/frr")
 RUN = Path("/var/run/frr")
+FORWARDING = (
+    "net.ipv4.ip_forward=1",
+    "net.ipv6.conf.all.forwarding=1",
+    "net.ipv4.fib_multipath_hash_policy=1",
+)
+"""Kernel parameters of a switch."""
 HINT = "needs root and Debian's frr; `gigasite doctor` says what is missing"
 
 
@@ -39,6 +46,26 @@ class Cable:
 
 
 @dataclass(frozen=True, slots=True)
+class Vrf:
+    """A VRF of a switch, with a VXLAN tunnel into it.
+
+    Attributes:
+        name: of the VRF.
+        vni: of the tunnel.
+        local: address that the tunnel begins at.
+        bridge, tunnel: names of its interfaces.
+        ports: of the switch, that are in it.
+    """
+
+    name: str
+    vni: int
+    local: str
+    bridge: str
+    tunnel: str
+    ports: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """A switch or a host.
 
@@ -49,6 +76,7 @@ class Node:
         routes: destination, gateway, and the source address of what the host says itself.
         filter: its nftables.conf; None to let everything in.
         rails: source address, number of a routing table, gateway and destinations of its further cables.
+        vrfs: of a switch.
     """
 
     name: str
@@ -57,6 +85,7 @@ class Node:
     routes: tuple[tuple[str, str, str], ...] = ()
     filter: str | None = None
     rails: tuple[tuple[str, int, str, tuple[str, ...]], ...] = ()
+    vrfs: tuple[Vrf, ...] = ()
 
 
 @dataclass
@@ -72,6 +101,10 @@ class Fabric:
     def space(self, node: str) -> str:
         """Name of a node's namespace."""
         return f"{self.prefix}-{node}"
+
+    def vrf_space(self, node: str, vrf: Vrf) -> Path:
+        """Path of the namespace that is a switch's VRF; zebra names VRFs by such files."""
+        return RUN / self.space(node) / "netns" / vrf.name
 
     def run(
         self, node: str, *words: str | Path, check: bool = True, stdin: str | None = None
@@ -151,6 +184,8 @@ def running(prefix: str, folder: Path, nodes: Sequence[Node], cables: Sequence[C
             fabric.stop_daemons(name)
         known = process.run(["ip", "netns", "list"], check=False).stdout.split()
         for node in nodes:
+            for vrf in node.vrfs:
+                process.run(["umount", fabric.vrf_space(node.name, vrf)], check=False)
             if fabric.space(node.name) in known:
                 process.run(["ip", "netns", "del", fabric.space(node.name)], check=False)
             shutil.rmtree(RUN / fabric.space(node.name), ignore_errors=True)
@@ -166,10 +201,13 @@ def _build(fabric: Fabric) -> None:
     ]
     process.run(["ip", "-batch", "-"], stdin="\n".join([*spaces, *links]) + "\n", timeout=120, hint=HINT)
     for name, node in fabric.nodes.items():
+        for vrf in node.vrfs:
+            _build_vrf(fabric, node, vrf)
+        inner = {port for vrf in node.vrfs for port in vrf.ports}
         ports = [c.a_port for c in fabric.cables if c.a == name]
         ports += [c.z_port for c in fabric.cables if c.z == name]
-        lines = [f"link set {port} up" for port in ("lo", *ports)]
-        lines += [f"addr add {address} dev {port}" for port, address in node.addresses]
+        lines = [f"link set {port} up" for port in ("lo", *ports) if port not in inner]
+        lines += [f"addr add {address} dev {port}" for port, address in node.addresses if port not in inner]
         lines += [f"route add {net} via {gateway} src {source}" for net, gateway, source in node.routes]
         for source, table, gateway, destinations in node.rails:
             lines.append(f"rule add from {source} table {table}")
@@ -182,17 +220,34 @@ def _build(fabric: Fabric) -> None:
         )
 
 
+def _build_vrf(fabric: Fabric, node: Node, vrf: Vrf) -> None:
+    """Make a VRF of a switch with its bridge and tunnel, and put the ports of its hosts into it."""
+    space = fabric.vrf_space(node.name, vrf)
+    space.parent.mkdir(parents=True, exist_ok=True)
+    space.touch()
+    process.run(["unshare", f"--net={space}", "true"], hint=HINT)
+    # A tunnel that is moved keeps its way out where it was made: in the default VRF.
+    tunnel = f"type vxlan id {vrf.vni} local {vrf.local} dstport 4789 nolearning"
+    moved = [f"link set {port} netns {space}" for port in (*vrf.ports, vrf.tunnel)]
+    outer = [f"link add {vrf.tunnel} {tunnel}", *moved]
+    inner = [f"link add name {vrf.bridge} type bridge", f"link set {vrf.tunnel} master {vrf.bridge}"]
+    inner += [f"addr add {address} dev {port}" for port, address in node.addresses if port in vrf.ports]
+    inner += [f"link set {link} up" for link in ("lo", *vrf.ports, vrf.bridge, vrf.tunnel)]
+    inside = ["nsenter", f"--net={space}"]
+    for words, lines in (
+        (["ip", "-n", fabric.space(node.name)], outer),
+        ([*inside, "ip"], inner),
+    ):
+        process.run([*words, "-batch", "-"], stdin="\n".join(lines) + "\n", timeout=60, hint=HINT)
+    process.run([*inside, "sysctl", "-q", "-w", *FORWARDING], hint=HINT)
+
+
 def _start(fabric: Fabric, node: Node) -> None:
     if node.filter is not None:
         fabric.run(node.name, "nft", "-f", "-", stdin=node.filter)
     if node.frr is None:
         return
-    settings = (
-        "net.ipv4.ip_forward=1",
-        "net.ipv6.conf.all.forwarding=1",
-        "net.ipv4.fib_multipath_hash_policy=1",
-    )
-    fabric.run(node.name, "sysctl", "-q", "-w", *settings)
+    fabric.run(node.name, "sysctl", "-q", "-w", *FORWARDING)
     space = fabric.space(node.name)
     place = RUN / space
     place.mkdir(parents=True, exist_ok=True)
@@ -207,6 +262,10 @@ def _start(fabric: Fabric, node: Node) -> None:
         ]  # fmt: skip
         if daemon == "bfdd":
             words += ["--bfdctl", place / "bfdd.sock"]
+        if node.vrfs:
+            # Each namespace that zebra sees is a VRF to it: it must see this switch's alone.
+            words = ["sh", "-c", 'mount --rbind "$0" /run/netns && exec "$@"', place / "netns", *words]
+            words += ["-n"] if daemon == "zebra" else []
         fabric.run(node.name, *words)
         numbers.append(_number(pid))
     fabric.processes[node.name] = numbers

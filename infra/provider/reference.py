@@ -21,7 +21,7 @@ _HEAD = """\
 
 | stack | holds |
 |---|---|
-| `SITE` | what belongs to no pod: grid connection, core switches, management nodes, storage servers |
+| `SITE` | what belongs to no pod: grid connection, core switches, partitions and tenants, management nodes, storage servers |
 | `SITE.POD` | one pod: its racks, its part of each fabric, the feeds and coolant distribution units of its rows |
 
 A pod's stack reads the site's through a StackReference, so `SITE` comes first. `pulumi up -s lab.pod-01` needs no
@@ -77,8 +77,9 @@ def page() -> str:
     for kind in registry().values():
         lines += [f"\n## {kind.type_name}\n", f"{kind.doc}\n"]
         lines += _inputs(kind.inputs)
-        lines += ["\n| output | meaning |", "|---|---|"]
-        lines += [f"| `{name}` | {output.doc} |" for name, output in kind.outputs.items()]
+        if kind.outputs:
+            lines += ["\n| output | meaning |", "|---|---|"]
+            lines += [f"| `{name}` | {output.doc} |" for name, output in kind.outputs.items()]
     return "\n".join(lines) + "\n"
 
 

@@ -46,6 +46,7 @@ class Link:
         peer_address: its address without prefix length, or None.
         mtu: bytes.
         link_local: systemd's LinkLocalAddressing: BGP between switches without addresses needs IPv6's.
+        vrf: of the tenant at the other end, or None: all but a switch's ports to hosts of tenants.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Link:
     peer_address: str | None
     mtu: int
     link_local: str
+    vrf: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +244,10 @@ def machine_facts(machine: Machine, machines: Mapping[str, Machine], site: SiteF
     mtu = MTU_STAND_IN if machine.stand_in else MTU_FABRIC
     routing = routing_of(machine, machines, site.asn_bases) if switch else None
     sessions = [neighbor.link for neighbor in routing.neighbors] if routing else []
-    data = [nic.name for nic in machine.nics]
+    own = switch_facts(machine, machines, site.network) if switch and site.network else None
+    vrfs = {port.name: port.vrf for port in own.ports} if own else {}
+    # Linux says of what comes in by a VRF's port that it comes by the VRF.
+    data = [*(nic.name for nic in machine.nics), *(vrf.name for vrf in (own.vrfs if own else ()))]
     serves = machine.loopback in site.time_servers
     return MachineFacts(
         name=machine.name,
@@ -256,12 +261,15 @@ def machine_facts(machine: Machine, machines: Mapping[str, Machine], site: SiteF
         rack=machine.rack,
         loopback=machine.loopback,
         loopback_network=network_of(machine.loopback) if machine.loopback else None,
-        links=tuple(_link(nic, mtu, routed=switch and nic.fabric in site.asn_bases) for nic in machine.nics),
+        links=tuple(
+            _link(nic, mtu, vrfs.get(nic.name), routed=switch and nic.fabric in site.asn_bases)
+            for nic in machine.nics
+        ),
         routes=() if switch else host_routes(machine, site.fabric),
         rails=() if switch else rails_of(machine, site.fabric, site.asn_bases),
         settings=_settings(switch=switch),
         routing=routing,
-        switch=switch_facts(machine, machines, site.network) if switch and site.network else None,
+        switch=own,
         roce=_roce(machine, site),
         time_server=serves,
         time_peers=tuple(one for one in site.time_servers if one != machine.loopback) if serves else (),
@@ -293,7 +301,7 @@ def _roce(machine: Machine, site: SiteFacts) -> HostRoce | None:
     return host_roce(tuple(nic.name for nic in machine.nics if nic.peer and nic.fabric in site.asn_bases))
 
 
-def _link(nic: Nic, mtu: int, *, routed: bool) -> Link:
+def _link(nic: Nic, mtu: int, vrf: str | None, *, routed: bool) -> Link:
     return Link(
         name=nic.name,
         mac=nic.mac.lower(),
@@ -303,6 +311,7 @@ def _link(nic: Nic, mtu: int, *, routed: bool) -> Link:
         peer_address=nic.peer_address,
         mtu=mtu,
         link_local="ipv6" if routed and nic.address is None else "no",
+        vrf=vrf,
     )
 
 

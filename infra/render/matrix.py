@@ -2,7 +2,8 @@
 
 A firewall stands at the target: what is asked about a pair of machines is what the target lets in from the
 source. Before that a packet needs a path, and addresses on networks that nothing joins have none: a rail's
-own address is reached from rails, a loopback by the fabric that leads to services.
+own address is reached from rails, a loopback by the fabric that leads to services, a machine of a tenant from
+that tenant.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import polars as pl
 from infra.errors import UserError
 from infra.plan.tables.machines import Role
 from infra.plan.tables.paths import fabric_paths
+from infra.render.network.tenants import vrf_by_place, vrf_of_machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -86,7 +88,8 @@ class Endpoint(NamedTuple):
         role: its role.
         interface: `lo` for its loopback.
         address: without prefix length.
-        network: what it has paths in: a fabric, where needed with the block or rail; empty without a cable.
+        network: what it has paths in: a fabric, where needed with the block, rail or tenant; empty without a
+            cable.
     """
 
     machine: str
@@ -209,8 +212,10 @@ def _networks(plan: Plan, machines: list[str] | None) -> dict[tuple[str, str], s
     columns = ("a", "a_port", "fabric", "z", "pod", "rail")
     # As `routing.host_routes` chooses: services before rails.
     order = cables.sort(~pl.col("fabric").cast(pl.String).is_in(services), maintain_order=True)
+    tenants = vrf_by_place(plan.site)
     for name, port, fabric, switch, pod, rail in order.select(columns).iter_rows():
-        found[name, port] = _network(plan, fabric, switch, pod, rail)
+        vrf = vrf_of_machine(name, tenants[fabric]) if fabric in tenants else ""
+        found[name, port] = _network(plan, fabric, switch, pod, rail) + (f" in {vrf}" if vrf else "")
         found.setdefault((name, "lo"), found[name, port])
     return found
 

@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field, WithJsonSchema, field_validator
 from pydantic_core import PydanticCustomError
 
 from infra.spec.base import Count, Factor, Name, Part, Whole
+from infra.spec.tenants import KeyedPartition, Tenant
 
 Split = Literal[1, 2, 4, 8]
 """Into how many a port or an interface can be split: by its lanes, of which there are eight at most."""
@@ -75,18 +76,6 @@ class ServerLeaf(Part):
     """Ports of each that face up: a multiple of the switches that they reach."""
 
 
-class KeyedPartition(Part):
-    """An InfiniBand partition: adapters that reach each other, and no others."""
-
-    name: Name
-    key: Annotated[int, Field(ge=1, le=0x7FFE, examples=[0x0001])]
-    """P_Key without its membership bit; 0x7fff is the default partition's."""
-    places: tuple[Annotated[str, Field(pattern=r"^pod-\d+(-su-\d+(-rack-\d+)?)?$")], ...] = Field(
-        min_length=1, examples=[["pod-01-su-01"]]
-    )
-    """Pods, scalable units and racks whose adapters are full members."""
-
-
 class Fabric(Part):
     """One network."""
 
@@ -129,6 +118,8 @@ class Fabric(Part):
     """Of an out-of-band fabric: the VLAN that its ports are in and its uplinks carry (IEEE 802.1Q)."""
     partitions: tuple[KeyedPartition, ...] = ()
     """Of a fabric with a subnet manager; with any, all other adapters reach only the manager."""
+    tenants: tuple[Tenant, ...] = ()
+    """Of a fabric with BGP: the switches keep them apart by VRFs, joined by EVPN over VXLAN."""
     source: str = ""
 
     @field_validator("pods", mode="before")

@@ -133,6 +133,12 @@ def _each(site: Site) -> Iterable[Exception_]:
     return {entry.at: entry for entry in site.exceptions}.values()
 
 
+def name_of(place: str) -> str:
+    """Name of a place in a pod as the plan writes it: `pod-1-su-2` → `pod-01-su-02`."""
+    words = place.split("-")
+    return "-".join(f"{word}-{int(number):02d}" for word, number in zip(words[::2], words[1::2], strict=True))
+
+
 def not_there(layout: Layout, known: Declared, name: str) -> str | None:
     """Say what the site has instead of a place that it does not have; None if it has the place.
 

@@ -127,6 +127,8 @@ class System(Part):
     deployed: bool = False
     """An ordinary machine runs it, so that an Ansible role deploys its files."""
     provisioning: Provisioning | None = None
+    vrf: bool = False
+    """Its templates put the ports of tenants into VRFs."""
     relay: Literal["port", "switch-and-port"] = "switch-and-port"
     """What its DHCP relay writes as circuit-id (RFC 3046): `SWITCH:PORT`, or the port alone, with the
     switch's name as remote-id."""

@@ -1,8 +1,8 @@
-"""Ethernet fabrics as sites: 16 leaves, 8 spines and 32 hosts; two rails with zones; and their nodes."""
+"""Ethernet fabrics as sites: 16 leaves, 8 spines and 32 hosts; two rails; two tenants; and their nodes."""
 
 from __future__ import annotations
 
-from infra.lab.namespaces import Cable, Node
+from infra.lab.namespaces import Cable, Node, Vrf
 from infra.plan import machines_of, plan
 from infra.render import machine_facts, network, site_facts
 from infra.render.templates import render
@@ -75,6 +75,34 @@ addresses:
 """
 
 
+TENANTS = """\
+name: tenants
+layout:
+  pods: 1
+  scalable_units_per_pod: 3
+  racks_per_scalable_unit: 3
+  rack: {platform: lab-vm, nodes: 1}
+fabrics:
+  north_south:
+    tiers:
+      - {name: leaf, switch: frr-namespace, per: scalable-unit, count: 1, down: 3, up: 2}
+      - {name: spine, switch: frr-namespace, per: pod, count: 2, down: 3}
+    tenants:
+      - {name: blue, vni: 5001, places: [pod-01-su-01-rack-01, pod-01-su-02-rack-01, pod-01-su-03-rack-01]}
+      - {name: red, vni: 5002, places: [pod-01-su-01-rack-02, pod-01-su-02-rack-02]}
+servers:
+  - {name: head, role: management, platform: server-1u}
+services: {domain: tenants.internal, ntp: head}
+addresses:
+  management: 10.0.0.0/16
+  management_pod: 20
+  loopbacks: 10.255.0.0/20
+  loopback_pod: 24
+  links: 10.64.0.0/16
+  link_pod: 24
+"""
+
+
 def planned_rails():
     return plan(load_text(RAILS))
 
@@ -90,7 +118,7 @@ def nodes_of(pod):
     whole = pod.whole()
     members = machines_of(whole) if pod.site_level else machines_of(whole, "pod-01")
     machines = {machine.name: machine for machine in members}
-    site = site_facts(pod.site, tuple(machines.values()))
+    site = site_facts(pod.site, tuple(machines.values()), network=common)
     cabled = set(pod.links["a"]) | set(pod.links["z"])
     nodes = []
     for machine in machines.values():
@@ -103,7 +131,13 @@ def nodes_of(pod):
         frr = texts[machine.name]["frr.conf"] if machine.name in texts else None
         rules = render("etc/nftables.conf.j2", {"machine": facts, "site": site}) if facts.firewall else None
         rails = tuple((r.source, r.table, r.gateway, r.destinations) for r in facts.rails)
-        nodes.append(Node(machine.name, frr, tuple(addresses), routes, rules, rails))
+        nodes.append(Node(machine.name, frr, tuple(addresses), routes, rules, rails, tuple(vrfs_of(facts))))
     columns = ("a", "a_port", "z", "z_port")
     cables = [Cable(*row) for row in pod.links.select(columns).iter_rows()]
     return nodes, cables
+
+
+def vrfs_of(facts):
+    for vrf in facts.switch.vrfs if facts.switch else ():
+        ports = tuple(link.name for link in facts.links if link.vrf == vrf.name)
+        yield Vrf(vrf.name, vrf.vni, facts.loopback, vrf.bridge, vrf.tunnel, ports)

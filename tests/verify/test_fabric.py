@@ -14,13 +14,14 @@ PING = "ping -c 1 -w 20"
 NEIGHBORS = "ip -json neighbour"
 ROUTES = "ip -json route"
 BGP = "vtysh -c 'show bgp {family} unicast summary json'"
-ROUTED = "vtysh -c 'show {} route json'"
+ROUTED = "vtysh -c 'show {} route vrf {} json'"
 
 
 def routes_of_switch(facts, site):
-    """Asks for the routes of each family that it has static routes of."""
+    """Asks for the routes of each family and VRF that it has static routes of."""
     routed = facts.routing.statics if facts.routing else ()
-    return tuple(ROUTED.format(family) for family in sorted({route.family for route in routed}))
+    vrfs = {link.name: link.vrf or "default" for link in facts.links}
+    return tuple(ROUTED.format(*table) for table in sorted({(one.family, vrfs[one.link]) for one in routed}))
 
 
 def pings_of_cables(facts, site):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -21,6 +21,43 @@ class SwitchArgs(ServerArgs):
     """
 
     configuration: Mapping[str, pulumi.Input[str]] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MembersArgs:
+    """Declared members of a part of a fabric.
+
+    Attributes:
+        name: its name, unique in the fabric; a change replaces the resource.
+        fabric: name of the fabric; a change replaces the resource.
+        places: pods, scalable units and racks whose machines are in it.
+    """
+
+    name: pulumi.Input[str]
+    fabric: pulumi.Input[str]
+    places: Sequence[pulumi.Input[str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionArgs(MembersArgs):
+    """Declared inputs of a partition.
+
+    Attributes:
+        key: P_Key without its membership bit.
+    """
+
+    key: pulumi.Input[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantArgs(MembersArgs):
+    """Declared inputs of a tenant.
+
+    Attributes:
+        vni: VXLAN network identifier of its VRF.
+    """
+
+    vni: pulumi.Input[int]
 
 
 class Switch(pulumi.CustomResource):
@@ -43,3 +80,27 @@ class Switch(pulumi.CustomResource):
     def __init__(self, name: str, args: SwitchArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         outputs = dict.fromkeys(["machine", "simulated", "configured"])
         super().__init__("gigasite:network:Switch", name, {**properties(args), **outputs}, opts)
+
+
+class Partition(pulumi.CustomResource):
+    """A partition of an InfiniBand fabric, as it is declared.
+
+    It is a record, by which a preview shows that one comes, changes or goes: what puts it into force is the
+    subnet manager's `partitions.conf`, which `gigasite fabric prove --keep DIR` writes and a person carries
+    to the manager. A refresh asks no device.
+    """
+
+    def __init__(self, name: str, args: PartitionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("gigasite:network:Partition", name, properties(args), opts)
+
+
+class Tenant(pulumi.CustomResource):
+    """A tenant of an Ethernet fabric, as it is declared.
+
+    It is a record, by which a preview shows that one comes, changes or goes: what puts it into force is the
+    configuration of the switches, which changes with it (`gigasite:network:Switch`). A refresh asks no
+    device.
+    """
+
+    def __init__(self, name: str, args: TenantArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("gigasite:network:Tenant", name, properties(args), opts)

@@ -17,6 +17,8 @@ RESOURCE_TYPES = (
     "storage.Quota",
     "management.ManagementServer",
     "network.Switch",
+    "network.Partition",
+    "network.Tenant",
     "grid.Connection",
     "power.Feed",
     "cooling.Cdu",

@@ -1,19 +1,28 @@
-"""Switches."""
+"""Switches, and what keeps tenants apart on a fabric."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
 from pydantic import Field
 
+from infra.errors import UserError
 from infra.provider.drivers import Power
 from infra.provider.drivers.frr import FILE, FrrSwitch
 from infra.provider.drivers.ssh import ssh_to
+from infra.provider.inputs import REPLACES, InputModel, Name
 from infra.provider.properties import UNKNOWN
 from infra.provider.resources.machines import Server, ServerInputs
-from infra.provider.resources.resource_type import CreateResult, Output, ReadResult, Runtime, text
+from infra.provider.resources.resource_type import (
+    CreateResult,
+    Output,
+    ReadResult,
+    ResourceType,
+    Runtime,
+    text,
+)
 from infra.provider.validation import Failure, build
 
 if TYPE_CHECKING:
@@ -119,3 +128,89 @@ class Switch(Server):
             if found is not None:
                 inputs["configuration"] = {FILE: found}
         return ReadResult(inputs, outputs, seen.faults)
+
+
+class MembersInputs(InputModel):
+    """Declared members of a part of a fabric."""
+
+    name: Annotated[Name, REPLACES] = Field(description="its name, unique in the fabric")
+    fabric: Annotated[Name, REPLACES] = Field(description="name of the fabric", examples=["north-south"])
+    places: tuple[str, ...] = Field(description="pods, scalable units and racks whose machines are in it")
+
+
+Inputs = TypeVar("Inputs", bound=MembersInputs)
+
+
+class Members(ResourceType[Inputs]):
+    """A part of a fabric that only its members reach; a subclass gives it its token and number.
+
+    It is a record of the declaration: no device holds it as one thing, so nothing is asked or removed.
+    """
+
+    outputs: ClassVar[Mapping[str, Output]] = {}
+
+    def identify(self, runtime: Runtime, inputs: Inputs) -> str:
+        """`SITE/FABRIC/NAME`."""
+        return f"{runtime.settings.site}/{inputs.fabric}/{inputs.name}"
+
+    async def create(self, runtime: Runtime, inputs: Inputs, limit: float) -> CreateResult:
+        """Record it."""
+        del runtime, inputs, limit
+        return CreateResult({})
+
+    async def read(
+        self, runtime: Runtime, resource_id: str, state: Mapping[str, Any], limit: float
+    ) -> ReadResult | None:
+        """Return what is recorded.
+
+        Raises:
+            UserError: an import, for which there is no record.
+        """
+        del runtime, limit
+        if not state:
+            raise UserError(
+                "only the declaration knows it: it cannot be imported",
+                where=resource_id,
+                hint="declare it in site.yaml, `up` records it",
+            )
+        return ReadResult(build(self.inputs, state).plain(), {})
+
+    async def delete(self, runtime: Runtime, inputs: Inputs, state: Mapping[str, Any], limit: float) -> None:
+        """Forget it."""
+
+
+class PartitionInputs(MembersInputs):
+    """Declared inputs of a partition."""
+
+    key: int = Field(ge=1, le=0x7FFE, description="P_Key without its membership bit")
+
+
+class Partition(Members[PartitionInputs]):
+    """A partition of an InfiniBand fabric."""
+
+    type_name = "gigasite:network:Partition"
+    doc = (
+        "A partition of an InfiniBand fabric, as it is declared. It is a record, by which a preview shows "
+        "that one comes, changes or goes: what puts it into force is the subnet manager's `partitions.conf`, "
+        "which `gigasite fabric prove --keep DIR` writes and a person carries to the manager. A refresh asks "
+        "no device."
+    )
+    inputs = PartitionInputs
+
+
+class TenantInputs(MembersInputs):
+    """Declared inputs of a tenant."""
+
+    vni: int = Field(ge=1, le=0xFFFFFF, description="VXLAN network identifier of its VRF")
+
+
+class Tenant(Members[TenantInputs]):
+    """A tenant of an Ethernet fabric."""
+
+    type_name = "gigasite:network:Tenant"
+    doc = (
+        "A tenant of an Ethernet fabric, as it is declared. It is a record, by which a preview shows that "
+        "one comes, changes or goes: what puts it into force is the configuration of the switches, which "
+        "changes with it (`gigasite:network:Switch`). A refresh asks no device."
+    )
+    inputs = TenantInputs

@@ -10,6 +10,7 @@ import polars as pl
 from infra.plan.tables import addressing, positions
 from infra.plan.tables.counts import step_name
 from infra.render.network.facts import Common, PortProfile, Profile, router_id
+from infra.render.network.tenants import places_of, vrf_by_place, vrf_column, vrfs_of
 from infra.render.routing import switch_number
 from infra.spec import rooms, tiers
 
@@ -28,7 +29,7 @@ _OTHERS = {code: other for other, code in CODES.items()}
 
 ENDS = {
     "switch": pl.String, "port": pl.String, "code": pl.String, "first": pl.Boolean, "gbit": pl.Float32,
-    "value": pl.String,
+    "value": pl.String, "vrf": pl.String,
 }  # fmt: skip
 
 
@@ -68,6 +69,8 @@ def common_of(plan: Plan) -> Common:
         asn_bases={name: fabric.asn_base for name, fabric in site.fabrics.named().items()},
         routing={name: tiers.routing(fabric) for name, fabric in site.fabrics.named().items()},
         prefixes=(hosts * (nics + 1) + servers_in_pod + pod.switches_per_pod) * pod.pods,
+        tenants=vrf_by_place(site),
+        vrfs={name: vrfs_of(fabric) for name, fabric in site.fabrics.named().items() if fabric.tenants},
     )
 
 
@@ -147,7 +150,7 @@ def _of_tier(
 def _signature() -> pl.Expr:
     """Return a text that is equal for equal ports of one kind of switch."""
     first = pl.when("first").then(pl.lit("1")).otherwise(pl.lit("0"))
-    return pl.format("{}:{}:{}:{}", "number", "code", first, "gbit").alias("signature")
+    return pl.format("{}:{}:{}:{}:{}", "number", "code", first, "gbit", "vrf").alias("signature")
 
 
 def _port_profiles(names: Sequence[str], signature: str, tier: ResolvedTier) -> tuple[PortProfile, ...]:
@@ -156,9 +159,9 @@ def _port_profiles(names: Sequence[str], signature: str, tier: ResolvedTier) -> 
         for number, name in enumerate(names)
     }
     for text in signature.split(",") if signature else ():
-        number, code, first, gbit = text.split(":")
+        number, code, first, gbit, vrf = text.split(":")
         ports[int(number)] = PortProfile(
-            names[int(number)], int(number), _OTHERS[code], first == "1", float(gbit)
+            names[int(number)], int(number), _OTHERS[code], first == "1", float(gbit), vrf
         )
     return tuple(ports.values())
 
@@ -190,6 +193,7 @@ def _towards(links: pl.DataFrame, end: str, other: str) -> pl.DataFrame:
         pl.col(end).alias("switch"), pl.col(f"{end}_port").alias("port"),
         pl.lit(CODES["switch"]).alias("code"), pl.lit(False).alias("first"), "gbit",
         pl.concat_str(other, f"{other}_port", _metres(), separator=MARK).alias("value"),
+        pl.lit("").alias("vrf"),
     )  # fmt: skip
 
 
@@ -214,7 +218,8 @@ def _hosts(plan: Plan, tier: ResolvedTier, links: pl.DataFrame, *, addressed: bo
             .alias("value"),
         )  # fmt: skip
     own = (pl.col("z").alias("switch"), pl.col("z_port").alias("port"))
-    return found.select(*own, "code", "first", "gbit", "value")
+    vrf = vrf_column("a", places_of(plan.site.fabrics.named()[tier.fabric]))
+    return found.select(*own, "code", "first", "gbit", "value", vrf.alias("vrf"))
 
 
 def _host_addresses(plan: Plan, kind: str) -> pl.DataFrame:

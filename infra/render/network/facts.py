@@ -19,6 +19,7 @@ from infra.spec import catalog, tiers
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from infra.render.network.tenants import Vrf
     from infra.spec.switch import Switch, System
 
 FEC_FROM = 50
@@ -41,6 +42,7 @@ class PortProfile:
         other: `host`, `addressed` (a host with a numbered link), `switch`, `management` or `free`.
         first: the first cable to its host: the one that the host's own address is reached by.
         gbit: speed of the link.
+        vrf: of its host's tenant; empty for the default one.
     """
 
     name: str
@@ -48,6 +50,7 @@ class PortProfile:
     other: str
     first: bool
     gbit: float
+    vrf: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,7 @@ class Port:
         gateway: the host's address on this link, or None.
         host: network of one of the host's loopback, or None unless this is the first cable to it.
         vlan: that an out-of-band port is in, or None.
+        vrf: of its host's tenant, or None for the default one.
     """
 
     name: str
@@ -122,6 +126,7 @@ class Port:
     gateway: str | None
     host: str | None
     vlan: int | None
+    vrf: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +152,8 @@ class Common:
         asn_bases: first AS number by fabric.
         routing: how each fabric routes: see `Profile`.
         prefixes: that a whole pod, or the site, announces: what a session's limit follows from.
+        tenants: by fabric, of those that have any: VRF by place.
+        vrfs: by fabric, in the order of declaration.
     """
 
     site: str
@@ -158,6 +165,8 @@ class Common:
     asn_bases: dict[str, int]
     routing: dict[str, str]
     prefixes: int
+    tenants: dict[str, dict[str, str]]
+    vrfs: dict[str, tuple[Vrf, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +194,8 @@ class SwitchFacts:
         prefix_limit: prefixes that a neighbor may announce.
         roce: lossless classes, or None where no RDMA crosses it.
         vlan: of an out-of-band switch, or None.
+        evpn: its fabric has tenants, whose routes it passes on.
+        vrfs: of tenants that have a machine on one of its ports.
     """
 
     name: str
@@ -218,6 +229,8 @@ class SwitchFacts:
     log_servers: tuple[str, ...]
     roce: Roce | None
     vlan: int | None
+    evpn: bool
+    vrfs: tuple[Vrf, ...]
 
 
 def build(profile: Profile, values: Sequence[str], common: Common) -> SwitchFacts:
@@ -267,7 +280,14 @@ def build(profile: Profile, values: Sequence[str], common: Common) -> SwitchFact
         if profile.routing in {"bgp", "static"}
         else None,
         vlan=profile.vlan,
+        evpn=profile.fabric in common.vrfs,
+        vrfs=tuple(_vrfs(profile, common)),
     )
+
+
+def _vrfs(profile: Profile, common: Common) -> Iterator[Vrf]:
+    here = {port.vrf for port in profile.ports}
+    return (vrf for vrf in common.vrfs.get(profile.fabric, ()) if vrf.name in here)
 
 
 def _splits(profile: Profile, model: Switch) -> Iterator[Split]:
@@ -310,6 +330,7 @@ def _ports(profile: Profile, values: Sequence[str], model: Switch, mtu: int) -> 
             gateway=mine[4] if addressed else None,
             host=mine[5] if addressed and port.first else None,
             vlan=profile.vlan,
+            vrf=port.vrf or None,
         )
 
 

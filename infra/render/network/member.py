@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from infra.plan.tables.machines import Role
 from infra.render.network.facts import PortProfile, Profile, SwitchFacts, build, router_id
+from infra.render.network.tenants import vrf_of_machine
 from infra.render.routing import network_of, switch_number
 from infra.spec import catalog
 
@@ -37,7 +38,8 @@ def switch_facts(machine: Machine, machines: Mapping[str, Machine], common: Comm
         return None
     if common.routing[fabric] not in {"bgp", "static"} or not catalog.system(model.system).deployed:
         return None
-    ports, values = zip(*_ports(machine, machines), strict=True)
+    places = common.tenants.get(fabric, {})
+    ports, values = zip(*_ports(machine, machines, places), strict=True)
     number = switch_number(machine.loopback)
     profile = Profile(
         system=model.system, model=model.name, fabric=fabric, kind=machine.nics[0].kind, tier="", level=0,
@@ -52,7 +54,7 @@ def switch_facts(machine: Machine, machines: Mapping[str, Machine], common: Comm
 
 
 def _ports(
-    machine: Machine, machines: Mapping[str, Machine]
+    machine: Machine, machines: Mapping[str, Machine], places: Mapping[str, str]
 ) -> Iterator[tuple[PortProfile, tuple[str, ...]]]:
     """Ports with a cable, each with its own values (see `facts.build`)."""
     seen: set[str] = set()
@@ -60,16 +62,20 @@ def _ports(
         assert nic.peer is not None
         peer = machines[nic.peer[0]]
         own = (*nic.peer, "0")
+        vrf = vrf_of_machine(peer.name, places)
         if peer.role is Role.SWITCH:
             yield _port(nic, number, "switch"), own
         elif nic.address and nic.peer_address and peer.loopback:
             first = peer.name not in seen
             seen.add(peer.name)
             host = network_of(peer.loopback)
-            yield _port(nic, number, "addressed", first=first), (*own, nic.address, nic.peer_address, host)
+            yield (
+                _port(nic, number, "addressed", vrf, first=first),
+                (*own, nic.address, nic.peer_address, host),
+            )
         else:
-            yield _port(nic, number, "host"), own
+            yield _port(nic, number, "host", vrf), own
 
 
-def _port(nic: Nic, number: int, other: str, *, first: bool = False) -> PortProfile:
-    return PortProfile(nic.name, number, other, first, nic.gbit)
+def _port(nic: Nic, number: int, other: str, vrf: str = "", *, first: bool = False) -> PortProfile:
+    return PortProfile(nic.name, number, other, first, nic.gbit, vrf)

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from infra.spec import catalog, sizes, tiers
+from infra.spec.checks.tenants import tenant_mistakes
 from infra.spec.mistake import Mistake
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def network_mistakes(site: Site) -> Iterator[Mistake]:
             continue
         yield from _systems(("fabrics", key), fabric)
         yield from _partitions(("fabrics", key), fabric, site)
+        yield from tenant_mistakes(("fabrics", key), fabric, site)
         if tiers.routing(fabric) == "bgp":
             yield from _numbers(("fabrics", key, "asn_base"), fabric, site)
 
@@ -102,6 +104,8 @@ def _partitions(loc: Loc, fabric: Fabric, site: Site) -> Iterator[Mistake]:
         keys.setdefault(partition.key, index)
         names.setdefault(partition.name, index)
         for number, place in enumerate(partition.places):
+            at = (*here, "places", number)
             if instead := sizes.not_there(site.layout, own, place):
-                at = (*here, "places", number)
                 yield Mistake(at, f"there is no `{place}`", instead, (("layout",), ("exceptions",)))
+            elif place != (name := sizes.name_of(place)):
+                yield Mistake(at, f"there is no `{place}`", f"write `{name}`")

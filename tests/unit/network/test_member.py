@@ -21,6 +21,7 @@ pytestmark = pytest.mark.unit
 SITES = {
     "lab": lambda: load_site("lab"),
     "rails": lambda: load_text(fabric_site.RAILS),
+    "tenants": lambda: load_text(fabric_site.TENANTS),
     "leaves": lambda: load_text(fabric_site.SITE.format(leaves=3, spines=2)),
 }
 

@@ -216,6 +216,9 @@ def judge_sonic(content):
         ("WRED_PROFILE", "ROCE", "ecn", "ecn_blue"),
         ("QUEUE", "Ethernet0|3", "shaper", "x"),
         ("PORTS", "x", "y", "z"),
+        ("VRF", "blue", "vni", "5001"),
+        ("VLAN", "Vlan4095", "vlanid", "4095"),
+        ("VXLAN_TUNNEL", "vtep", "source", "10.255.1.1"),
     ],
 )
 def test_the_schema_can_refuse(rendered, table, key, field, value):
