@@ -21,7 +21,6 @@ from infra.components.storage_tier import StorageTierArgs
 from infra.errors import UserError
 from infra.plan import Plan, Role, machines_of, plan
 from infra.plan.tables.feeds import feeds_in, loop_in
-from infra.render.exports import export_of, quota_of
 from infra.spec import catalog, load_site
 
 if TYPE_CHECKING:
@@ -170,18 +169,11 @@ def _storage(
     for machine in machines:
         if machine.role is Role.STORAGE:
             found.setdefault(tier_of.get(group_of[machine.name], "unassigned"), []).append(machine)
-    folders = {tier.name: tier.exports for tier in part.site.storage.tiers if exports and tier.kind == "nfs"}
+    from infra.render.exports import exports_of  # noqa: PLC0415 (slow to import)
+
+    folders = {tier.name: exports_of(tier) for tier in part.site.storage.tiers if exports}
     return {
-        tier: StorageTierArgs(
-            servers=servers,
-            exports=[
-                export_of(
-                    folder.path, int(folder.size), [quota_of(folder.path, one) for one in folder.quotas]
-                )
-                for folder in folders.get(tier, ())
-            ],
-            protect=protect,
-        )
+        tier: StorageTierArgs(servers=servers, exports=folders.get(tier, ()), protect=protect)
         for tier, servers in found.items()
     }
 

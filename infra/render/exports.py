@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from infra.spec.services import Quota as DeclaredQuota
+    from infra.spec.services import StorageTier
 
 IMAGES = "/var/lib/gigasite/exports"
 """Folder of the file systems of exports, on the machines that export them."""
@@ -18,7 +19,7 @@ IMAGES = "/var/lib/gigasite/exports"
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """What somebody may hold of an export.
+    """A limit of what somebody may hold of an export.
 
     Attributes:
         kind: `user`, `group` or `project`, as setquota(8) has them; a folder's is a project's.
@@ -60,6 +61,16 @@ def export_of(path: str, size: int, quotas: Sequence[Quota] = ()) -> Export:
     """Return an export of so many bytes, with the places that follow from its path."""
     image = f"{IMAGES}/{path.strip('/').replace('/', '+')}.ext4"
     return Export(path, image, mount_unit(path), size, tuple(quotas))
+
+
+def exports_of(tier: StorageTier) -> tuple[Export, ...]:
+    """Return what a tier exports, with the quotas in it; nothing of a tier that is not served by NFS."""
+    if tier.kind != "nfs":
+        return ()
+    return tuple(
+        export_of(one.path, int(one.size), [quota_of(one.path, quota) for quota in one.quotas])
+        for one in tier.exports
+    )
 
 
 def quota_of(path: str, declared: DeclaredQuota) -> Quota:

@@ -69,7 +69,7 @@ class Server(Part):
 
 
 class Quota(Part):
-    """What one user, one group or one folder may hold of an export, at most."""
+    """A limit of what one user, one group or one folder may hold of an export."""
 
     user: Name | None = None
     """One of `users`."""

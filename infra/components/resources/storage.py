@@ -92,7 +92,7 @@ class Export(pulumi.CustomResource):
 
 
 class Quota(pulumi.CustomResource):
-    """What one user, one group or one folder (a project) may hold of an export, kept by its server.
+    """A limit of one user, one group or one folder (a project) within an export, kept by its server.
 
     Attributes:
         applied: how it came into force: `role` with the step that configures machines, `live` on the running

@@ -79,7 +79,7 @@ code=$?; rm -f "$quotas.new"; exit "$code"
 
 
 class Whose(NamedTuple):
-    """What a quota is for.
+    """Owner of a quota.
 
     Attributes:
         path: of the export.
@@ -109,7 +109,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What a server has.
+    """Exports and quotas of a server.
 
     Attributes:
         exports: path → bytes of its file system.

@@ -226,7 +226,7 @@ class Quota(Folder[QuotaInputs]):
     """One quota."""
 
     type_name = "gigasite:storage:Quota"
-    doc = "What one user, one group or one folder (a project) may hold of an export, kept by its server."
+    doc = "A limit of one user, one group or one folder (a project) within an export, kept by its server."
     inputs = QuotaInputs
 
     def identify(self, runtime: Runtime, inputs: QuotaInputs) -> str:

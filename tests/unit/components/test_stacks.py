@@ -63,11 +63,11 @@ def counts(result) -> dict[str, int]:
 
 
 def test_a_site_goes_up_stays_is_mended_and_goes_down(stacks):
-    assert counts(stacks("up", "lab")) == {"create": 6}
+    assert counts(stacks("up", "lab")) == {"create": 9}
     assert counts(stacks("up", "lab.pod-01")) == {"create": 7}
     assert set(stacks.power().values()) == {"on"}
     assert len(stacks.power()) == 5
-    assert counts(stacks("preview", "lab")) == {"same": 6}
+    assert counts(stacks("preview", "lab")) == {"same": 9}
     again = stacks("preview", "lab.pod-01")
     assert counts(again) == {"same": 7}
 
@@ -78,7 +78,7 @@ def test_a_site_goes_up_stays_is_mended_and_goes_down(stacks):
 
     # The eighth is the reference to the site's stack, which is only forgotten.
     assert counts(stacks("destroy", "lab.pod-01")) == {"delete": 7, "discard": 1}
-    assert counts(stacks("destroy", "lab")) == {"delete": 6}
+    assert counts(stacks("destroy", "lab")) == {"delete": 9}
     assert set(stacks.power().values()) == {"off"}
 
 
