@@ -355,3 +355,10 @@ def test_secrets_of_two_controllers_are_compared_and_made_on_one_alone(home, lay
     assert mine == secrets.digest("lab") == secrets.digest("lab", make=False)
     assert secrets.digest(plan.site, make=False) != mine
     assert not (paths.state(plan.site) / "secrets" / "munge.key").exists()
+
+
+@pytest.mark.parametrize("name", ["reference", "reference-hgx"])
+def test_shipped_sites_let_workers_reach_the_scheduler(name):
+    text = (ROOT / "inventories" / name / "site.yaml").read_text()
+    assert "\n  rollout: {" in text
+    assert blocked(text) == []
