@@ -43,7 +43,7 @@ def _time(workers: int) -> float:
     from infra.rollout.crews.cluster import ClusterCrew, connector  # noqa: PLC0415 (not for --help)
     from infra.rollout.crews.shards import Job  # noqa: PLC0415
     from infra.rollout.ledger import Ledger  # noqa: PLC0415
-    from infra.rollout.policy import Policy, Shards  # noqa: PLC0415
+    from infra.rollout.policy import Policy  # noqa: PLC0415
 
     hosts = {f"tray-{number:05}": f"shard-{number // MACHINES}" for number in range(SHARDS * MACHINES)}
     with tempfile.TemporaryDirectory() as name:
@@ -51,8 +51,8 @@ def _time(workers: int) -> float:
         Ledger.create_empty(folder / "ledger.sqlite")
         ledger = Ledger(folder / "ledger.sqlite")
         ledger.take()
-        job = Job("bench", folder / "shards", Policy(), 0, partial(_world, folder))
-        crew = ClusterCrew(job, ledger, hosts, connector(Shards(workers=workers)))
+        job = Job("bench", partial(Path, folder), Policy(), 0, partial(_world, folder))
+        crew = ClusterCrew(job, ledger, hosts, connector(workers))
         crew.run(
             [host for host in hosts if hosts[host] == "shard-0"][:1], lambda *_: None
         )  # starts the cluster

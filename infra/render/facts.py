@@ -17,6 +17,7 @@ from infra.render.firewall import Firewall, Inbound, Zone, firewall_of
 from infra.render.health import Health, health_of
 from infra.render.network.member import switch_facts
 from infra.render.network.roce import HostRoce, host_roce
+from infra.render.rollout_cluster import RolloutCluster, RolloutMember, rollout_member
 from infra.render.routing import Rail, Route, Routing, host_routes, network_of, rails_of, routing_of
 from infra.roles import Subject, select_roles
 
@@ -94,6 +95,8 @@ class MachineFacts:
         time_server: whether it serves time to the site.
         time_peers: loopbacks of the other servers of time, for one of them.
         controller: whether it runs slurmctld.
+        rollout: its part in the cluster that carries rollouts out; None but for management servers of a site
+            that declares one.
         firewall: None where the site declares no zone for it.
         exports: folders that it exports.
         health: what it must have to take jobs; None but for trays.
@@ -120,6 +123,7 @@ class MachineFacts:
     time_server: bool
     time_peers: tuple[str, ...]
     controller: bool
+    rollout: RolloutMember | None
     firewall: Firewall | None
     exports: tuple[Export, ...]
     health: Health | None
@@ -205,6 +209,7 @@ class SiteFacts:
         clusters: all clusters of the scope.
         controllers: machines that run slurmctld.
         monitors: machines that collect metrics, in order.
+        rollout: cluster that carries large rollouts out; None where the declaration names none.
         zones: security zones.
         matrix: what each zone lets in.
         declared: parts of the declaration that roles ask for and it has, each with the words that it holds.
@@ -226,6 +231,7 @@ class SiteFacts:
     clusters: tuple[SlurmFacts, ...]
     controllers: tuple[str, ...]
     monitors: tuple[str, ...]
+    rollout: RolloutCluster | None
     zones: tuple[Zone, ...]
     matrix: dict[str, tuple[Inbound, ...]]
     declared: dict[str, tuple[str, ...]]
@@ -274,6 +280,7 @@ def machine_facts(machine: Machine, machines: Mapping[str, Machine], site: SiteF
         time_server=serves,
         time_peers=tuple(one for one in site.time_servers if one != machine.loopback) if serves else (),
         controller=machine.name in site.controllers,
+        rollout=rollout_member(machine, site.rollout),
         firewall=firewall_of(machine.role, data, sessions, site.zones, site.matrix),
         exports=tuple(
             export_of(mount.export, mount.size, mount.quotas)

@@ -10,6 +10,7 @@ from infra.render.clusters import cluster_of, controllers, servers_of
 from infra.render.exports import mount_unit, quota_of
 from infra.render.facts import Group, Host, Mount, SiteFacts, User
 from infra.render.firewall import allowed_inbound, zones_of
+from infra.render.rollout_cluster import rollout_cluster
 from infra.roles import declared_parts
 from infra.spec import tiers
 
@@ -78,6 +79,7 @@ def site_facts(  # noqa: PLR0917 (each is a part of what is known)
         clusters=tuple(clusters),
         controllers=tuple(one.name for one in controllers(site, machines)),
         monitors=tuple(one.name for one in _servers(site, site.services.monitoring, machines)),
+        rollout=rollout_cluster(site, machines),
         zones=zones_of(site),
         matrix=allowed_inbound(site),
         declared=dict(declared_parts(site)),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from infra.plan.tables.machines import Role
 from infra.roles.folders import role_specs
 from infra.spec import catalog
+from infra.spec.base import Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -96,4 +97,6 @@ def _members(part: Any) -> Iterator[Any]:
 
 
 def _text(values: tuple[Any, ...]) -> tuple[str, ...]:
-    return tuple(value for value in values if isinstance(value, str))
+    """Words among values, and those of parts: `services.rollout` names two groups of servers."""
+    parts = (vars(one).values() if isinstance(one, Part) else (one,) for one in values)
+    return tuple(word for words in parts for word in words if isinstance(word, str))

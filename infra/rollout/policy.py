@@ -140,10 +140,15 @@ class Shards(Part):
     """Most machines of a shard; they are of one pod. A batch of one shard is worked on by the controller."""
     workers: Count = 4
     """Of the cluster inside the controller's process."""
-    scheduler: Annotated[
-        str, Field(pattern=r"^$|^tls://|^tcp://(127\.0\.0\.1|localhost)[:/]", examples=["tls://head:8786"])
-    ] = ""
-    """Address of a dask scheduler in its place, `tls://HOST:PORT`; without TLS only on loopback."""
+    scheduler: (
+        Annotated[
+            str,
+            Field(pattern=r"^$|^tls://|^tcp://(127\.0\.0\.1|localhost)[:/]", examples=["tls://head:8786"]),
+        ]
+        | None
+    ) = None
+    """Address of another dask scheduler than that of the declaration (`services.rollout`), `tls://HOST:PORT`;
+    without TLS only on loopback. Empty: shards stay inside the controller's process, whatever is declared."""
 
 
 class Policy(Part):

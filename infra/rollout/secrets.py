@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets as random
 from typing import TYPE_CHECKING
@@ -43,3 +44,16 @@ def secret(site: str, name: str) -> bytes:
         finally:
             draft.unlink()
     return file.read_bytes()
+
+
+def digest(site: str, *, make: bool = True) -> str:
+    """Hash of all secrets of a site, by which two controllers know that theirs are the same.
+
+    Args:
+        site: name of the site.
+        make: make those that are missing; else they count as empty.
+    """
+    folder, found = paths.state(site) / "secrets", hashlib.sha256()
+    for name in sorted(LENGTHS):
+        found.update(secret(site, name) if make or (folder / name).exists() else b"")
+    return found.hexdigest()

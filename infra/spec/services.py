@@ -49,6 +49,12 @@ IPv4 = Annotated[str, AfterValidator(_v4), Field(examples=["10.0.0.0/8"])]
 IPv6 = Annotated[str, AfterValidator(_v6), Field(examples=["fd00:10::/32"])]
 
 
+SCHEDULER_PORT = 8786
+"""TCP port of the scheduler of `RolloutCluster`: dask's customary one."""
+WORKER_PORT = 8788
+"""TCP port of its workers; the scheduler fetches results there."""
+
+
 class Server(Part):
     """Equal servers: of the site, or of each pod in racks of their own."""
 
@@ -172,6 +178,15 @@ class Schedulers(Part):
     kubernetes: Kubernetes | None = None
 
 
+class RolloutCluster(Part):
+    """Servers that carry large rollouts out: each worker takes shards of machines through its steps."""
+
+    scheduler: Name
+    """Servers of the site; the first of them gives the workers their shards."""
+    workers: Name
+    """Servers of which each runs a worker: some of the site, one for each hall, or those of each pod."""
+
+
 class Services(Part):
     """Site services: each names the servers (under `servers`) that run it."""
 
@@ -182,6 +197,8 @@ class Services(Part):
     """Servers of names: of the site's domain, by the plan."""
     registry: Name | None = None
     monitoring: Name | None = None
+    rollout: RolloutCluster | None = None
+    """Cluster for rollouts that are too large for one controller; None: they run inside the controller."""
     power: units.Power = 0.0
     """Watts of management as a whole."""
 

@@ -12,6 +12,7 @@ from infra.plan.tables import reach, switching
 from infra.plan.tables.names import names
 from infra.plan.tables.paths import blocks_on_site, fabric_paths
 from infra.plan.tables.power import balance
+from infra.spec.services import SCHEDULER_PORT, WORKER_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +27,7 @@ DEFAULT: dict[str, Severity] = {
     "time-peers": "warning",
     "names-blocked": "warning",
     "monitoring-blocked": "warning",
+    "rollout-blocked": "warning",
     "service-undone": "info",
     "name-of-two": "error",
     "name-of-nothing": "error",
@@ -57,6 +59,7 @@ def notices(plan: Plan) -> Iterator[Finding]:
         *_time(plan),
         *_dns(plan),
         *_monitoring(plan),
+        *_rollout(plan),
         *_undone(plan),
         *_names(plan),
     ):
@@ -169,6 +172,29 @@ def _monitoring(plan: Plan) -> Iterator[tuple[str, str, str, str]]:
                     f" `{source}` to `{target}`"
                 )
                 yield "monitoring-blocked", message, "$.security.allow", "the roles metrics and logs"
+
+
+def _rollout(plan: Plan) -> Iterator[tuple[str, str, str, str]]:
+    """Workers and the scheduler of rollouts reach each other: both are management servers."""
+    site = plan.site
+    cluster = site.services.rollout
+    zones = [zone.name for zone in site.security.zones if "management" in zone.roles]
+    if cluster is None or not zones:
+        return
+    groups = [server for server in site.servers if server.name in {cluster.scheduler, cluster.workers}]
+    if sum(server.all(site.layout.pods) for server in groups) < 2:
+        return
+    workers, scheduler = f"workers on `{cluster.workers}`", f"the scheduler on `{cluster.scheduler}`"
+    for port, lack in (
+        (SCHEDULER_PORT, f"{workers} cannot reach {scheduler}"),
+        (WORKER_PORT, f"{scheduler} gets no results of {workers}"),
+    ):
+        if not any(_allows(site, one, other, "tcp", port) for one in zones for other in zones):
+            message = (
+                f"{lack}: zone `{zones[0]}` lets none of its own in on tcp/{port}; allow it from"
+                f" `{zones[0]}` to `{zones[0]}`"
+            )
+            yield "rollout-blocked", message, "$.security.allow", "the role rollout_cluster"
 
 
 def _allows(site: Site, source: str, target: str, protocol: str, port: int) -> bool:

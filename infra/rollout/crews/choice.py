@@ -7,11 +7,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from infra.errors import UserError
-from infra.rollout import approvals, blueprint
+from infra.rollout import approvals, blueprint, secrets
 from infra.rollout.blueprint import PlannedWave
 from infra.rollout.controller import Progress
 from infra.rollout.crews.cluster import ClusterCrew, connector
-from infra.rollout.crews.shards import Job, cut
+from infra.rollout.crews.shards import Job, cut, ledger_of
+from infra.rollout.crews.site_cluster import scheduler_of
 from infra.rollout.crews.world import content_for
 
 if TYPE_CHECKING:
@@ -47,20 +48,23 @@ def crew_for(
         {host: pods[roster.rows[host]] or "" for host in plan.hosts if host in roster.rows} if pods else {}
     )
     shard_of = cut(places, [wave.hosts for wave in plan.waves], plan.policy.shards.machines)
+    scheduler = scheduler_of(plan)
+    shared = secrets.digest(plan.site) if scheduler and not plan.simulated else ""
     job = Job(
         plan.id,
-        approvals.folder(plan.site, plan.id) / "shards",
+        partial(approvals.folder, plan.site, plan.id),
         plan.policy,
         int(ledger.fact("attempt") or 0),
-        partial(_world, plan.model_copy(update={"waves": ()}), world),
+        partial(_world, plan.model_copy(update={"waves": ()}), world, shared),
     )
 
     def told(text: str) -> None:
         tell(Progress("shards", int(ledger.fact("wave") or 0), text))
 
-    cluster = ClusterCrew(job, ledger, shard_of, connector(plan.policy.shards), told)
+    connect = connector(plan.policy.shards.workers, scheduler, plan.site)
+    cluster = ClusterCrew(job, ledger, shard_of, connect, told)
     try:
-        yield cluster if plan.policy.shards.scheduler else _Either(here, cluster)
+        yield cluster if scheduler else _Either(here, cluster)
     finally:
         cluster.close()
 
@@ -74,18 +78,26 @@ class _Either:
     def run(self, hosts: Sequence[str], noted: Noted) -> None:
         """See `Crew`."""
         shards = {self.cluster.shard_of[host] for host in hosts}
-        begun = any((self.cluster.job.folder / f"{name}.sqlite").exists() for name in shards)
+        begun = any(ledger_of(self.cluster.job, name).exists() for name in shards)
         (self.cluster if begun or len(shards) > 1 else self.here).run(hosts, noted)
 
 
 def _world(
-    plan: Blueprint, world: Callable[[Blueprint], tuple[Nodes, Service]], hosts: Sequence[str]
+    plan: Blueprint,
+    world: Callable[[Blueprint], tuple[Nodes, Service]],
+    shared: str,
+    hosts: Sequence[str],
 ) -> tuple[Nodes, Service, Callable[[str], str]]:
     """The machines of a shard, on its worker.
 
     Raises:
-        UserError: the worker's checkout would give them something else.
+        UserError: the worker's checkout or its secrets would give them something else.
     """
+    if shared and secrets.digest(plan.site, make=False) != shared:
+        raise UserError(
+            "a worker's secrets are not those of the rollout",
+            hint=f"bring it the coordinator's .gigasite/{plan.site}/secrets",
+        )
     if blueprint.content_of(plan.site, plan.playbook) != plan.content:
         raise UserError(
             "a worker's playbooks, templates or declaration are not those of the rollout",

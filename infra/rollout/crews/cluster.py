@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import ssl
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.errors import UserError
 from infra.rollout.crews.shards import Job, Shard, work
+from infra.rollout.crews.site_cluster import security_for
 from infra.rollout.ledger import State, Step, StepRow
 
 if TYPE_CHECKING:
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 
     from infra.rollout.crews.local import Noted
     from infra.rollout.ledger import Ledger
-    from infra.rollout.policy import Shards
 
 LOST = {"cancelled", "lost"}
 PAGES = "127.0.0.1:0"
@@ -225,34 +226,49 @@ class ClusterCrew:
             try:
                 self._client = self.connect()
             except OSError as error:
+                if refusal := _refusal(error):
+                    raise UserError(
+                        f"the scheduler of the shards and this controller do not trust each other: {refusal}",
+                        hint="both need a certificate of the same CA that is still valid",
+                    ) from error
                 raise Lost(str(error)) from error
         return self._client
 
 
-def connector(shards: Shards) -> Callable[[], Client]:
-    """Makes a client of the declared cluster: of the scheduler it names, or of one inside this process.
+def _refusal(error: BaseException | None) -> ssl.SSLError | None:
+    """Return the refusal of a certificate, which waiting does not mend; None for a broken connection."""
+    while error:
+        if isinstance(error, ssl.SSLError) and not isinstance(
+            error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)
+        ):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
 
-    Certificates are dask's own settings (`distributed.comm.tls`, or DASK_DISTRIBUTED__COMM__TLS__CA_FILE and
-    so on in the environment).
+
+def connector(workers: int, scheduler: str = "", site: str = "") -> Callable[[], Client]:
+    """Makes a client of a cluster: of a scheduler, or of one inside this process.
+
+    Args:
+        workers: of the cluster inside this process.
+        scheduler: address of the scheduler in its place.
+        site: whose scheduler it is.
     """
 
     def connect() -> Client:
         import dask  # noqa: PLC0415
         from distributed import Client, LocalCluster  # noqa: PLC0415 (slow to import)
-        from distributed.security import Security  # noqa: PLC0415
 
-        if shards.scheduler:
-            return Client(
-                shards.scheduler, timeout=CONNECT_S, set_as_default=False,
-                security=Security(require_encryption=shards.scheduler.startswith("tls://")),
-            )  # fmt: skip
+        if scheduler:
+            security = security_for(site) if scheduler.startswith("tls://") else None
+            return Client(scheduler, timeout=CONNECT_S, set_as_default=False, security=security)
         # Its pages cannot be left out: they are empty, and on loopback alone.
         quiet: dict[str, list[str]] = {
             f"distributed.{part}.http.routes": [] for part in ("scheduler", "worker")
         }
         with dask.config.set(quiet):
             cluster = LocalCluster(
-                n_workers=shards.workers, threads_per_worker=1, processes=False, memory_limit=None,
+                n_workers=workers, threads_per_worker=1, processes=False, memory_limit=None,
                 dashboard_address=PAGES, worker_dashboard_address=PAGES, silence_logs=logging.CRITICAL,
             )  # fmt: skip
         return Client(cluster, set_as_default=False)

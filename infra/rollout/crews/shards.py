@@ -45,14 +45,14 @@ class Job:
 
     Attributes:
         rollout: its name.
-        folder: of the shards' ledgers, on the worker.
+        folder: returns that of the rollout on the worker, whose checkout may lie elsewhere.
         policy: limits, care of jobs, reboots.
         attempt: raised when failed machines are to begin anew.
         world: makes the machines, their scheduler and the hash of what a machine is given, on the worker.
     """
 
     rollout: str
-    folder: Path
+    folder: Callable[[], Path]
     policy: Policy
     attempt: int
     world: World
@@ -98,6 +98,11 @@ class ShardLedger(Ledger):
             self._send([astuple(row) for row in self.rows(hosts=hosts) if row.step is step])
 
 
+def ledger_of(job: Job, shard: str) -> Path:
+    """Where a shard's ledger lies, on the worker."""
+    return job.folder() / "shards" / f"{shard}.sqlite"
+
+
 def work(
     job: Job,
     shard: Shard,
@@ -120,8 +125,8 @@ def work(
         Fenced: the shard was started anew elsewhere.
     """
     key = f"{job.rollout} {shard.name}"
-    path = job.folder / f"{shard.name}.sqlite"
-    job.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = ledger_of(job, shard.name)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with turns.lease(key), _alone(path):
         fresh = not path.exists()
         epoch = 0 if fresh else _epoch(path)

@@ -202,6 +202,7 @@ def _references(site: Site) -> Iterator[Mistake]:
         name = getattr(site.services, field)
         if name is not None:
             yield from _site_servers(("services", field), name, servers, every)
+    yield from _rollout(site, servers, every)
     for index, tier in enumerate(site.storage.tiers):
         if tier.servers is not None:
             loc = ("storage", "tiers", index, "servers")
@@ -239,6 +240,22 @@ def _site_servers(loc: Loc, name: str, known: tuple[str, ...], every: tuple[str,
         yield Mistake(loc, message, f"the site's are: {', '.join(known) or 'none'}", (("servers",),))
     else:
         yield from _known(loc, "servers", name, known, (("servers",),))
+
+
+def _rollout(site: Site, servers: tuple[str, ...], every: tuple[str, ...]) -> Iterator[Mistake]:
+    """Who logs in to every machine of the site are its management servers."""
+    cluster = site.services.rollout
+    if cluster is None:
+        return
+    own: tuple[Loc, ...] = (("servers",),)
+    yield from _site_servers(("services", "rollout", "scheduler"), cluster.scheduler, servers, every)
+    yield from _known(("services", "rollout", "workers"), "servers", cluster.workers, every, own)
+    known = [server.name for server in site.servers if server.count and server.role == "management"]
+    for part, name in (("scheduler", cluster.scheduler), ("workers", cluster.workers)):
+        if name in every and name not in known:
+            message = f"`{name}` are no management servers"
+            hint = f"these are: {', '.join(known) or 'none'}"
+            yield Mistake(("services", "rollout", part), message, hint, own)
 
 
 def _unique(site: Site) -> Iterator[Mistake]:

@@ -36,7 +36,8 @@ def test_every_other_service_has_a_reader():
         if (path := machines.named_by)
     }
     assert not named & set(UNDONE), "a role does it now: take it out of UNDONE"
-    assert set(Services.model_fields) - set(UNDONE) == {"domain", "ntp", "dns", "monitoring", "power"}
+    read = {"domain", "ntp", "dns", "monitoring", "rollout", "power"}
+    assert set(Services.model_fields) - set(UNDONE) == read
     changed = LAB.replace("  monitoring: head\n", "  monitoring: storage\n")
     first, second = (network.common_of(plan(load_text(text))) for text in (LAB, changed))
     assert first.log_servers != second.log_servers

@@ -8,15 +8,17 @@ import pytest
 
 from infra import paths
 from infra.errors import Problems, UserError
+from infra.plan import plan
 from infra.render import machine_facts, render_files
 from infra.roles import FOLDER, role_specs
 from infra.roles.readme import HEADINGS, with_table
 from infra.roles.variables import load_variables, role_variables
 from infra.rollout.inventory.facts import site_at
-from infra.rollout.inventory.targets import targets
+from infra.rollout.inventory.targets import targets, targets_of
 from infra.rollout.inventory.variables import accept_values
 from infra.rollout.push.request import request_of
 from infra.rollout.tags import check_tags
+from infra.spec import load_text
 
 pytestmark = pytest.mark.unit
 
@@ -59,9 +61,19 @@ def test_every_component_is_a_tag_of_its_own():
         check_tags(["sysctls"], [paths.ROOT / "playbooks" / "site.yml"], site)
 
 
+@pytest.fixture(scope="module")
+def found():
+    """The lab, with what it does not declare."""
+    text = (paths.inventory("lab") / "site.yaml").read_text()
+    return targets_of(
+        plan(
+            load_text(text.replace("services:\n", "services:\n  rollout: {scheduler: head, workers: head}\n"))
+        )
+    )
+
+
 @pytest.mark.parametrize(("role", "name"), ALL_VARIABLES)
-def test_every_variable_changes_a_file_of_its_role(role, name):
-    found = targets("lab")
+def test_every_variable_changes_a_file_of_its_role(role, name, found):
     default = role_variables()[role].defaults[name]
     other = {name: OTHER[type(default)](default)}
     changed = []
