@@ -16,7 +16,6 @@ from infra.files import write_whole
 from infra.hostkeys import explain
 from infra.multiplex import run_shared
 from infra.process import run
-from infra.render.templates import render
 
 if TYPE_CHECKING:
     import subprocess
@@ -110,6 +109,8 @@ def write_config(site: str, machines: Iterable[Machine]) -> Path:
         site: name of the site.
         machines: all that it shall name.
     """
+    from infra.render.templates import render  # noqa: PLC0415 (the room of templates knows the plan, and polars is slow to import)
+
     state = paths.state(site)
     hosts = [
         {

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from infra.errors import UserError
-from infra.rollout import approvals, blueprint
+from infra.rollout import applied, approvals
 from infra.rollout.blueprint import PlannedWave
 from infra.rollout.controller import Progress
 from infra.rollout.crews.cluster import ClusterCrew, connector
@@ -86,7 +86,7 @@ def _world(
     Raises:
         UserError: the worker's checkout would give them something else.
     """
-    if blueprint.content_of(plan.site, plan.playbook) != plan.content:
+    if applied.content_of(plan.site, plan.playbook) != plan.content:
         raise UserError(
             "a worker's playbooks, templates or declaration are not those of the rollout",
             hint="bring its checkout to the coordinator's revision",

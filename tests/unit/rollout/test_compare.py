@@ -15,8 +15,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from infra import paths
+from infra.render import deployment
 from infra.rollout import compare
+from infra.rollout.push.expected import rendered_files
 
 pytestmark = pytest.mark.unit
 
@@ -28,7 +29,7 @@ TRAYS = ["pod-01-su-01-rack-01-tray-01", "pod-01-su-01-rack-01-tray-02"]
 def machines(home, monkeypatch):
     """A folder per machine in place of its root, filled as the roles say, and ssh to it."""
     user, group = pwd.getpwuid(os.getuid()).pw_name, grp.getgrgid(os.getgid()).gr_name
-    real = compare.render_files
+    real = deployment.render_files
 
     def files(facts, site, variables):
         root = home / facts.name
@@ -45,11 +46,10 @@ def machines(home, monkeypatch):
         return subprocess.run(words, input=script, capture_output=True, text=True, check=False)
 
     broken, asked = set(), []
-    monkeypatch.setattr(compare, "render_files", files)
+    monkeypatch.setattr(deployment, "render_files", files)
     monkeypatch.setattr(compare.ssh, "run_on", run_on)
-    source = compare.site_at(paths.inventory("lab") / "site.yaml")
-    for name in (*TRAYS, STORAGE):
-        for path, (file, content) in compare._files(source, name).items():
+    for rendered in rendered_files("lab", [*TRAYS, STORAGE]).values():
+        for path, (file, content) in rendered.items():
             target = Path(path)
             (target if file.folder else target.parent).mkdir(parents=True, exist_ok=True)
             if not file.folder:
