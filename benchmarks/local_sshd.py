@@ -44,6 +44,9 @@ def serve(folder: Path, ports: Sequence[int] = (), path: str = "") -> Iterator[P
     for name in ("host", "user"):
         run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name])
     shutil.copy(folder / "user.pub", folder / "authorized")
+    # bash reads ~/.bashrc for sshd: what this user has there would be measured with each command.
+    home = folder / "home"
+    home.mkdir()
     ports = ports or [_free_port()]
     port = ports[0]
     key = (folder / "host.pub").read_text(encoding="utf-8")
@@ -58,7 +61,7 @@ def serve(folder: Path, ports: Sequence[int] = (), path: str = "") -> Iterator[P
         *(f"-o{option}" for option in (
             "ListenAddress=127.0.0.1", f"AuthorizedKeysFile={folder / 'authorized'}", "StrictModes=no",
             "PasswordAuthentication=no", "PermitRootLogin=prohibit-password", "UsePAM=no", "PidFile=none",
-            "MaxStartups=100", *([f"SetEnv=PATH={path}"] if path else []),
+            "MaxStartups=100", f"SetEnv=HOME={home}" + (f" PATH={path}" if path else ""),
         )),
     ]  # fmt: skip
     if os.geteuid() == 0:

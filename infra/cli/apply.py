@@ -15,7 +15,8 @@ from infra.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from infra.rollout.blueprint import Blueprint, PlannedChange
+    from infra.rollout.blueprint import Blueprint
+    from infra.rollout.compare import Group
     from infra.rollout.controller import Progress
 
 
@@ -42,36 +43,58 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Bring a group of machines to their declared configuration, in waves with gates between them."""
-    from infra.pipeline.execution import only_one  # noqa: PLC0415 (not for --help)
-    from infra.rollout import blueprint, rollouts  # noqa: PLC0415
-
     if file is not None:
         if group or site:
             raise UserError("the file says which machines of which site", hint="leave GROUP and --site out")
+        from infra.rollout import blueprint  # noqa: PLC0415 (not for --help)
+
         laid_out = blueprint.read(file)
     elif not group or not site:
         raise UserError("a group and a site are needed", hint="for example `gigasite apply role_tray -s lab`")
     else:
-        changes: list[PlannedChange] = []
+        from infra.rollout import applied  # noqa: PLC0415
+
+        changes: list[Group] = []
         compared = verify and not simulate
         choose = partial(differing, site, changes) if compared else None
-        laid_out = rollouts.lay_out(site, group, playbook, simulated=simulate, choose=choose)
-        laid_out = laid_out.model_copy(update={"compared": compared, "changes": tuple(changes)})
-        if not laid_out.hosts:
+        names = applied.needing(site, group, playbook, simulated=simulate, choose=choose)
+        if not names:  # most runs: before what lays a rollout out is imported, which takes longer than to ask
             found = "every file is as it shall be" if verify else "their last rollout gave them the same"
             hint = "" if verify else "; `--verify` asks them"
             print("[]" if as_json else f"nothing to do: {found}{hint}")
             return
+        from infra.rollout import rollouts  # noqa: PLC0415
+
+        laid_out = rollouts.lay_out(site, group, playbook, simulated=simulate, names=names)
+        laid_out = _with_changes(laid_out, changes) if compared else laid_out
     if plan:
         show(laid_out, as_json=as_json)
         return
+    from infra.pipeline.execution import only_one  # noqa: PLC0415
+    from infra.rollout import rollouts  # noqa: PLC0415
+
     tell = teller(as_json=as_json)
     with only_one(laid_out.site):
         failed = rollouts.begin(laid_out, tell)
     require_none(failed, laid_out)
 
 
-def differing(site: str, changes: list[PlannedChange], names: Sequence[str]) -> list[str]:
+def _with_changes(laid_out: Blueprint, changes: Sequence[Group]) -> Blueprint:
+    """Note in a rollout what a comparison found."""
+    from infra.rollout.blueprint import PlannedChange  # noqa: PLC0415
+
+    planned = tuple(
+        PlannedChange(
+            key=change.key,
+            text=tuple(line.removeprefix("    ") for line in change.lines()[1:]),
+            hosts=change.hosts,
+        )
+        for change in changes
+    )
+    return laid_out.model_copy(update={"compared": True, "changes": planned})
+
+
+def differing(site: str, changes: list[Group], names: Sequence[str]) -> list[str]:
     """Machines whose files differ, or that could not be asked; each different change is shown once.
 
     Args:
@@ -79,15 +102,12 @@ def differing(site: str, changes: list[PlannedChange], names: Sequence[str]) -> 
         changes: filled with what differs.
         names: of the machines to ask.
     """
-    from infra.rollout.blueprint import PlannedChange  # noqa: PLC0415
     from infra.rollout.compare import compare  # noqa: PLC0415
 
     found = compare(site, names)
     for group in found.groups:
-        lines = group.lines()
-        print("\n".join(lines))
-        text = tuple(line.removeprefix("    ") for line in lines[1:])
-        changes.append(PlannedChange(key=group.key, text=text, hosts=group.hosts))
+        print("\n".join(group.lines()))
+    changes += found.groups
     for name, reason in found.silent.items():
         print(f"{name} could not be asked: {reason}")
     print(f"{len(found.same):,} of {len(names):,} machines have every file as it shall be")

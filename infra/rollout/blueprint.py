@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from infra import paths, yamltext
+from infra import yamltext
 from infra.errors import UserError
 from infra.files import write_whole
 from infra.rollout.policy import Policy
@@ -197,16 +197,3 @@ def read(path: Path) -> Blueprint:
     if twice:
         raise UserError(f"{min(twice)} is in two waves", where=str(path), hint="take it out of one")
     return blueprint
-
-
-def content_of(site: str, playbook: str) -> str:
-    """Hash of what a playbook gives a site's machines: playbooks, templates, rendering, declaration."""
-    digest = hashlib.sha256(playbook.encode())
-    own = paths.inventory(site)
-    sources = [paths.ROOT / place for place in ("playbooks", "templates", "infra/render", "infra/roles")]
-    for place in (*sources, own):
-        for path in sorted(place.rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts and path.name != "rollout.yaml":
-                digest.update(f"{path.relative_to(paths.ROOT)}\0".encode())
-                digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]

@@ -10,7 +10,6 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from infra.errors import UserError
-from infra.process import run
 from infra.rollout import ssh
 from infra.rollout.nodes import Known
 from infra.rollout.push.push import push
@@ -128,9 +127,8 @@ class Machines:
             yield from pool.map(lambda host: self._one(host, commands[host], limit), commands)
 
     def _one(self, host: str, command: str, limit: float) -> tuple[str, str | None, str]:
-        words = ["ssh", "-F", str(ssh.config_path(self.site)), host, f"sh -c {shlex.quote(command)}"]
         try:
-            done = run(words, check=False, timeout=limit)
+            done = ssh.run_on(self.site, host, f"sh -c {shlex.quote(command)}", timeout=limit)
         except UserError as error:
             return host, error.message, ""
         if done.returncode == 0:

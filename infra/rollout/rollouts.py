@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING
 
 from infra import paths
 from infra.errors import UserError
-from infra.rollout import applied, approvals, blueprint, cordon, lock
+from infra.rollout import applied, approvals, blueprint, lock
 from infra.rollout.controller import Controller, Progress
 from infra.rollout.crews.choice import crew_for
 from infra.rollout.crews.local import LocalCrew, settle
 from infra.rollout.crews.world import content_for, world_of
 from infra.rollout.gates import Gates
 from infra.rollout.inventory.observed import Observed
-from infra.rollout.inventory.patterns import select
 from infra.rollout.inventory.roster import group_name
 from infra.rollout.inventory.roster_cache import roster_at
 from infra.rollout.inventory.variables import check_variables
 from infra.rollout.ledger import Ledger, State, set_aside
-from infra.rollout.playbooks import check_folders, find_playbook
+from infra.rollout.playbooks import check_folders
 from infra.rollout.policy import load_policy
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ def lay_out(
     playbook: str,
     *,
     simulated: bool = False,
-    choose: Callable[[Sequence[str]], Sequence[str]] | None = None,
+    names: Sequence[str] | None = None,
 ) -> Blueprint:
     """Lay out a rollout over the machines that a pattern picks.
 
@@ -46,37 +45,26 @@ def lay_out(
         pattern: Ansible's.
         playbook: below `playbooks/` or the site's own.
         simulated: over simulated machines.
-        choose: which of the picked machines need it, by name; without it, those that were not given the same
-            by their last rollout, which is known without asking them. A rollout may have none.
+        names: which of the picked machines need it; without them, see `applied.needing`. A rollout may have
+            none.
 
     Raises:
         UserError: the pattern, the playbook or the site is wrong, or nothing matches.
     """
-    find_playbook(site, playbook)
+    if names is None:
+        names = applied.needing(site, pattern, playbook, simulated=simulated)
     if not simulated:
         check_variables(site)
     policy = load_policy(site)
     roster = _roster(site)
-    fleet = f"{site}/simulated" if simulated else site
-    seen = Observed(roster, fleet if simulated else "")
-    rows = select(roster, pattern, seen)
-    if not rows:
-        raise UserError(f"no machine matches {pattern!r}", where=f"site {site}", hint="take a part of it out")
-    content = blueprint.content_of(site, playbook)
-    names = [roster.names[row] for row in rows]
-    needing = choose(names) if choose else ungiven(fleet, names, playbook, content)
-    rows = [roster.rows[name] for name in needing]
+    seen = Observed(roster, f"{site}/simulated" if simulated else "")
+    content = applied.content_of(site, playbook)
+    rows = [roster.rows[name] for name in names]
     return blueprint.draw(
         roster, rows, policy, pattern=pattern, playbook=playbook, content=content,
         watts=_watts(site) if rows else {},
         out=sorted(set(seen["cordoned"]) - set(rows)), simulated=simulated,
     )  # fmt: skip
-
-
-def ungiven(fleet: str, names: Sequence[str], playbook: str, content: str) -> list[str]:
-    """Machines that were not given this by their last rollout, or are out of service."""
-    what, known, out = applied.what(playbook, content), applied.read_given(fleet), cordon.read_cordoned(fleet)
-    return [name for name in names if known.get(name) != what or name in out]
 
 
 def begin(plan: Blueprint, tell: Callable[[Progress], object]) -> Mapping[str, str]:
@@ -240,7 +228,7 @@ def abort(site: str, rollout: str = "") -> Blueprint:
 
 
 def _check_content(plan: Blueprint) -> None:
-    if plan.content != blueprint.content_of(plan.site, plan.playbook):
+    if plan.content != applied.content_of(plan.site, plan.playbook):
         raise UserError(
             f"playbooks, templates or declaration have changed since rollout {plan.id} was laid out",
             hint=f"abort it, and lay out a new one: `gigasite apply '{plan.pattern}' -s {plan.site} --plan`",

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+import socket
 import tempfile
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra import paths
 from infra.files import write_whole
 from infra.hostkeys import explain
-from infra.render.templates import render
+from infra.multiplex import run_shared
+from infra.process import run
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterable
 
     from infra.plan.tables.machines import Machine
@@ -32,6 +37,49 @@ PERSIST = 300
 def config_path(site: str) -> Path:
     """Where the site's ssh_config lies."""
     return paths.state(site) / "ssh_config"
+
+
+def run_on(
+    site: str, name: str, command: str, *, stdin: str = "", timeout: float
+) -> subprocess.CompletedProcess[str]:
+    """Run a command on a machine, over its shared connection where there is one.
+
+    Args:
+        site: whose the machine is.
+        name: the machine's.
+        command: for the shell there.
+        stdin: text for its standard input.
+        timeout: seconds.
+
+    Raises:
+        UserError: it ran over its time, or there is no ssh.
+    """
+    config = config_path(site)
+    if path := _sockets(config).get(name):
+        done = run_shared(control_folder(site) / path, command, stdin, timeout)
+        if done is not None:
+            return done
+    return run(["ssh", "-F", str(config), name, command], check=False, stdin=stdin, timeout=timeout)
+
+
+def _sockets(config: Path) -> dict[str, str]:
+    """Machine → name of its connection's socket, by the site's ssh_config; none while there is none."""
+    try:
+        return _named_sockets(config, config.stat().st_mtime_ns)
+    except OSError:
+        return {}
+
+
+@lru_cache(maxsize=4)
+def _named_sockets(config: Path, changed: int) -> dict[str, str]:  # noqa: ARG001 (a file that changed is read anew)
+    """Expand ssh's %C: the hash of this computer's name, the address, the port and the user."""
+    text = config.read_text()
+    here, user = socket.gethostname(), re.findall(r"^    User (.+)$", text, re.MULTILINE)[-1]
+    hosts = re.findall(r"^Host (\S+)\n    HostName (\S+)\n    Port (\d+)$", text, re.MULTILINE)
+    return {
+        name: hashlib.sha1(f"{here}{address}{port}{user}".encode(), usedforsecurity=False).hexdigest()
+        for name, address, port in hosts
+    }
 
 
 def explain_refusal(site: str, name: str, said: str) -> str | None:
@@ -61,6 +109,8 @@ def write_config(site: str, machines: Iterable[Machine]) -> Path:
         site: name of the site.
         machines: all that it shall name.
     """
+    from infra.render.templates import render  # noqa: PLC0415 (the room of templates knows the plan, and polars is slow to import)
+
     state = paths.state(site)
     hosts = [
         {

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from infra.errors import UserError
-from infra.rollout import approvals, blueprint, secrets
+from infra.rollout import applied, approvals, secrets
 from infra.rollout.blueprint import PlannedWave
 from infra.rollout.controller import Progress
 from infra.rollout.crews.cluster import ClusterCrew, connector
@@ -98,7 +98,7 @@ def _world(
             "a worker's secrets are not those of the rollout",
             hint=f"bring it the coordinator's .gigasite/{plan.site}/secrets",
         )
-    if blueprint.content_of(plan.site, plan.playbook) != plan.content:
+    if applied.content_of(plan.site, plan.playbook) != plan.content:
         raise UserError(
             "a worker's playbooks, templates or declaration are not those of the rollout",
             hint="bring its checkout to the coordinator's revision",

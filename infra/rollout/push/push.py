@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from infra import paths
 from infra.errors import UserError
-from infra.process import run
 from infra.rollout import ssh
 from infra.rollout.inventory.facts import site_at
 from infra.rollout.inventory.observed import Observed
@@ -87,9 +86,8 @@ def _rows(roster: Roster, pattern: str, seen: Observed) -> list[int]:
 
 def _send(site: str, host: str, source: str) -> str | None:
     """Let a machine carry a program out; the reason if it failed."""
-    words = ["ssh", "-F", str(ssh.config_path(site)), host, "sudo /usr/bin/python3 -S -E -"]
     try:
-        done = run(words, check=False, stdin=source, timeout=ANSWER_S)
+        done = ssh.run_on(site, host, "sudo /usr/bin/python3 -S -E -", stdin=source, timeout=ANSWER_S)
     except UserError as error:
         return error.message
     try:

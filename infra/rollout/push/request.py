@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from infra import paths
 from infra.render.deployment import component_files, component_paths, component_units, facts_of_role
 from infra.roles import role_specs
+from infra.rollout.push.expected import PENDING
 from infra.rollout.secrets import secret
 
 if TYPE_CHECKING:
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
 
     from infra.render.deployment import Deployed
 
-PENDING = "/run/gigasite-pending"
-"""File on a machine with the commands that are still to be run because of changed files."""
 REMOTE = paths.ROOT / "playbooks" / "plugins" / "modules" / "deploy.py"
 
 

@@ -67,7 +67,7 @@ def lay_out():
         given = {"waves": Waves(shape="fixed", size=40), "gates": (), "budget": (), "times": Times()}
         policy = Policy(**{**given, **changes})
         roster = roster_at(paths.inventory(site) / "site.yaml")
-        content = blueprint.content_of(site, "site.yml")
+        content = applied.content_of(site, "site.yml")
         return blueprint.draw(
             roster, select(roster, pattern), policy, pattern=pattern, playbook="site.yml", content=content,
             watts={}, simulated=True,

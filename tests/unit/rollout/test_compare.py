@@ -6,19 +6,22 @@ import grp
 import json
 import os
 import pwd
+import shlex
+import shutil
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from infra import paths
+from infra.render import deployment
 from infra.rollout import compare
+from infra.rollout.push.expected import rendered_files
 
 pytestmark = pytest.mark.unit
 
+STORAGE = "lab-storage"
 TRAYS = ["pod-01-su-01-rack-01-tray-01", "pod-01-su-01-rack-01-tray-02"]
 
 
@@ -26,38 +29,64 @@ TRAYS = ["pod-01-su-01-rack-01-tray-01", "pod-01-su-01-rack-01-tray-02"]
 def machines(home, monkeypatch):
     """A folder per machine in place of its root, filled as the roles say, and ssh to it."""
     user, group = pwd.getpwuid(os.getuid()).pw_name, grp.getgrgid(os.getgid()).gr_name
-    real = compare.render_files
+    real = deployment.render_files
 
     def files(facts, site, variables):
         root = home / facts.name
         for file in real(facts, site, variables):
             yield replace(file, path=f"{root}{file.path}", owner=user, group=group)
 
-    def ssh(words, *, stdin, **_):
-        if words[3] in broken:
+    def run_on(_, host, command, *, stdin, **__):
+        if host in broken:
             return SimpleNamespace(returncode=255, stdout="", stderr="ssh: connect: No route to host\n")
-        code = compare.REMOTE.replace("/run/gigasite-pending", str(home / words[3] / "pending"))
-        return subprocess.run(
-            [sys.executable, "-c", code], input=stdin, capture_output=True, text=True, check=False
-        )
+        words = shlex.split(command.replace(compare.PENDING, str(home / host / "pending")))
+        assert words.pop(0) == "sudo"
+        asked.append((host, words[0]))
+        script = stdin.replace(compare.PENDING, str(home / host / "pending"))
+        return subprocess.run(words, input=script, capture_output=True, text=True, check=False)
 
-    broken = set()
-    monkeypatch.setattr(compare, "render_files", files)
-    monkeypatch.setattr(compare, "run", ssh)
-    source = compare.site_at(paths.inventory("lab") / "site.yaml")
-    for tray in TRAYS:
-        for path, (file, content) in compare._files(source, tray).items():
+    broken, asked = set(), []
+    monkeypatch.setattr(deployment, "render_files", files)
+    monkeypatch.setattr(compare.ssh, "run_on", run_on)
+    for rendered in rendered_files("lab", [*TRAYS, STORAGE]).values():
+        for path, (file, content) in rendered.items():
             target = Path(path)
             (target if file.folder else target.parent).mkdir(parents=True, exist_ok=True)
             if not file.folder:
                 target.write_bytes(content)
             target.chmod(int(file.mode, 8))
-    return SimpleNamespace(broken=broken, root=home)
+    return SimpleNamespace(broken=broken, root=home, asked=asked)
 
 
 def test_machines_that_have_everything_are_the_same(machines):
     found = compare.compare("lab", TRAYS)
     assert (found.groups, found.silent) == ((), {})
+    assert found.same == tuple(TRAYS)
+    assert sorted(machines.asked) == [(tray, "/bin/sh") for tray in TRAYS], "no Python was started"
+
+
+@pytest.mark.parametrize(
+    ("path", "spoil", "said"),
+    [
+        ("etc/hosts", lambda path: path.write_text(path.read_text() + "\n"), "+++"),
+        ("etc/hosts", lambda path: path.chmod(0o4644), "is 4644 "),
+        ("etc/hosts", lambda path: (path.unlink(), path.mkdir(0o644)), "is a folder"),
+        ("etc/hosts", lambda path: (path.unlink(), path.symlink_to("nowhere")), "--- /dev/null"),
+        ("etc/hosts", lambda path: path.write_bytes(b""), "+++"),
+        ("etc/hosts", lambda path: os.chown(path, 1, 0), " daemon root, not "),
+        ("etc/hosts", lambda path: os.chown(path, 0, 1), " root daemon, not "),
+        ("srv/shared", lambda path: path.chmod(0o777), "is 0777 "),
+        ("srv/shared", lambda path: (shutil.rmtree(path), path.touch(), path.chmod(0o1777)), "is no folder"),
+    ],
+)
+def test_whatever_differs_of_a_single_file_is_seen(machines, path, spoil, said):
+    if os.geteuid() and "daemon" in said:
+        pytest.skip("only root gives files away")
+    spoil(machines.root / STORAGE / path)
+    found = compare.compare("lab", [*TRAYS, STORAGE])
+    ((change,),) = [group.changes for group in found.groups]
+    assert change.path.endswith(path)
+    assert said in change.text
     assert found.same == tuple(TRAYS)
 
 

@@ -17,7 +17,8 @@ import pytest
 from infra import paths
 from infra.errors import UserError
 from infra.paths import ROOT
-from infra.rollout import configure, ssh
+from infra.rollout import ssh
+from infra.rollout.configure import configure
 from infra.rollout.inventory.targets import group_name, targets
 from infra.rollout.outputs import machine_outputs
 from infra.rollout.secrets import secret
@@ -123,7 +124,7 @@ def test_ansible_does_not_outlive_us(playbook, tmp_path, number):
     mark = tmp_path / "mark"
     path = playbook(f"{{name: Wait, ansible.builtin.shell: 'touch {mark}; sleep 120; touch {mark}.late'}}")
     code = (
-        "import sys; from pathlib import Path; from infra import paths; from infra.rollout import configure\n"
+        "from pathlib import Path; from infra import paths; from infra.rollout.configure import configure\n"
         f"paths.state = lambda site='': Path({str(tmp_path)!r})\n"
         f"configure('lab', limit='role_storage', playbook={path!r})"
     )

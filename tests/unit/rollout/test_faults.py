@@ -222,7 +222,9 @@ def test_a_missing_fact_in_an_included_line_is_placed(template):
 
 def test_a_machine_of_another_kind_fails_before_anything_is_done_to_it(home, monkeypatch):
     """The computer that the test runs on is not a tray of the lab: its UUID and interfaces say so."""
-    monkeypatch.setattr(machines, "run", lambda *_, **__: pytest.fail("it was told that it has something"))
+    monkeypatch.setattr(
+        machines.ssh, "run_on", lambda *_, **__: pytest.fail("it was told that it has something")
+    )
     path = home / "play.yml"
     path.write_text(
         "- hosts: role_tray\n  connection: local\n  become: false\n  gather_facts: false\n"

@@ -13,8 +13,9 @@ import pytest
 from infra import hostkeys, paths
 from infra.errors import UserError
 from infra.paths import ROOT
-from infra.rollout import configure, ssh
+from infra.rollout import ssh
 from infra.rollout.compare import compare
+from infra.rollout.configure import configure
 from infra.rollout.inventory.targets import targets
 from infra.rollout.machines import Machines
 from infra.rollout.slurm import AWAY_S, Slurm

@@ -21,8 +21,7 @@ def ssh(home, monkeypatch):
     """Runs commands here; each machine has a folder for what it remembers; some do not answer."""
     broken = {}
 
-    def run(words, **_):
-        host, command = words[3], words[4]
+    def run_on(_, host, command, **__):
         if host in broken:
             if broken[host] == "hangs":
                 raise UserError("`ssh` took more than 90 s")
@@ -30,7 +29,7 @@ def ssh(home, monkeypatch):
         local = command.replace("sudo ", "").replace("/var/lib/gigasite", str(home / host))
         return subprocess.run(["sh", "-c", local], capture_output=True, text=True, check=False)
 
-    monkeypatch.setattr(machines, "run", run)
+    monkeypatch.setattr(machines.ssh, "run_on", run_on)
     return broken
 
 

@@ -11,7 +11,8 @@ import pytest
 from infra import paths
 from infra.errors import UserError
 from infra.paths import ROOT
-from infra.rollout import configure, outputs, tags
+from infra.rollout import outputs, tags
+from infra.rollout.configure import configure
 from infra.rollout.inventory.targets import targets
 
 pytestmark = pytest.mark.unit

@@ -40,16 +40,16 @@ def far(home, monkeypatch):
         files = [{**file, **change, "path": f"{root}{file['path']}"} for file in found["files"]]
         return {**found, "files": files, "prune": [], "units": [], "pending": str(root / "pending")}
 
-    def run(words, *, stdin, **_):
-        state.calls.append(words[3])
-        if words[3] in state.broken:
-            return SimpleNamespace(returncode=255, stdout="", stderr=state.broken[words[3]])
+    def run_on(_, host, __, *, stdin, **___):
+        state.calls.append(host)
+        if host in state.broken:
+            return SimpleNamespace(returncode=255, stdout="", stderr=state.broken[host])
         return subprocess.run(
             [sys.executable, "-S", "-E", "-"], input=stdin, capture_output=True, text=True, check=False
         )
 
     monkeypatch.setattr(pushing, "request_of", request_of)
-    monkeypatch.setattr(pushing, "run", run)
+    monkeypatch.setattr(pushing.ssh, "run_on", run_on)
     return state
 
 

@@ -10,7 +10,7 @@ from infra import paths
 from infra.cli import apply
 from infra.cli import rollout as verbs
 from infra.errors import Problems, UserError
-from infra.rollout import approvals, blueprint, cordon, rollouts, standing
+from infra.rollout import applied, approvals, blueprint, cordon, rollouts, standing
 from infra.rollout.controller import Stopped
 from infra.rollout.failures import group
 from infra.rollout.inventory.roster_cache import roster_at
@@ -240,7 +240,7 @@ def test_a_damaged_ledger_is_kept_and_made_anew_from_what_the_machines_know(flee
 
 def test_a_change_of_what_is_applied_is_refused(fleet, lay_out, monkeypatch):
     plan = lay_out()
-    monkeypatch.setattr(blueprint, "content_of", lambda *_: "another")
+    monkeypatch.setattr(applied, "content_of", lambda *_: "another")
     with pytest.raises(UserError, match="have changed since rollout"):
         rollouts.begin(plan, QUIET)
 
