@@ -136,6 +136,17 @@ def addresses(plan: Tables) -> pl.DataFrame:
     return pl.concat(frames)
 
 
+def management_addresses(plan: Tables) -> dict[str, str]:
+    """Find a slice's management addresses by name: `Machine.management_address` of real hardware.
+
+    A machine with one port there has its controller's; one without a port is missing.
+    """
+    frame = addresses(plan)
+    own = (pl.col("pool") == "management") & pl.col("interface").is_in(["mgmt0", "mgmt1"])
+    frame = frame.filter(own).sort("interface").unique("owner", keep="last")  # mgmt1 beats mgmt0
+    return dict(zip(frame["owner"], frame["address"].str.split("/").list.first(), strict=True))
+
+
 def _table(
     plan: Tables, pool: str, frame: pl.DataFrame, interface: pl.Expr, address: pl.Series
 ) -> pl.DataFrame:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ansible.inventory.data import InventoryData
 from ansible.inventory.group import Group
@@ -26,6 +26,13 @@ if TYPE_CHECKING:
     from infra.rollout.inventory.roster import Roster
 
 TEMPLATE_MARKS = ("{{", "{%", "{#")
+T = TypeVar("T")
+
+
+class Untemplated(str):
+    """Text that is no template, for a listing only: Ansible's mark of trust takes 400 bytes for each text."""
+
+    __slots__ = ()
 
 
 class PlannedHost(Host):
@@ -52,9 +59,9 @@ class PlannedHost(Host):
     @property
     def vars(self) -> dict[str, Any]:
         """Its own variables."""
-        if self._vars is None:
-            self._vars = self._inventory.variables(self.name)
-        return self._vars
+        if self._vars is not None:
+            return self._vars
+        return self._inventory.keep(self, "_vars", self._inventory.variables(self.name))
 
     @vars.setter  # noqa: A003 (Ansible's name)
     def vars(self, value: dict[str, Any]) -> None:
@@ -63,14 +70,14 @@ class PlannedHost(Host):
     @property
     def groups(self) -> list[Group]:
         """Groups that it is in, `all` first."""
-        if self._groups is None:
-            names = (
-                "all",
-                *self._inventory.roster.groups_of(self._row),
-                *self._inventory.extra_groups(self._row),
-            )
-            self._groups = [self._inventory.groups[name] for name in names]
-        return self._groups
+        if self._groups is not None:
+            return self._groups
+        names = (
+            "all",
+            *self._inventory.roster.groups_of(self._row),
+            *self._inventory.extra_groups(self._row),
+        )
+        return self._inventory.keep(self, "_groups", [self._inventory.groups[name] for name in names])
 
     @groups.setter
     def groups(self, value: list[Group]) -> None:
@@ -97,9 +104,9 @@ class PlannedGroup(Group):
     @property
     def hosts(self) -> list[Host]:
         """Its own members."""
-        if self._members is None:
-            self._members = self._inventory.hosts_at(self._rows())
-        return self._members
+        if self._members is not None:
+            return self._members
+        return self._inventory.keep(self, "_members", self._inventory.hosts_at(self._rows()))
 
     @hosts.setter
     def hosts(self, value: list[Host]) -> None:
@@ -133,8 +140,8 @@ class AllGroup(PlannedGroup):
     def child_groups(self) -> list[Group]:
         """Every other group, once somebody wants them all."""
         if self._inventory.listing:
-            known = [group.name for group in self._children]
-            names = [name for name in self._inventory.groups if name != "all" and name not in set(known)]
+            known = {"all", *(group.name for group in self._children)}
+            names = [name for name in self._inventory.groups if name not in known]
             self._children += [self._inventory.groups[name] for name in names]
         return self._children
 
@@ -212,6 +219,7 @@ class PlannedInventory(InventoryData):
 
     roster: Roster
     listing: bool
+    complete: bool = False
     made: dict[str, Host]
     _variables: Callable[[str], dict[str, Any]]
     _site_variables: Callable[[], dict[str, Any]]
@@ -225,6 +233,15 @@ class PlannedInventory(InventoryData):
     def group_variables(self, name: str) -> dict[str, Any]:
         """Variables of a group, trusted: the site's has some."""
         return trust_strings(self._site_variables()) if name == group_name("site", self.roster.site) else {}
+
+    def keep(self, owner: Host | Group, name: str, made: T) -> T:
+        """Keep what was made for a host or a group, which other sources may change.
+
+        A listing reads each once when all sources are there, and has no room to keep all of a big site.
+        """
+        if not (self.listing and self.complete):
+            setattr(owner, name, made)
+        return made
 
     def hosts_at(self, rows: Iterable[int]) -> list[Host]:
         """Hosts of some rows."""
@@ -247,6 +264,7 @@ class PlannedInventory(InventoryData):
             super().reconcile_inventory()
         finally:
             self.hosts, self.groups = hosts, groups
+        self.complete = True  # Ansible calls this when it has read all sources
 
     def extra_groups(self, row: int) -> tuple[str, ...]:
         """Groups of a row that are not the plan's."""
@@ -307,6 +325,8 @@ def adopt(
 
 def trust_strings(value: Any) -> Any:
     """Mark strings as trusted, so that they are shown as they are; not those that look like templates."""
+    if isinstance(value, Untemplated):
+        return value
     if isinstance(value, str):
         return value if any(mark in value for mark in TEMPLATE_MARKS) else trust_as_template(str(value))
     if isinstance(value, Mapping):

@@ -33,14 +33,14 @@ class Column:
     numbers: bytes
 
     @cached_property
-    def codes(self) -> array[int]:
+    def codes(self) -> Sequence[int]:
         """Numbers by row."""
-        return array("i", self.numbers)
+        return memoryview(self.numbers).cast("i")
 
     @cached_property
     def members(self) -> Sequence[Sequence[int]]:
         """Rows by label number, ascending."""
-        found: list[list[int]] = [[] for _ in self.labels]
+        found = [array("i") for _ in self.labels]  # of lists of numbers a big site's take 140 MB
         for row, number in enumerate(self.codes):
             if number >= 0:
                 found[number].append(row)

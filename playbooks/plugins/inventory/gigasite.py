@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,8 @@ from ansible.plugins.inventory import BaseInventoryPlugin
 
 from infra.errors import UserError
 from infra.rollout import ssh
-from infra.rollout.inventory.inventory import adopt
+from infra.rollout.inventory.inventory import Untemplated, adopt
+from infra.rollout.inventory.listing import VALUES, ask, expression, expressions
 from infra.rollout.inventory.observed import Observed
 from infra.rollout.inventory.roster_cache import roster_at
 from infra.rollout.inventory.variables import SiteVariables
@@ -38,6 +40,9 @@ description:
     C(other_roles) (machines with a role that no playbook names).
   - Host variables are C(machine) (facts) and C(made) (what the stacks know), made when the host is asked for;
     C(site) is a variable of the site's group.
+  - C(ansible-inventory --list) of more than 1,000 machines shows C(machine), C(made) and C(site) as
+    expressions (C(ansible-doc -t lookup gigasite)); C(--host) shows the values. With C(--export) the
+    variables of the site's group are there once, which a site of 100,000 machines needs.
   - The environment variable C(GIGASITE_POD) keeps it to the site level and one pod.
 options: {}
 author: gigasite
@@ -88,9 +93,14 @@ class InventoryModule(BaseInventoryPlugin):
             if asked.get("skip_tags"):
                 check_skipped(asked["skip_tags"], source.parent.name)
             listing = bool(asked.get("list") or asked.get("graph"))
+            of_host, of_site = variables.of_host, variables.of_site
+            if listing and variables.large:
+                once = bool(asked.get("export"))
+                of_host = partial(variables.listed_of_host, once=once)
+                of_site = partial(variables.listed_of_site, once=once)
             # The wrapper around it would look at each variable when it is set; ours are made later.
             real = getattr(inventory, "__wrapped__", inventory)
-            adopt(real, roster, variables.of_host, variables.of_site, Observed(roster), listing=listing)
+            adopt(real, roster, of_host, of_site, Observed(roster), listing=listing)
         except UserError as error:
             raise AnsibleParserError(str(error)) from error
 
@@ -111,16 +121,42 @@ class _Variables:
 
     def of_site(self) -> dict[str, Any]:
         """Variables that all machines have."""
+        if self.named:
+            # Now, and not in the workers: in a fork polars waits for threads that are not there.
+            _ = self.site.whole
+        return {"site": self.site.site_variables(), **self._shared()}
+
+    @property
+    def large(self) -> bool:
+        """Whether a listing has no room for all values."""
+        if len(self.roster.names) <= VALUES:
+            return False
+        from infra.spec import load  # noqa: PLC0415 (a play needs it not)
+
+        return load(self.source).stand_ins is None  # which have ports of their own
+
+    def listed_of_site(self, *, once: bool) -> dict[str, Any]:
+        """Variables that all machines have, for a listing of very many.
+
+        Args:
+            once: the listing has the variables of a group once, and not beside each machine.
+        """
+        address = {"ansible_host": expression("inventory_hostname")} if self.named else {}
+        if not self.named:
+            address["ansible_ssh_extra_args"] = expression("inventory_hostname", "-o HostKeyAlias=")
+        if once and not self.named:
+            address["ansible_host"] = expression("management_addresses[inventory_hostname]")
+            address["management_addresses"] = self.addresses
+        return {**self._shared(), **address, "ansible_port": 22, **expressions(self.source)}
+
+    def _shared(self) -> dict[str, Any]:
+        """Small variables that all machines have."""
         from infra.roles.plays import GROUP as OTHERS  # noqa: PLC0415
         from infra.roles.plays import other_roles  # noqa: PLC0415
 
         site = self.roster.site
         config = ssh.write_config(site, self.site.machines() if self.named else ())
-        if self.named:
-            # Now, and not in the workers: in a fork polars waits for threads that are not there.
-            _ = self.site.whole
         return {
-            "site": self.site.site_variables(),
             OTHERS: list(other_roles(site)),
             "ansible_user": ssh.USER,
             # Variables, since they beat the environment: ansible-runner's own has the first one off.
@@ -133,6 +169,16 @@ class _Variables:
             f"-o ControlPath='{ssh.control_folder(site)}/%C' -o StrictHostKeyChecking=yes "
             f"-o UserKnownHostsFile='{ssh.paths.state(site) / 'ssh' / 'known_hosts'}'",
         }
+
+    def listed_of_host(self, name: str, *, once: bool) -> dict[str, Any]:
+        """Return what such a listing says of one machine itself."""
+        return {} if self.named or once else {"ansible_host": self.addresses[name]}
+
+    @cached_property
+    def addresses(self) -> dict[str, str]:
+        """Management address of each machine, or its name."""
+        found = ask("addresses", str(self.source))
+        return {name: Untemplated(found.get(name, name)) for name in self.roster.names}
 
     def of_host(self, name: str) -> dict[str, Any]:
         """Variables of one machine."""
