@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import ast
 import itertools
-import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from infra import paths
@@ -18,6 +17,7 @@ from infra.rollout.inventory.roster_cache import roster_at
 from infra.rollout.push.request import program, request_of
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from infra.rollout.inventory.roster import Roster
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 AT_ONCE = 64
 ANSWER_S = 900.0
 """How long a machine may take for all of a play, units that start and commands for changed files included."""
-_PARSING = threading.Lock()
-"""CPython 3.11 counts the depth of its parser for all threads together: two at once can be a SystemError."""
 
 
 def push(site: str, steps: Sequence[Step], hosts: Iterable[str]) -> Iterator[Outcome]:
@@ -55,24 +53,26 @@ def push(site: str, steps: Sequence[Step], hosts: Iterable[str]) -> Iterator[Out
     found: dict[str, str | None] = {}
     for pattern, play in itertools.groupby(steps, key=lambda step: step.hosts):
         tasks = list(play)
-        programs: dict[str, str] = {}
-        for row in _rows(roster, pattern, seen):
-            name = roster.names[row]
-            if name not in left:
-                continue
-            try:
-                facts = source.known(name)
-                asked = [request_of(step.role, step.components, facts) for step in tasks]
-            except UserError as error:
-                found[name] = f"{tasks[0].role}: {error}"
-                left.pop(name)
-            else:
-                programs[name] = program(*asked)
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            for name, reason in pool.map(lambda one: (one[0], _send(site, *one)), programs.items()):
-                found[name] = reason and f"{tasks[0].role}: {reason}"
-                if reason is not None:
+        sent: dict[str, Future[subprocess.CompletedProcess[str]]] = {}
+        with ThreadPoolExecutor(AT_ONCE) as pool:  # the first machines connect while the next are rendered
+            for name in (roster.names[row] for row in _rows(roster, pattern, seen)):
+                if name not in left:
+                    continue
+                try:
+                    facts = source.known(name)
+                    given = program(*(request_of(step.role, step.components, facts) for step in tasks))
+                except UserError as error:
+                    found[name] = f"{tasks[0].role}: {error}"
                     left.pop(name)
+                else:
+                    sent[name] = pool.submit(
+                        ssh.run_on, site, name, "sudo /usr/bin/python3 -S -E -", stdin=given, timeout=ANSWER_S
+                    )
+        for name, answer in sent.items():
+            reason = _reason(site, name, answer)
+            found[name] = reason and f"{tasks[0].role}: {reason}"
+            if reason is not None:
+                left.pop(name)
     yield from found.items()
 
 
@@ -84,15 +84,18 @@ def _rows(roster: Roster, pattern: str, seen: Observed) -> list[int]:
         return []
 
 
-def _send(site: str, host: str, source: str) -> str | None:
-    """Let a machine carry a program out; the reason if it failed."""
+def _reason(site: str, host: str, answer: Future[subprocess.CompletedProcess[str]]) -> str | None:
+    """Return why a machine did not carry its program out; None if it did.
+
+    For the main thread alone, which compiles templates too: CPython 3.11 counts the depth of its parser for
+    all threads together, and two at once can be a SystemError.
+    """
     try:
-        done = ssh.run_on(site, host, "sudo /usr/bin/python3 -S -E -", stdin=source, timeout=ANSWER_S)
+        done = answer.result()
     except UserError as error:
         return error.message
     try:
-        with _PARSING:
-            answers: list[Mapping[str, Any]] = [ast.literal_eval(line) for line in done.stdout.splitlines()]
+        answers: list[Mapping[str, Any]] = [ast.literal_eval(line) for line in done.stdout.splitlines()]
     except (ValueError, SyntaxError):
         answers = []
     failed = next((str(answer["msg"]) for answer in answers if answer.get("failed")), None)
