@@ -96,6 +96,9 @@ class InventoryModule(BaseInventoryPlugin):
             of_host, of_site = variables.of_host, variables.of_site
             if listing and variables.large:
                 once = bool(asked.get("export"))
+                if asked.get("list") and not (once or variables.named):
+                    what = f"a listing of {len(roster.names):,} machines takes half the memory with --export"
+                    self.display.warning(what)
                 of_host = partial(variables.listed_of_host, once=once)
                 of_site = partial(variables.listed_of_site, once=once)
             # The wrapper around it would look at each variable when it is set; ours are made later.

@@ -20,6 +20,7 @@ from ansible.plugins.loader import lookup_loader
 from ansible.template import Templar, trust_as_template
 from ansible.vars.manager import VariableManager
 
+from benchmarks import inventory_runs
 from infra import paths
 from infra.errors import UserError
 from infra.plan import machines_of, plan
@@ -190,3 +191,14 @@ def test_a_listing_keeps_what_other_sources_say_of_a_planned_machine():
     assert manager.get_host(two)._vars is None, "a listing has no room for all"
     children = [group.name for group in inventory.groups["all"].child_groups]
     assert sorted(children) == sorted({*children} | {"painted"})
+
+
+def test_the_benchmark_measures_each_program_alone():
+    code = [sys.executable, "-c"]
+    _, large = inventory_runs._timed([*code, "print(len(b'x' * 300_000_000))"])
+    took, small = inventory_runs._timed([*code, "import time; time.sleep(0.2)"])
+    assert 0.3 < large < 0.5
+    assert small < large - 0.1  # at least what this process has, which it begins as
+    assert took > 0.2
+    with pytest.raises(UserError, match="nothing to list"):
+        inventory_runs._timed([*code, "raise SystemExit('nothing to list')"])
