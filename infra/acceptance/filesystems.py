@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
 HOLD_S = 120
 NOBODY = 65534
+QUOTA_USER, QUOTA_GROUP, QUOTA_PROJECT = 64991, 64992, 64993
+"""Numbers that nobody has: declarations end at 59999, Debian begins its own at 65000 (Policy 9.2.2)."""
+GRACE = 6
+"""Column of repquota's CSV: how long more than the soft limit is still taken."""
+QUOTA_FOLDER = ".gigasite-acceptance-quota"
 
 
 def lock(site: SiteNodes) -> dict[str, Any]:
@@ -102,6 +107,57 @@ def squash_root(site: SiteNodes) -> dict[str, Any]:
             "root_unsquashed": {"passed": owners["no_root_squash"] == 0},
         }
     }
+
+
+def enforce_quotas(site: SiteNodes) -> dict[str, Any]:
+    """Limit a user, a group and a folder that nobody uses, write from a tray, and see what is taken."""
+    client, _ = _two_trays(site)
+    server, (path, mount) = _server(site), _export(site)
+    if not any(quotas for one, quotas in _quotas(site) if one == path):
+        raise UserError(f"declares no quota of {path}, so its file system counts nobody", where=site.site)
+    inside, folder = f"{path}/{QUOTA_FOLDER}", f"{mount}/{QUOTA_FOLDER}"
+    limits = {"-u": QUOTA_USER, "-g": QUOTA_GROUP, "-P": QUOTA_PROJECT}
+    server.ask(
+        f"rm -rf {inside}; mkdir {inside} && install -d -m 1777 {inside}/own {inside}/project && "
+        f"chattr +P -p {QUOTA_PROJECT} {inside}/project && "
+        + " && ".join(f"setquota {kind} {who} 1024 4096 0 0 {path}" for kind, who in limits.items())
+    )
+    try:
+        soft = _write(client, f"{folder}/own/soft", QUOTA_USER, NOBODY, mib=2)
+        grace = server.ask(f"repquota -v -u -O csv {path} | grep '^#{QUOTA_USER},'").split(",")
+        over = {
+            "uid": _write(client, f"{folder}/own/user", QUOTA_USER, NOBODY, mib=8),
+            "gid": _write(client, f"{folder}/own/group", NOBODY, QUOTA_GROUP, mib=8),
+            "project": _write(client, f"{folder}/project/file", NOBODY, NOBODY, mib=8),
+        }
+        held = int(server.ask(f"du --summarize --block-size=1024 {inside} | cut -f 1"))
+    finally:
+        lifted = "; ".join(f"setquota {kind} {who} 0 0 0 0 {path}" for kind, who in limits.items())
+        server.ask(f"rm -rf {inside}; {lifted}")
+    refused = {kind: "Disk quota exceeded" in said for kind, said in over.items()}
+    return {
+        "tests": {
+            **{
+                f"{kind}_quota_enforced": {"passed": refused[kind], "message": said}
+                for kind, said in over.items()
+            },
+            "soft_quota_grace": {"passed": not soft and grace[GRACE].strip() not in {"", "0"}},
+            "hard_quota_blocks": {"passed": all(refused.values()) and held <= 3 * 4096 + 64},
+        }
+    }
+
+
+def _write(node: Node, file: str, user: int, group: int, mib: int) -> str:
+    """Write a file as somebody; what was said where it was not taken."""
+    return node.ask(
+        f"setpriv --reuid {user} --regid {group} --clear-groups "
+        f"dd if=/dev/zero of={file} bs=1M count={mib} conv=fsync status=none 2>&1 || true"
+    ).strip()
+
+
+def _quotas(site: SiteNodes) -> list[tuple[str, int]]:
+    """Return path and number of quotas of each export."""
+    return [(str(one.path), len(one.quotas)) for tier in site.plan.site.storage.tiers for one in tier.exports]
 
 
 def _exports(server: Node) -> list[tuple[str, str, str]]:

@@ -45,6 +45,7 @@ STEPS: dict[str, Callable[[SiteNodes], dict[str, Any]]] = {
     "query_resource_discovery": fleet.discovery,
     "query_serial_numbers": fleet.serials,
     "query_topology": topology.failure_domains,
+    "quota_enforcement": filesystems.enforce_quotas,
     "reboot_instance": lifecycle.reboot,
     "reinstall_instance": lifecycle.reinstall,
     "request_host_replacement": breakfix.request_replacement,

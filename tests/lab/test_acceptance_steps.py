@@ -25,7 +25,7 @@ CONTRACT = YAML(typ="safe").load(Path(paths.ROOT, "tests/unit/acceptance/contrac
         "return_rack_maintenance", "query_node_health_agents", "capacity_reservation_grouping",
         "topology_block_atomic_allocation", "insecure_protocols_test", "bmc_tenant_isolation",
         "api_endpoint_isolation", "host_syslogs", "general_switch_logs", "switch_syslogs",
-        "switch_kernel_logs", "flock_mount", "root_squash", "request_host_replacement",
+        "switch_kernel_logs", "flock_mount", "root_squash", "quota_enforcement", "request_host_replacement",
     ],
 )  # fmt: skip
 def test_a_step_prints_what_the_suite_reads(lab, step):
