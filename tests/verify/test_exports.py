@@ -11,7 +11,7 @@ COLUMNS = (3, 4, 7, 8)
 pytestmark = [pytest.mark.proved_on("vm"), pytest.mark.role("storage")]
 
 
-def quotas_set(facts, site):  # noqa: ARG001 (as all that is asked ahead is called)
+def quotas_set(facts, site):
     """For each export with quotas: whether they are in force, then its table for each kind of quota."""
     return tuple(
         command
