@@ -67,6 +67,8 @@ def declared(zones, partitions, user, group, reason):
         allow |= {"source": names[allow["source"]], "target": names[allow["target"]], "reason": reason}
     raw["schedulers"]["slurm"]["partitions"] = [{"name": name} for name in partitions]
     raw["users"] = [{"name": user, "uid": 10001, "groups": [group]}]
+    for quota in raw["storage"]["tiers"][0]["exports"][0]["quotas"]:
+        quota |= {"user": user} if "user" in quota else {}
     return raw
 
 
