@@ -68,7 +68,8 @@ def declared(zones, partitions, user, group, reason):
     raw["schedulers"]["slurm"]["partitions"] = [{"name": name} for name in partitions]
     raw["users"] = [{"name": user, "uid": 10001, "groups": [group]}]
     for quota in raw["storage"]["tiers"][0]["exports"][0]["quotas"]:
-        quota |= {"user": user} if "user" in quota else {}
+        if "user" in quota:
+            quota["user"] = user
     return raw
 
 
