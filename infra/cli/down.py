@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 # else there was put by somebody else and stays.
 OURS = (
     "applied.json", "applied.lock", "ca.key", "ca.pem", "command.lock", "cordoned.json", "cordoned.lock",
-    "credentials.yaml", "identity.lock", "locks", "machines", "passphrase", "rollout.lock", "rollouts",
-    "runner", "secrets", "simulated.db*", "ssh", "ssh_config",
+    "credentials.yaml", "expected", "identity.lock", "locks", "machines", "passphrase", "rollout.lock",
+    "rollouts", "runner", "secrets", "simulated.db*", "ssh", "ssh_config",
 )  # fmt: skip
 
 

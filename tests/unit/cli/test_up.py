@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from fnmatch import fnmatch
+
 import pytest
 
 from infra import cli, paths
@@ -46,3 +49,14 @@ def test_down_forgets_a_salt_and_keeps_a_configuration(root):
     other.write_text("encryptionsalt: v1:y\n")
     assert down._remove_settings("lab") == ["Pulumi.lab.pod-01.yaml"]
     assert [path.exists() for path in (salted, configured, other)] == [False, True, True]
+
+
+def test_down_knows_every_file_of_a_sites_state():
+    """A cache that `down` does not know would be taken for somebody else's, and stay for ever."""
+    names = {
+        name
+        for file in paths.Path(cli.__file__).parents[1].rglob("*.py")
+        for name in re.findall(r'paths\.state\([^)]+\) / "([^"]+)"', file.read_text(encoding="utf-8"))
+    }
+    assert len(names) > 8
+    assert [name for name in names if not any(fnmatch(name, ours) for ours in down.OURS)] == []
