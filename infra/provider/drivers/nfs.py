@@ -147,23 +147,23 @@ class NfsServer:
         return found
 
     def grow(self, path: str, size: int, limit: float) -> bool:
-        """Make an export as large as that while it is in use; False if the server has no such export yet.
+        """Make an export as large as that, in bytes; False if the server does not have it yet, or is away.
 
         Raises:
-            UserError: it is larger, or there is no room for it; or the server cannot be asked.
+            UserError: it is larger, or there is no room for it.
         """
         return self._change(_GROW, limit, {"path": path, "bytes": str(size)})
 
     def remove(self, path: str, limit: float, *, force: bool) -> None:
-        """Remove an export and all that is in it; nothing if it is gone.
+        """Remove an export and all that is in it; nothing if it is gone, or the server is away.
 
         Raises:
-            UserError: it holds files and `force` is not said; or the server cannot be asked.
+            UserError: it holds files and `force` is not said, or is still in use.
         """
         self._change(_REMOVE, limit, {"path": path, "force": "yes" if force else "no"})
 
     def limit_to(self, whose: Whose, limits: Limits, folder: str | None, limit: float) -> bool:
-        """Set a quota; False if the export is not there yet, or counts for nobody yet.
+        """Set a quota; False if the export is not there yet or counts for nobody yet, or the server is away.
 
         Args:
             whose: what it is for.
@@ -172,22 +172,18 @@ class NfsServer:
             limit: seconds.
 
         Raises:
-            UserError: there is no such user or group; or the server cannot be asked.
+            UserError: there is no such user or group.
         """
         words = f"{limits.soft} {limits.hard} {limits.files} {folder or '-'}"
         return self._change(_QUOTA, limit, {**whose._asdict(), "limits": words})
 
     def lift(self, whose: Whose, limit: float) -> None:
-        """Lift a quota; nothing if there is none.
-
-        Raises:
-            UserError: the server cannot be asked.
-        """
+        """Lift a quota; nothing if there is none, or the server is away."""
         self._change(_QUOTA, limit, {**whose._asdict(), "limits": ""})
 
     def _change(self, script: str, limit: float, words: dict[str, str]) -> bool:
         done = self._run(script, limit, words)
-        if done.code in {_BARE, _UNKNOWN}:
+        if done.code in {_BARE, _UNKNOWN, LOST}:
             return False
         if done.code == _HELD:
             raise UserError(
@@ -197,8 +193,7 @@ class NfsServer:
             )
         if done.code:
             said = (done.errors.strip() or done.said.strip() or f"exit code {done.code}").splitlines()[-1]
-            hint = "is it on? `gigasite preview` says" if done.code == LOST else "nothing else was changed"
-            raise UserError(said, where=f"{self.name}:{words['path']}", hint=hint)
+            raise UserError(said, where=f"{self.name}:{words['path']}", hint="nothing else was changed")
         return True
 
     def _run(self, script: str, limit: float, words: dict[str, str]) -> Done:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
 from pydantic import Field
 
-from infra.errors import UserError
 from infra.provider.drivers import Power
 from infra.provider.drivers.frr import FILE, FrrSwitch
 from infra.provider.drivers.ssh import ssh_to
@@ -21,6 +20,7 @@ from infra.provider.resources.resource_type import (
     ReadResult,
     ResourceType,
     Runtime,
+    refuse_import,
     text,
 )
 from infra.provider.validation import Failure, build
@@ -168,11 +168,7 @@ class Members(ResourceType[Inputs]):
         """
         del runtime, limit
         if not state:
-            raise UserError(
-                "only the declaration knows it: it cannot be imported",
-                where=resource_id,
-                hint="declare it in site.yaml, `up` records it",
-            )
+            refuse_import(resource_id)
         return ReadResult(build(self.inputs, state).plain(), {})
 
     async def delete(self, runtime: Runtime, inputs: Inputs, state: Mapping[str, Any], limit: float) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar
 
 from infra.errors import UserError
 from infra.provider.properties import UNKNOWN
@@ -177,6 +177,19 @@ class ReadResult:
     inputs: Mapping[str, Any]
     outputs: Mapping[str, Any]
     faults: tuple[str, ...] = ()
+
+
+def refuse_import(resource_id: str) -> NoReturn:
+    """Refuse to import a resource whose inputs nothing but the declaration knows.
+
+    Raises:
+        UserError: always.
+    """
+    raise UserError(
+        "only the declaration knows it: it cannot be imported",
+        where=resource_id,
+        hint="declare it in site.yaml, `up` records it",
+    )
 
 
 def text(doc: str) -> Output:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, cast
 
 from pydantic import Field
@@ -20,6 +21,7 @@ from infra.provider.resources.resource_type import (
     ReadResult,
     ResourceType,
     Runtime,
+    refuse_import,
     text,
 )
 from infra.provider.settings import Driver
@@ -91,13 +93,11 @@ class Folder(ResourceType[Inputs]):
         raise NotImplementedError
 
     async def create(self, runtime: Runtime, inputs: Inputs, limit: float) -> CreateResult:
-        """Change the running server; a server that was never configured gets it with its role."""
+        """Change the running server; one that is away or was never configured gets it with its role."""
         if runtime.settings.driver is Driver.SIMULATED:
             return CreateResult({"applied": SIMULATED})
         server = _reach(runtime, inputs)
-        if server is None or await _look(runtime, server, limit) is None:
-            return CreateResult({"applied": BY_ROLE})
-        done = await asyncio.to_thread(self.put, server, inputs, limit)
+        done = server is not None and await asyncio.to_thread(self.put, server, inputs, limit)
         return CreateResult({"applied": LIVE if done else BY_ROLE})
 
     async def read(
@@ -105,13 +105,11 @@ class Folder(ResourceType[Inputs]):
     ) -> ReadResult | None:
         """Look at the server; what cannot be asked is left as it was."""
         if not state:
-            raise UserError(
-                "it cannot be imported by its id alone", where=resource_id, hint="declare it and run `up`"
-            )
+            refuse_import(resource_id)
         inputs = cast("Inputs", build(self.inputs, state))
         outputs = {"applied": state.get("applied", BY_ROLE)}
         server = None if runtime.settings.driver is Driver.SIMULATED else _reach(runtime, inputs)
-        found = None if server is None else await _look(runtime, server, limit)
+        found = await runtime.ask_once(server.name, partial(server.read, limit)) if server else None
         if found is None:
             return ReadResult(inputs.plain(), outputs)
         seen = self.find(found, inputs)
@@ -124,7 +122,7 @@ class Folder(ResourceType[Inputs]):
         """Remove it from the running server."""
         del state
         server = None if runtime.settings.driver is Driver.SIMULATED else _reach(runtime, inputs)
-        if server is not None and await _look(runtime, server, limit) is not None:
+        if server is not None:
             await asyncio.to_thread(self.drop, server, inputs, limit)
 
 
@@ -134,10 +132,6 @@ def _reach(runtime: Runtime, inputs: FolderInputs) -> NfsServer | None:
         return NfsServer(inputs.server, ssh_to(runtime.settings.site, inputs.server))
     except UserError:
         return None
-
-
-async def _look(runtime: Runtime, server: NfsServer, limit: float) -> Layout | None:
-    return await runtime.ask_once(server.name, lambda: server.read(limit))
 
 
 class ExportInputs(FolderInputs):

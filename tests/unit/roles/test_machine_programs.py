@@ -156,6 +156,24 @@ def test_an_export_is_as_large_as_declared_and_grows(exports):
     assert kept == Path(__file__).read_text()
 
 
+def test_an_export_begins_to_count_only_while_nobody_uses_it(exports):
+    assert exports.run(16 << 20) == (0, "")
+    counted = exports.folder.parent / "counted"
+    counted.write_text(f"{exports.folder} {exports.image} {16 << 20} quotas\n")
+    script = exports.folder.parent / "exports.sh"
+    text = 'mount -o loop "$1" "$2" || exit 9; sh "$3" "$4"; echo "said $?"; umount "$2"; sh "$3" "$4"'
+    words = ["unshare", "--mount", "sh", "-c", text, "-", exports.image, exports.folder, script, counted]
+    done = subprocess.run(list(map(str, words)), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "said 1" in done.stdout
+    assert "is in use and counts nobody's files yet" in done.stderr
+    head = subprocess.run(
+        ["dumpe2fs", "-h", exports.image], capture_output=True, text=True, check=True
+    ).stdout
+    assert "usrquota,grpquota,prjquota" in head
+    assert " project" in head
+
+
 def test_an_export_is_never_made_smaller(exports):
     assert exports.run(32 << 20) == (0, "")
     before = exports.image.read_bytes()
