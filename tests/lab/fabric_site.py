@@ -8,7 +8,19 @@ from infra.render import machine_facts, network, site_facts
 from infra.render.templates import render
 from infra.spec import load_text
 
-SITE = """\
+ADDRESSES = """\
+addresses:
+  management: 10.0.0.0/16
+  management_pod: 20
+  loopbacks: 10.255.0.0/20
+  loopback_pod: 24
+  links: 10.64.0.0/16
+  link_pod: 24
+"""
+
+SITE = (
+    ADDRESSES
+    + """\
 name: spaces
 layout:
   pods: 1
@@ -23,16 +35,12 @@ fabrics:
 servers:
   - {{name: head, role: management, platform: server-1u}}
 services: {{domain: spaces.internal, ntp: head}}
-addresses:
-  management: 10.0.0.0/16
-  management_pod: 20
-  loopbacks: 10.255.0.0/20
-  loopback_pod: 24
-  links: 10.64.0.0/16
-  link_pod: 24
 """
+)
 
-RAILS = """\
+RAILS = (
+    ADDRESSES
+    + """\
 name: rails
 layout:
   pods: 1
@@ -65,17 +73,13 @@ security:
     - {source: management, target: network, ports: [tcp/22], reason: administration}
     - {source: network, target: management, ports: [udp/123], reason: time}
     - {source: compute, target: compute, ports: [tcp/7000-7010, udp/4791], reason: jobs and RDMA}
-addresses:
-  management: 10.0.0.0/16
-  management_pod: 20
-  loopbacks: 10.255.0.0/20
-  loopback_pod: 24
-  links: 10.64.0.0/16
-  link_pod: 24
 """
+)
 
 
-TENANTS = """\
+TENANTS = (
+    ADDRESSES
+    + """\
 name: tenants
 layout:
   pods: 1
@@ -93,14 +97,8 @@ fabrics:
 servers:
   - {name: head, role: management, platform: server-1u}
 services: {domain: tenants.internal, ntp: head}
-addresses:
-  management: 10.0.0.0/16
-  management_pod: 20
-  loopbacks: 10.255.0.0/20
-  loopback_pod: 24
-  links: 10.64.0.0/16
-  link_pod: 24
 """
+)
 
 
 def planned_rails():
