@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ from xml.etree import ElementTree as ET
 
 from infra.errors import UserError
 from infra.files import hold_lock, write_whole
-from infra.lab import accel, disks, identity, ports, session
+from infra.lab import accel, disks, identity, others, session
 from infra.lab.accelerator.inventory import inventory_text
 from infra.lab.domain import MAX_NICS, NAMESPACE, Domain, domain_xml, machine_of, owner_of, parse
 from infra.lab.image import DISK_GIB, Image
@@ -22,7 +21,7 @@ from infra.lab.session import libvirt
 from infra.lab.spec import Cable, MachineSpec, Start, domain_name, owner_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
 __all__ = [
@@ -93,7 +92,7 @@ def define(
         connection = session.connect()
         found = _find(connection, spec)
         if found is None or not found.isActive():
-            _check_ports(connection, spec)
+            others.require_free(connection, spec, progress)
         keys = identity.ensure_identity(spec.state_dir, [spec.name])
         identity.trust_host(keys, spec.name, spec.ssh_port)
         _write_seed(spec, keys)
@@ -134,12 +133,7 @@ def undefine(state_dir: Path, name: str, owner: str) -> bool:
                 raise UserError(
                     f"machine {domain.name()} belongs to {holder or 'somebody else'} and stays", where=name
                 )
-            if domain.isActive():
-                with suppress(libvirt.libvirtError):  # it may go off by itself meanwhile
-                    domain.destroy()
-            domain.undefineFlags(
-                libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
-            )
+            others.remove_domain(domain)
         folder = state_dir / "machines" / name
         disks.remove_saved(folder)
         existed = domain is not None or folder.exists()
@@ -184,46 +178,10 @@ def _check(spec: MachineSpec) -> None:
         )
 
 
-def _check_ports(connection: Any, spec: MachineSpec) -> None:
-    wanted = {("tcp", spec.ssh_port): "ssh"}
-    wanted |= {("udp", nic.udp_local): f"the cable of {nic.name}" for nic in spec.nics}
-    for other in connection.listAllDomains():
-        xml = other.XMLDesc()
-        if (holder := owner_of(xml)) is None or other.name() == spec.domain_name:
-            continue
-        if clash := sorted(set(wanted) & set(_ports_of(xml))):
-            names = ", ".join(
-                f"{protocol} port {port} ({wanted[protocol, port]})" for protocol, port in clash
-            )
-            raise UserError(
-                f"{names} on 127.0.0.1 is taken by machine {machine_of(xml)} of {holder}",
-                where=spec.name,
-                hint="remove that one, or set another port_base under stand_ins in site.yaml",
-            )
-    for (protocol, port), purpose in wanted.items():
-        ports.require_free(port, protocol, f"{purpose} of {spec.name}")
-
-
-def _ports_of(xml: str) -> Iterator[tuple[str, int]]:
-    top = parse(xml)
-    for local in top.iterfind("devices/interface[@type='udp']/source/local"):
-        yield "udp", int(local.get("port", "0"))
-    for port in re.findall(r"hostfwd=tcp:127\.0\.0\.1:(\d+)-", xml):
-        yield "tcp", int(port)
-
-
 def _find(connection: Any, spec: MachineSpec) -> Any:
-    """Our domain of this name; refuses names and UUIDs that others have."""
+    """Our domain of this name; refuses a name that others have."""
     domain = _lookup(connection, spec.domain_name)
     if domain is None:
-        with suppress(libvirt.libvirtError):
-            other = connection.lookupByUUIDString(spec.uuid)
-            holder = owner_of(other.XMLDesc()) or "somebody else"
-            raise UserError(
-                f"UUID {spec.uuid} is taken by machine {other.name()} of {holder}",
-                where=spec.name,
-                hint="remove that machine first (`gigasite down` in the checkout that made it)",
-            )
         return None
     if owner_of(domain.XMLDesc()) != spec.owner_id:
         raise UserError(f"machine {spec.domain_name} exists and was not made by gigasite", where=spec.name)

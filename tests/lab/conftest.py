@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -77,12 +78,39 @@ def is_up() -> bool:
     return bool(latest.get("resources"))
 
 
+KILLS = (("up", 1.0), ("up", 8.0), ("boot", 2.0), ("configure", 12.0))
+"""Moments at which the first `up` is killed: in which step, after how many seconds of it."""
+
+
+def kill_at(site: Lab, step: str, wait: float) -> None:
+    """Begin `up` and kill it when that step has run for so long, or when the run has gone past it."""
+    began = time.time()
+    process = site.start("up", "lab")
+    file = paths.out("lab") / "run.json"
+    while process.poll() is None and time.time() < began + LIMIT_S:
+        fresh = file.exists() and file.stat().st_mtime > began
+        steps = {one["name"]: one for one in site.record["steps"]} if fresh else {}
+        if step in steps:
+            if steps[step]["outcome"] == "running":
+                time.sleep(wait)
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            return
+        time.sleep(0.05)
+    pytest.fail(f"step {step} was not reached; exit code {process.poll()}", pytrace=False)
+
+
 @pytest.fixture(scope="session")
 def lab(request):
-    """The lab, up. It stays up if it was before; else it goes down at the end."""
+    """The lab, up. It stays up if it was before; else it goes down at the end.
+
+    One that these tests bring up is killed again and again on its way: they all see what comes of that.
+    """
     logs = paths.ROOT / "out" / "test" / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     site = Lab(ours=not is_up(), logs=logs)
+    for step, wait in KILLS if site.ours else ():
+        kill_at(site, step, wait)
     done = site.run("up", "lab")
     if done.returncode:
         pytest.fail(f"`./gigasite up lab` failed:\n{done.stdout[-3000:]}", pytrace=False)

@@ -265,6 +265,22 @@ def test_the_uuid_of_another_machine_is_refused(built, state):
         machines.define(clash, built)
 
 
+def test_a_machine_whose_checkout_was_deleted_is_in_nobodys_way(built, state):
+    """Its disk went with the folder: it could never start again, and nobody else could remove it."""
+    one = spec(state, "one", Start.BOOT)
+    elsewhere = Path(tempfile.mkdtemp(prefix="gigasite-test-"))
+    values = {name: getattr(one, name) for name in one.__slots__}
+    machines.define(machines.MachineSpec(**values | {"state_dir": elsewhere}), built)
+    with pytest.raises(UserError, match="gigasite down"):
+        machines.define(one, built)
+    shutil.rmtree(elsewhere)
+    told: list[str] = []
+    machines.define(one, built, progress=told.append)
+    assert any("whose checkout is gone" in line for line in told)
+    assert machines.machines(elsewhere) == ()
+    assert [found.name for found in machines.machines(state)] == ["one"]
+
+
 @pytest.mark.parametrize("after_s", [0.05, 0.3, 0.6, 1.0])
 def test_a_killed_define_is_finished_by_the_next_one(built, state, after_s):
     """Killed at several moments: the machine is made once, whole, and starts."""

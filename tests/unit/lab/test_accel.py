@@ -70,7 +70,7 @@ def test_the_proof_is_made_once(kernel, tmp_path, monkeypatch):
 
 def test_a_slow_kernel_that_goes_on_talking_is_waited_for(kernel, tmp_path, monkeypatch):
     lines = 'for _ in 1 2 3 4 5 6; do echo "[ 0.1] a line" >>"$console"; sleep 0.4; done'
-    end = 'echo "Kernel panic - not syncing: VFS: unable" >>"$console"; sleep 60'
+    end = 'echo "Kernel panic - not syncing: VFS: unable" >>"$console"; exec sleep 60'
     console = 'for word in "$@"; do case "$word" in file:*) console=${word#file:} ;; esac; done'
     pretend(tmp_path, monkeypatch, f"{console}\n{lines}\n{end}")
     assert accel.probe(kernel).kind is accel.Kind.KVM

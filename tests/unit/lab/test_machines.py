@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from infra.errors import UserError
-from infra.lab import machines
+from infra.lab import machines, others
 from infra.lab.prerequisites import CHECKERS, REQUIREMENTS
 from infra.lab.spec import Cable, MachineSpec
 
@@ -39,7 +39,7 @@ def test_the_ports_of_a_domain_are_read_back():
         "<domain><devices><interface type='udp'><source port='2'><local port='1'/></source></interface>"
         "</devices><x value='user,hostfwd=tcp:127.0.0.1:20001-:22'/></domain>"
     )
-    assert set(machines._ports_of(xml)) == {("udp", 1), ("tcp", 20001)}
+    assert set(others.ports_of(xml)) == {("udp", 1), ("tcp", 20001)}
 
 
 def test_every_requirement_can_be_checked_and_installed():

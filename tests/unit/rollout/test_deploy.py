@@ -193,8 +193,15 @@ show)
         echo "NeedDaemonReload=$(state stale "$unit" yes no)"
         echo
     done ;;
-enable) touch "$STATE/enabled-$2" ;;
-start) test "$2" != broken.service && touch "$STATE/active-$2" ;;
+enable)
+    shift
+    for unit; do touch "$STATE/enabled-$unit"; done ;;
+start)
+    shift
+    status=0
+    for unit; do test "$unit" != broken.service && touch "$STATE/active-$unit" || status=1; done
+    exit $status ;;
+is-active) test -e "$STATE/active-$3" ;;
 esac
 """
 
@@ -214,9 +221,12 @@ def systemd(tmp_path, converge):
 
 def test_units_are_enabled_and_started_once(systemd):
     run, state = systemd
-    wanted = ["enable a.service", "start a.service", "enable b.service", "start b.service"]
+    wanted = ["enable a.service", "enable b.service", "start a.service", "start b.service"]
     assert run(["a.service", "b.service"])["changes"] == wanted
     assert (state / "active-b.service").exists()
+    # systemd reads all units again when one is enabled: once for all of them
+    calls = (state / "calls").read_text().splitlines()
+    assert calls[1:] == ["enable a.service b.service", "start a.service b.service"]
     assert run(["a.service", "b.service"])["changed"] is False
 
 
@@ -232,7 +242,8 @@ def test_a_unit_that_does_not_start_fails_with_its_journal(systemd):
     assert answer["failed"] is True
     assert "cannot start broken.service" in answer["msg"]
     assert "it broke" in answer["msg"]
-    assert not (state / "active-later.service").exists()
+    assert "later.service" not in answer["msg"]
+    assert (state / "active-later.service").exists()
 
 
 def test_systemd_reads_unit_files_again_only_when_needed(systemd):
