@@ -139,6 +139,7 @@ class Host:
         role: as in `MachineFacts`.
         pod: name, or None at site level.
         alias: what the declaration's `names` call it, if that is another host name; or None.
+        metrics: whether it tells metrics by the role of that name: all but switches with a closed system do.
     """
 
     name: str
@@ -146,6 +147,7 @@ class Host:
     role: str
     pod: str | None
     alias: str | None = None
+    metrics: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from infra.plan.tables.machines import Role
 from infra.plan.tables.names import called_names
 from infra.render.facts import Host
+from infra.spec import catalog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,11 +33,20 @@ def hosts_of(planned: Plan, servers: Sequence[Machine]) -> Iterator[Host]:
         roles = dict.fromkeys(switches["name"], str(Role.SWITCH)) | dict(
             part.nodes.select("name", "role").rows()
         )
+        closed = {model for model in switches["model"].unique() if not _is_ordinary(model)}
+        silent = set(switches.filter(switches["model"].is_in(closed))["name"])
         found = part.addresses.filter(part.addresses["pool"] == "loopback").select("owner", "address")
         addresses = dict(found.iter_rows())
         for name, role in roles.items():
             if name in addresses:
-                yield Host(name, addresses[name].split("/")[0], str(role), pod, aliases.get(name))
+                address = addresses[name].split("/")[0]
+                yield Host(name, address, str(role), pod, aliases.get(name), name not in silent)
+
+
+def _is_ordinary(model: str) -> bool:
+    """Whether switches of a model are ordinary machines, with the roles of such."""
+    system = catalog.switch(model).system
+    return system is not None and catalog.system(system).deployed
 
 
 def _read_aliases(planned: Plan) -> dict[str, str]:

@@ -8,6 +8,8 @@ from collections import defaultdict
 
 import pytest
 
+from infra.verify.dashboards import queries
+
 pytestmark = [
     pytest.mark.proved_on("vm"),
     pytest.mark.role("management"),
@@ -20,6 +22,7 @@ TARGETS = ASK.format("targets", "-d state=active")
 ALERTS = (
     "curl -fsS -m 20 http://127.0.0.1:9093/api/v2/alerts 2>&1 || systemctl is-active prometheus-alertmanager"
 )
+ROLES = ("tray", "storage", "management", "switch")
 OLDEST_S = 120
 """Age of a metric that buyers of an AI cloud still take (OBS05 of NVIDIA's AI Cloud Validation suite)."""
 
@@ -36,7 +39,8 @@ def read(shell, site, found):
     """Names of machines of a role in scope that this server reads: of several, each has its share."""
 
     def names(*roles):
-        hosts = {host.name for host in site.hosts if host.role in roles} & found.by_name.keys()
+        hosts = {host.name for host in site.hosts if host.metrics and host.role in roles}
+        hosts &= found.by_name.keys()
         return hosts if len(site.monitors) == 1 else hosts & _states(shell.out(TARGETS)).keys()
 
     return names
@@ -67,13 +71,13 @@ def _values(text, labels):
 
 @pytest.mark.asks(TARGETS)
 def test_every_machine_is_read(shell, site, read):
-    """It reads the metrics of every machine of the plan but switches."""
-    wanted = read("tray", "storage", "management")
+    """It reads the metrics of every machine of the plan, of switches those that are ordinary machines."""
+    wanted = read(*ROLES)
     # a machine that has just come back is read again within seconds
     states = _states(shell.wait(TARGETS, lambda text: not _unread(_states(text), wanted)))
     assert not _unread(states, wanted)
     if len(site.monitors) == 1:
-        assert states.keys() == {host.name for host in site.hosts if host.role != "switch"}
+        assert states.keys() == {host.name for host in site.hosts if host.metrics}
 
 
 def _states(text):
@@ -93,7 +97,7 @@ def _unread(states, wanted):
 def test_metrics_are_fresh(series, read):
     """What machines tell, and their health checks, is two minutes old at most."""
     for expression, roles in (
-        ('time() - timestamp(up{job="machines"})', ("tray", "storage", "management")),
+        ('time() - timestamp(up{job="machines"})', ROLES),
         ("time() - node_textfile_mtime_seconds", ("tray",)),
     ):
         wanted = read(*roles)
@@ -113,13 +117,22 @@ def test_planned_power_stands_beside_metrics(series, read, found):
 
 def test_adapters_tell_traffic(series, read, found):
     """Every data interface of every machine tells the bytes that it received and sent."""
-    machines = [found.by_name[name] for name in read("tray", "storage", "management")]
-    wanted = {(machine.name, nic.name) for machine in machines for nic in machine.nics if nic.peer}
-    for way in ("receive", "transmit"):
-        told = series(
-            f"node_network_{way}_bytes_total", ["instance", "device"], wanted, lambda sent: sent > 0
-        )
-        assert {port for port in wanted if not told.get(port)} == set()
+    machines = [found.by_name[name] for name in read(*ROLES)]
+    ways = [f"node_network_{way}_bytes_total" for way in ("receive", "transmit")]
+    wanted = {
+        (machine.name, nic.name, way)
+        for machine in machines
+        for nic in machine.nics
+        if nic.peer
+        for way in ways
+    }
+    told = series(_any_of(ways), ["instance", "device", "__name__"], wanted, lambda sent: sent > 0)
+    assert {port for port in wanted if not told.get(port)} == set()
+
+
+def _any_of(metrics):
+    """Series of several metrics in one answer: each costs a busy server seconds."""
+    return f'{{__name__=~"{"|".join(metrics)}"}}'
 
 
 def test_storage_tells_capacity(series, site, read):
@@ -136,10 +149,10 @@ def test_storage_tells_capacity(series, site, read):
 
 def test_storage_tells_performance(series, site, read):
     """Every server of a shared folder tells bytes, operations and seconds of its disks and of NFS."""
-    wanted = {mount.server for mount in site.mounts} & read("storage", "management")
-    if not wanted:
+    servers = {mount.server for mount in site.mounts} & read("storage", "management")
+    if not servers:
         pytest.skip("it reads no server of a shared folder")
-    for metric in (
+    metrics = (
         "node_disk_read_bytes_total",
         "node_disk_written_bytes_total",
         "node_disk_reads_completed_total",
@@ -148,9 +161,25 @@ def test_storage_tells_performance(series, site, read):
         "node_disk_write_time_seconds_total",
         "node_nfsd_disk_bytes_read_total",
         "node_nfsd_requests_total",
-    ):
-        told = series(f"max by (instance) ({metric})", ["instance"], wanted)
-        assert wanted <= told.keys(), metric
+    )
+    wanted = {(server, metric) for server in servers for metric in metrics}
+    told = series(f"max by (instance, __name__) ({_any_of(metrics)})", ["instance", "__name__"], wanted)
+    assert wanted <= told.keys(), wanted - told.keys()
+
+
+def test_dashboards_have_data(shell, read, found):
+    """Every panel of the dashboards has series to show."""
+    trays = [found.by_name[name] for name in read("tray")]
+    if not any(found.facts_of(tray).health.accelerators for tray in trays):
+        pytest.skip("it reads no tray that tells accelerators")
+    asked = {f"{one.board} {one.panel}": one.expression.replace("$rack", ".+") for one in queries()}
+    whole = " or ".join(
+        f'label_replace(count({expression}), "panel", "{panel}", "", "")'
+        for panel, expression in asked.items()
+    )
+    command = ASK.format("query", f"--data-urlencode {shlex.quote(f'query={whole}')}")
+    text = shell.wait(command, lambda text: asked.keys() <= _values(text, ["panel"]).keys())
+    assert asked.keys() - _values(text, ["panel"]).keys() == set()
 
 
 @pytest.mark.asks(ALERTS)

@@ -12,6 +12,7 @@ from infra.plan.tables import reach, switching
 from infra.plan.tables.names import names
 from infra.plan.tables.paths import blocks_on_site, fabric_paths
 from infra.plan.tables.power import balance
+from infra.spec import catalog
 from infra.spec.services import SCHEDULER_PORT, WORKER_PORT
 
 if TYPE_CHECKING:
@@ -161,10 +162,12 @@ def _monitoring(plan: Plan) -> Iterator[tuple[str, str, str, str]]:
         if alone and zone.name == server:
             continue
         hosts = set(zone.roles) - {"switch"}
-        wanted = [(server, zone.name, "metrics", METRICS)] if hosts else []
+        tells = hosts or (zone.roles and _switches_are_ordinary(site))
+        wanted = [(server, zone.name, "metrics", METRICS)] if tells else []
         wanted += [(zone.name, server, "logs", LOGS)] if zone.roles else []
         for source, target, what, port in wanted:
-            kinds = ("tcp",) if hosts else ("tcp", "udp")  # switches send their logs by UDP
+            # switches send their logs by UDP
+            kinds = ("tcp",) if hosts or what == "metrics" else ("tcp", "udp")
             if not any(_allows(site, source, target, kind, port) for kind in kinds):
                 message = (
                     f"the monitoring servers `{site.services.monitoring}` get no {what} of zone"
@@ -172,6 +175,13 @@ def _monitoring(plan: Plan) -> Iterator[tuple[str, str, str, str]]:
                     f" `{source}` to `{target}`"
                 )
                 yield "monitoring-blocked", message, "$.security.allow", "the roles metrics and logs"
+
+
+def _switches_are_ordinary(site: Site) -> bool:
+    """Whether a switch of the site is an ordinary machine, which tells metrics as others do."""
+    models = {tier.switch for fabric in site.fabrics.named().values() for tier in fabric.tiers}
+    systems = {system for model in models if (system := catalog.switch(model).system)}
+    return any(catalog.system(system).deployed for system in systems)
 
 
 def _rollout(plan: Plan) -> Iterator[tuple[str, str, str, str]]:

@@ -42,7 +42,9 @@ def check(command, tmp_path, text, name):
 
 @pytest.mark.parametrize("name", EVERYONE)
 def test_every_file_says_what_made_it_and_how_to_make_it_again(name, facts, site):
-    copies = {file.read_text() for file in (ROOT / "playbooks" / "files").rglob("*.py")}
+    copies = {
+        file.read_text() for file in (ROOT / "playbooks" / "files").rglob("*.*") if file.suffix != ".pyc"
+    }
     head = r"(#!/bin/sh\n)?[#!] Made by gigasite from templates/\S+\.j2\b.*; .*`gigasite (up|render) lab"
     for file in files_of(name, facts, site).values():
         if file.text is not None and file.text not in copies:
@@ -170,18 +172,17 @@ def test_units_are_those_of_the_machines_components(facts, site):
     everywhere = {
         "ssh.service", "systemd-networkd.service", "lldpd.service", "nftables.service", "chrony.service"
     }  # fmt: skip
-    everywhere |= {"rsyslog.service"}
-    hosts = everywhere | {"prometheus-node-exporter.service"}
+    everywhere |= {"rsyslog.service", "prometheus-node-exporter.service"}
     collecting = {"prometheus.service", "prometheus-alertmanager.service", "logrotate.timer"}
     assert units == {
         **dict.fromkeys(
             hand.TRAYS,
-            hosts | {"munge.service", "slurmd.service", "shared.mount", "gigasite-command-line.service"},
+            everywhere | {"munge.service", "slurmd.service", "shared.mount", "gigasite-command-line.service"},
         ),
-        hand.HEAD: hosts
+        hand.HEAD: everywhere
         | collecting
         | {"munge.service", "slurmctld.service", "shared.mount", "unbound.service"},
-        hand.STORE: hosts | {"nfs-server.service", "srv-shared.mount"},
+        hand.STORE: everywhere | {"nfs-server.service", "srv-shared.mount"},
         **dict.fromkeys((hand.LEAF, hand.SPINE), everywhere | {"frr.service"}),
     }
 

@@ -63,7 +63,13 @@ def test_its_own_programs_take_every_file(files):
 
 def test_machines_of_the_plan_are_read_with_their_place(files):
     targets = YAML(typ="safe").load(files["targets/gigasite.yml"])
-    assert {one["labels"]["instance"] for one in targets} == {*hand.TRAYS, hand.STORE, hand.HEAD}
+    assert {one["labels"]["instance"] for one in targets} == {
+        *hand.TRAYS,
+        hand.STORE,
+        hand.HEAD,
+        hand.LEAF,
+        hand.SPINE,
+    }
     (tray,) = [one for one in targets if one["labels"]["instance"] == hand.TRAYS[0]]
     assert tray == {
         "targets": ["10.255.0.1:9100"],
