@@ -198,6 +198,9 @@ def test_each_alert_is_raised_by_what_it_is_for_and_by_nothing_else(files, tmp_p
         ("tcp/22, tcp/9100], reason: the head", "tcp/22], reason: the head", ["metrics of zone `storage`"]),
         ('udp/53, tcp/514], reason: "time,', 'udp/53, udp/514], reason: "time,',
          ["logs of zone `storage`"]),
+        # its switches are ordinary machines
+        ("[tcp/22, tcp/9100], reason: administration and metrics", "[tcp/22], reason: administration",
+         ["metrics of zone `network`"]),
         # switches may send by UDP
         ("[udp/123, tcp/514], reason: the time server and logs}", "[udp/123, udp/514], reason: x}", []),
         ("  monitoring: head\n", "", []),
