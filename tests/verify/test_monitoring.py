@@ -167,12 +167,25 @@ def test_storage_tells_performance(series, site, read):
     assert wanted <= told.keys(), wanted - told.keys()
 
 
-def test_dashboards_have_data(shell, read, found):
+def test_slurm_tells_its_nodes(series, site):
+    """Slurm's controller tells the state of each of its nodes."""
+    if site.slurm is None:
+        pytest.skip("the site declares no Slurm")
+    wanted = {site.slurm.controller: len(site.slurm.nodes)}
+    told = series("sum by (instance) (slurm_nodes)", ["instance"], wanted.keys())
+    assert {name: told.get(name) for name in wanted} == wanted
+
+
+def test_dashboards_have_data(shell, read, found, site):
     """Every panel of the dashboards has series to show."""
     trays = [found.by_name[name] for name in read("tray")]
     if not any(found.facts_of(tray).health.accelerators for tray in trays):
         pytest.skip("it reads no tray that tells accelerators")
-    asked = {f"{one.board} {one.panel}": one.expression.replace("$rack", ".+") for one in queries()}
+    asked = {
+        f"{one.board} {one.panel}": one.expression.replace("$rack", ".+")
+        for one in queries()
+        if site.slurm or "slurm_" not in one.expression
+    }
     whole = " or ".join(
         f'label_replace(count({expression}), "panel", "{panel}", "", "")'
         for panel, expression in asked.items()

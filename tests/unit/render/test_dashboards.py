@@ -21,6 +21,7 @@ TOLD = "".join(
     (ROOT / name).read_text()
     for name in (
         "playbooks/files/gpu_health/metrics.py", "templates/etc/prometheus/rules/gigasite.yml.j2",
+        "templates/usr/local/lib/gigasite/slurm_metrics.j2",
     )
 )  # fmt: skip
 """Where metrics of our own get their names."""
@@ -53,7 +54,7 @@ def test_each_metric_of_ours_is_told_by_somebody():
     names = {
         name
         for one in queries()
-        for name in re.findall(r"\b(?:DCGM_|gpu_health_|gigasite[_:])[\w:]+", one.expression)
+        for name in re.findall(r"\b(?:DCGM_|gpu_health_|slurm_|gigasite[_:])[\w:]+", one.expression)
     }
     assert len(names) > 10
     assert {name for name in names if name not in TOLD} == set()

@@ -181,7 +181,8 @@ def test_units_are_those_of_the_machines_components(facts, site):
         ),
         hand.HEAD: everywhere
         | collecting
-        | {"munge.service", "slurmctld.service", "shared.mount", "unbound.service"},
+        | {"munge.service", "slurmctld.service", "shared.mount", "unbound.service"}
+        | {"gigasite-slurm-metrics.timer"},
         hand.STORE: everywhere | {"nfs-server.service", "srv-shared.mount"},
         **dict.fromkeys((hand.LEAF, hand.SPINE), everywhere | {"frr.service"}),
     }

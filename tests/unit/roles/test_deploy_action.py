@@ -81,8 +81,11 @@ def test_the_request_has_the_machines_components_only(facts):
     tray = request_of("slurm", names, facts("pod-01-su-01-rack-01-tray-01"))
     head = request_of("slurm", names, facts("lab-head"))
     assert tray["units"] == ["munge.service", "slurmd.service"]
-    assert head["units"] == ["munge.service", "slurmctld.service"]
-    assert {one["path"] for one in tray["files"]} == {one["path"] for one in head["files"]}
+    assert head["units"] == ["munge.service", "slurmctld.service", "gigasite-slurm-metrics.timer"]
+    more = {one["path"] for one in head["files"]} - {one["path"] for one in tray["files"]}
+    assert {path.rsplit("/", 1)[1].partition(".")[0] for path in more} == {
+        "slurm_metrics", "gigasite-slurm-metrics"
+    }  # fmt: skip
     assert all(one["content"] and one["quiet"] for one in tray["files"] if one["path"].endswith("munge.key"))
 
 
