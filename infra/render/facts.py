@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from infra.plan.tables.machines import Machine, Nic, Role
+from infra.render.accelerator import AcceleratorFacts, accelerator_facts
 from infra.render.clusters import is_server_of
 from infra.render.exports import Export, Quota, export_of
 from infra.render.firewall import Firewall, Inbound, Zone, firewall_of
@@ -100,6 +101,7 @@ class MachineFacts:
         firewall: None where the site declares no zone for it.
         exports: folders that it exports.
         health: what it must have to take jobs; None but for trays.
+        accelerator: its accelerators' driver, links and power; None but for trays with any.
     """
 
     name: str
@@ -127,6 +129,7 @@ class MachineFacts:
     firewall: Firewall | None
     exports: tuple[Export, ...]
     health: Health | None
+    accelerator: AcceleratorFacts | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +293,7 @@ def machine_facts(machine: Machine, machines: Mapping[str, Machine], site: SiteF
             if mount.server == machine.name
         ),
         health=health_of(machine, mtu) if machine.role is Role.TRAY else None,
+        accelerator=accelerator_facts(machine) if machine.role is Role.TRAY else None,
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from infra.spec import catalog
 
 if TYPE_CHECKING:
-    from infra.plan.tables.machines import Machine
+    from infra.plan.tables.machines import AcceleratorPlan, Machine
     from infra.spec.hardware import Platform
 
 _MIB = 2**20
@@ -85,7 +85,7 @@ def health_of(machine: Machine, mtu: int) -> Health:
     floors, node, stand_in = platform.health, platform.node, machine.stand_in
     memory_mib = stand_in.memory_mib if stand_in else node.memory / _MIB
     return Health(
-        accelerators=_accelerators(platform),
+        accelerators=_accelerators(platform, machine.each),
         memory_mib=int(floors.memory * memory_mib),
         disk_free=floors.disk_free,
         time_s=floors.time,
@@ -99,7 +99,7 @@ def health_of(machine: Machine, mtu: int) -> Health:
     )
 
 
-def _accelerators(platform: Platform) -> AcceleratorHealth | None:
+def _accelerators(platform: Platform, given: AcceleratorPlan | None) -> AcceleratorHealth | None:
     each, floors = platform.node.accelerator, platform.health
     if each is None or not platform.node.accelerators:
         return None
@@ -107,10 +107,10 @@ def _accelerators(platform: Platform) -> AcceleratorHealth | None:
         interface=each.interface,
         count=platform.node.accelerators,
         memory_mib=int(floors.accelerator_memory * each.memory / _MIB),
-        power_w=each.power,
+        power_w=given.power_w if given else each.power,
         links=each.links,
         domain=each.link_domain,
-        driver=each.driver,
+        driver=(given.driver if given else None) or each.driver,
         clock_share=floors.clock,
         xids=dict(catalog.interface(each.interface).xids),
     )

@@ -48,6 +48,8 @@ class Accelerator(Part):
     """How software reads it: an entry of `catalog/interfaces`. Stand-ins emulate `nvml` alone."""
     driver: Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)*$", examples=["580.126"])] | None = None
     """Least version of its driver that a node may take jobs with."""
+    branches: tuple[Annotated[str, Field(pattern=r"^[0-9]+$", examples=["580"])], ...] = ()
+    """Release branches of the driver that its platform's firmware set goes with; without any, all of them."""
     memory: units.Data
     power: units.Power
     """The limit that it is shipped with."""
@@ -58,6 +60,8 @@ class Accelerator(Part):
     link_version: Whole = 0
     link_domain: Annotated[str, Field(pattern=r"^(node|rack)$", examples=["rack"])] = "node"
     """Whose accelerators the links join."""
+    fabric_manager: bool = False
+    """Whether the links meet in NVSwitches on the node's baseboard, which its own fabric manager sets up."""
     slowdown: units.Temperature = 90.0
     """From which it slows itself down."""
     clock_mhz: Count = 1920

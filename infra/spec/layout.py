@@ -130,6 +130,14 @@ class Layout(Part):
         return self
 
 
+class Driver(Part):
+    """The driver of a platform's accelerators."""
+
+    platform: Name
+    version: Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)*$", examples=["580.126.20"])]
+    """As the driver tells it."""
+
+
 class Exception_(Part):  # noqa: N801 (the field's word; `Exception` is Python's)
     """Difference from the rule at one place."""
 

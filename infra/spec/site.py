@@ -10,7 +10,7 @@ from infra.spec.base import Factor, Name, Part
 from infra.spec.energy import Reporting
 from infra.spec.fabric import Fabrics
 from infra.spec.grid import Announcement, Cooling, EnergyUse, Feeds, Grid, HeatCommitment
-from infra.spec.layout import Exception_, Layout, Phase
+from infra.spec.layout import Driver, Exception_, Layout, Phase
 from infra.spec.names import Names
 from infra.spec.services import (
     Addresses,
@@ -43,6 +43,8 @@ class Site(Part):
     reporting: Reporting | None = None
     layout: Layout
     exceptions: tuple[Exception_, ...] = ()
+    drivers: tuple[Driver, ...] = ()
+    """Drivers of accelerators, where one version is wanted and not any that the platform goes with."""
     phases: tuple[Phase, ...] = ()
     fabrics: Fabrics
     servers: tuple[Server, ...] = ()

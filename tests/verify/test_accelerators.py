@@ -19,7 +19,7 @@ pytestmark = pytest.mark.proved_on("emulated")
 FIELDS = (
     "index", "name", "uuid", "pci.bus_id", "memory.total", "power.limit", "temperature.gpu", "clocks.max.sm",
     "clocks.current.sm", "clocks_throttle_reasons.active", "clocks_throttle_reasons.hw_thermal_slowdown",
-    "ecc.errors.uncorrected.volatile.total", "retired_pages.pending",
+    "ecc.errors.uncorrected.volatile.total", "retired_pages.pending", "persistence_mode",
 )  # fmt: skip
 # A lost accelerator makes the command fail; its lines say which.
 QUERY = f"nvidia-smi --query-gpu={','.join(FIELDS)} --format=csv,noheader,nounits || true"
@@ -66,6 +66,15 @@ def test_accelerators_are_there(machine, gpus):
     for gpu in gpus:
         assert abs(float(gpu["memory.total"]) * 2**20 / each.memory - 1) < 0.05
         assert float(gpu["power.limit"]) <= each.power
+
+
+@pytest.mark.role("tray")
+@pytest.mark.asks(QUERY)
+def test_accelerators_have_the_planned_limit(facts, gpus):
+    """Each accelerator stays set up between jobs and may draw what the plan gives it."""
+    told = {(gpu["index"], gpu.get("persistence_mode"), gpu.get("power.limit")) for gpu in gpus}
+    limit = f"{facts.accelerator.power_w:.2f}"
+    assert told == {(str(index), "Enabled", limit) for index in range(facts.accelerator.count)}
 
 
 @pytest.mark.role("tray")

@@ -76,6 +76,7 @@ RULES: tuple[Rule, ...] = (
     Rule("cooler-power", "power of all CDUs against what the PUE leaves", power.cooler_power),
     Rule("server-power", "rated power of servers against what is declared", power.server_power, "warning"),
     Rule("rack-share", "power left for a rack", power.rack_share),
+    Rule("accelerator-power", "power left for each accelerator", power.accelerator_power),
     Rule(
         "grid-phase", "facility power of a phase against what the operator grants by then", power.grid_phases
     ),

@@ -82,6 +82,22 @@ class StandIn:
 
 
 @dataclass(frozen=True, slots=True)
+class AcceleratorPlan:
+    """Share of the plan that each accelerator of a tray has.
+
+    Attributes:
+        power_w: watts that it may draw: its own limit, or less where the rack is given less than its rating.
+        driver: the declared version; None for any that its platform goes with.
+        domain: loopbacks of the trays whose accelerators are in one NVLink domain with it, in order of slots;
+            empty where its links leave no tray.
+    """
+
+    power_w: int
+    driver: str | None = None
+    domain: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Machine:
     """One server, tray or switch.
 
@@ -100,6 +116,7 @@ class Machine:
         nics: data interfaces in order.
         accelerators: number of accelerators.
         stand_in: None on real hardware.
+        each: share of each accelerator; None without any that the catalog knows.
     """
 
     name: str
@@ -118,3 +135,4 @@ class Machine:
     nics: tuple[Nic, ...]
     accelerators: int
     stand_in: StandIn | None
+    each: AcceleratorPlan | None = None

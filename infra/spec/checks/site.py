@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from infra.spec import catalog, forms, sizes
 from infra.spec.checks.addresses import address_mistakes
+from infra.spec.checks.drivers import driver_mistakes
 from infra.spec.checks.energy import energy_mistakes
 from infra.spec.checks.fabric import fabric_mistakes
 from infra.spec.checks.network import network_mistakes
@@ -51,6 +52,7 @@ def mistakes(site: Site) -> Iterator[Mistake]:
     yield from (Mistake(*mistake) for mistake in energy_mistakes(site))
     yield from _exceptions(known, own)
     yield from phase_mistakes(known, own)
+    yield from driver_mistakes(site, [rack for _, rack in racks])
     power = [(loc, rack) for loc, rack in racks if rack.power == "share"]
     if power and site.grid is None:
         yield Mistake(
@@ -264,6 +266,7 @@ def _unique(site: Site) -> Iterator[Mistake]:
         (("users",), "name", "users", tuple(u.name for u in site.users)),
         (("users",), "uid", "users", tuple(u.uid for u in site.users)),
         (("storage", "tiers"), "name", "storage tiers", tuple(t.name for t in site.storage.tiers)),
+        (("drivers",), "platform", "drivers", tuple(d.platform for d in site.drivers)),
         (("phases",), "name", "phases", tuple(p.name for p in site.phases)),
         (("security", "zones"), "name", "zones", tuple(z.name for z in site.security.zones)),
     ]

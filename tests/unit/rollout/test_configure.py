@@ -152,6 +152,7 @@ def test_groups_are_the_plans_levels_and_the_roles():
     tray = found.only("role_tray")[0]
     assert set(found.groups_of(tray)) == {
         *(
+            "accelerator",
             "base",
             "dns_client",
             "gpu_health",

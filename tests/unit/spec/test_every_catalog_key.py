@@ -22,7 +22,7 @@ CLOCKS = {"slowdown": "90 °C", "clock_mhz": 1920, "memory_clock_mhz": 3996}
 CARDS = {"system": None, "port_name": "Ethernet{}/{}", "ports_per_card": 16, "first_card": 1}
 ENTRIES = {
     "platforms": {
-        "gb300-nvl72": ("small", {}),
+        "gb300-nvl72": ("small", {"node": {"accelerator": {"fabric_manager": False}}}),
         "lab-tray": ("lab", {"health": HEALTH, "node": {"accelerator": CLOCKS}}),
     },
     "switches": {

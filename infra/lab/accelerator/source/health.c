@@ -48,7 +48,7 @@ NUMBER(nvmlDeviceGetPowerManagementMode, unsigned, 1)
 NUMBER(nvmlDeviceGetCurrentClocksEventReasons, unsigned long long, reasons_of(&gpu))
 NUMBER(nvmlDeviceGetCurrentClocksThrottleReasons, unsigned long long, reasons_of(&gpu))
 NUMBER(nvmlDeviceGetPerformanceState, unsigned, 0)
-NUMBER(nvmlDeviceGetPersistenceMode, unsigned, 1)
+NUMBER(nvmlDeviceGetPersistenceMode, unsigned, gpu.persistence)
 NUMBER(nvmlDeviceGetComputeMode, unsigned, 0)
 NUMBER(nvmlDeviceGetRetiredPagesPendingStatus, unsigned, gpu.ecc > 0)
 
@@ -84,6 +84,12 @@ NVML_EXPORT nvmlReturn_t nvmlDeviceSetPowerManagementLimit(nvmlDevice_t device, 
     if (limit > gpu.limit_default_mw || limit < gpu.limit_default_mw / LOWEST_LIMIT_SHARE)
         return NVML_ERROR_INVALID_ARGUMENT;
     return state_note(device, "limit_mw", limit, 0);
+}
+
+NVML_EXPORT nvmlReturn_t nvmlDeviceSetPersistenceMode(nvmlDevice_t device, unsigned mode) {
+    WANT(mode <= 1);
+    READ(device, gpu);
+    return state_note(device, "persistence", mode, 0);
 }
 
 NVML_EXPORT nvmlReturn_t nvmlDeviceGetClockInfo(nvmlDevice_t device, int type, unsigned *clock) {

@@ -41,6 +41,39 @@ static nvmlReturn_t overview(const struct shown *gpus, unsigned count) {
                       "csv", gpus, count);
 }
 
+/* In the words of NVIDIA's own program; a setting that cannot be made does not keep it from the others. */
+static nvmlReturn_t set_each(const struct shown *gpus, unsigned count, const char *persistence, const char *limit) {
+    nvmlReturn_t worst = NVML_SUCCESS;
+    for (unsigned i = 0; i < count; i++) {
+        char pci[96];
+        unsigned old = 0;
+        nvmlReturn_t code = gpus[i].code;
+        field_text("pci.bus_id", &gpus[i], 0, pci, sizeof pci);
+        if (code == NVML_SUCCESS && persistence) {
+            code = NVML(nvmlDeviceSetPersistenceMode, (nvmlDevice_t, unsigned), (gpus[i].device, *persistence == '1'));
+            if (code == NVML_SUCCESS)
+                printf("%s persistence mode for GPU %s.\n", *persistence == '1' ? "Enabled" : "Disabled", pci);
+        }
+        if (code == NVML_SUCCESS && limit) {
+            double watts = strtod(limit, NULL);
+            NVML(nvmlDeviceGetPowerManagementLimit, (nvmlDevice_t, unsigned *), (gpus[i].device, &old));
+            code = NVML(nvmlDeviceSetPowerManagementLimit, (nvmlDevice_t, unsigned),
+                        (gpus[i].device, (unsigned)(watts * 1000)));
+            if (code == NVML_SUCCESS)
+                printf("Power limit for GPU %s was set to %.2f W from %.2f W.\n", pci, watts, old / 1000.0);
+        }
+        if (code == NVML_SUCCESS) continue;
+        printf("Unable to set %s for GPU %s: %s\n", limit ? "the power limit" : "persistence mode", pci, explain(code));
+        worst = code;
+    }
+    return worst;
+}
+
+static int is_number(const char *text) {
+    char *end;
+    return strtod(text, &end) > 0 && !*end;
+}
+
 /* Those that -i names: indices or UUIDs, with commas between. */
 static int is_chosen(const char *chosen, unsigned index, nvmlDevice_t device) {
     char list_[512], uuid[96] = "", *rest = list_;
@@ -75,7 +108,9 @@ static int usage(FILE *where, int code) {
             "  nvidia-smi --query-gpu=FIELD,… --format=csv[,noheader][,nounits]\n"
             "  nvidia-smi --query-compute-apps=FIELD,… --format=csv[,noheader][,nounits]\n"
             "  nvidia-smi -q -x                                  all that is known, as XML\n"
-            "  nvidia-smi nvlink -s                              state and speed of each NVLink\n");
+            "  nvidia-smi nvlink -s                              state and speed of each NVLink\n"
+            "  nvidia-smi [-i INDEX|UUID,…] -pm 0|1              persistence mode, as root\n"
+            "  nvidia-smi [-i INDEX|UUID,…] -pl WATTS            power limit, as root\n");
     return code;
 }
 
@@ -86,6 +121,7 @@ static const char *value_of(const char *word, const char *option) {
 
 int main(int argc, char **argv) {
     const char *query = NULL, *apps = NULL, *format = NULL, *chosen = NULL, *value;
+    const char *persistence = NULL, *limit = NULL;
     int names = 0, all = 0, xml = 0, links = 0, speeds = 0;
     for (int i = 1; i < argc; i++) {
         const char *word = argv[i];
@@ -96,6 +132,9 @@ int main(int argc, char **argv) {
         else if (i == 1 && !strcmp(word, "nvlink")) links = 1;
         else if (links && (!strcmp(word, "-s") || !strcmp(word, "--status"))) speeds = 1;
         else if (!strcmp(word, "-i") && i + 1 < argc) chosen = argv[++i];
+        else if (!strcmp(word, "-pm") && i + 1 < argc && (!strcmp(argv[i + 1], "0") || !strcmp(argv[i + 1], "1")))
+            persistence = argv[++i];
+        else if (!strcmp(word, "-pl") && i + 1 < argc && is_number(argv[i + 1])) limit = argv[++i];
         else if ((value = value_of(word, "--id"))) chosen = value;
         else if ((value = value_of(word, "--query-gpu"))) query = value;
         else if ((value = value_of(word, "--query-compute-apps"))) apps = value;
@@ -130,6 +169,7 @@ int main(int argc, char **argv) {
     else if (apps) code = query_processes(apps, format, gpus, count);
     else if (all) code = print_xml(gpus, count);
     else if (links) code = print_links(gpus, count);
+    else if (persistence || limit) code = set_each(gpus, count, persistence, limit);
     else code = overview(gpus, count);
     NVML(nvmlShutdown, (void), ());
     return (int)code;

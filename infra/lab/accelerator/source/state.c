@@ -13,6 +13,7 @@
 
 #define INVENTORY "/etc/gigasite/accelerators"
 #define FAULTS "/run/gigasite/accelerator-faults"
+#define SETTINGS "/run/gigasite/accelerator-settings"
 
 struct nvmlDevice_st { unsigned index; };
 
@@ -23,7 +24,7 @@ static unsigned cuda, gpu_count, visible_count;
 static unsigned visible[MAX_GPUS];
 static struct gpu gpus[MAX_GPUS];
 static struct nvmlDevice_st handles[MAX_GPUS];
-static struct stamp { dev_t device; ino_t inode; off_t size; struct timespec changed; } stamps[2];
+static struct stamp { dev_t device; ino_t inode; off_t size; struct timespec changed; } stamps[3];
 
 /* Below another root for tests; never for a program that runs with another user's rights. */
 static const char *place_of(const char *path, char *buffer, size_t size) {
@@ -93,15 +94,23 @@ static void add_fault(struct gpu *gpu, const char *key, const char *value) {
         gpu->hot = first;
     } else if (!strcmp(key, "clock")) {
         gpu->stuck = first;
-    } else if (!strcmp(key, "limit_mw")) {
-        gpu->limit_mw = first;
-    } else if (!strcmp(key, "app_clocks")) {
-        gpu->app_memory_clock = first;
-        gpu->app_clock = second;
     } else if (!strcmp(key, "process")) {
         /* One that has ended since no longer holds anything. */
         if (gpu->process_count < MAX_PROCESSES && (kill((pid_t)first, 0) == 0 || errno == EPERM))
             gpu->processes[gpu->process_count++] = (struct process){first, second};
+    }
+}
+
+static void add_setting(struct gpu *gpu, const char *key, const char *value) {
+    char *rest;
+    unsigned first = (unsigned)strtoul(value, &rest, 10), second = (unsigned)strtoul(rest, NULL, 10);
+    if (!strcmp(key, "limit_mw")) {
+        gpu->limit_mw = first;
+    } else if (!strcmp(key, "persistence")) {
+        gpu->persistence = first;
+    } else if (!strcmp(key, "app_clocks")) {
+        gpu->app_memory_clock = first;
+        gpu->app_clock = second;
     }
 }
 
@@ -124,11 +133,13 @@ static void read_lines(FILE *file, void (*part)(struct gpu *, const char *, cons
 }
 
 static void load(void) {
-    char inventory[512], faults[512];
+    char inventory[512], faults[512], settings[512];
     place_of(INVENTORY, inventory, sizeof inventory);
     place_of(FAULTS, faults, sizeof faults);
+    place_of(SETTINGS, settings, sizeof settings);
     int changed = has_changed(inventory, &stamps[0]);
     changed |= has_changed(faults, &stamps[1]);
+    changed |= has_changed(settings, &stamps[2]);
     int busy = 0; /* processes end without a word in any file */
     for (unsigned i = 0; i < gpu_count; i++) busy |= gpus[i].process_count > 0;
     if (!changed && !busy) return;
@@ -147,6 +158,10 @@ static void load(void) {
     }
     if ((file = fopen(faults, "re"))) {
         read_lines(file, add_fault);
+        fclose(file);
+    }
+    if ((file = fopen(settings, "re"))) {
+        read_lines(file, add_setting);
         fclose(file);
     }
 }
@@ -222,7 +237,11 @@ nvmlReturn_t state_read(nvmlDevice_t handle, struct gpu *copy) {
 nvmlReturn_t state_note(nvmlDevice_t handle, const char *key, unsigned first, unsigned second) {
     char path[512], line[96];
     if (geteuid() != 0) return NVML_ERROR_NO_PERMISSION;
-    int file = open(place_of(FAULTS, path, sizeof path), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+    char *end = strrchr(place_of(SETTINGS, path, sizeof path), '/');
+    *end = 0;
+    mkdir(path, 0755); /* gone with a restart, as a driver's settings are */
+    *end = '/';
+    int file = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
     if (file < 0) return NVML_ERROR_OPERATING_SYSTEM;
     int size = snprintf(line, sizeof line, "gpu %u %s %u %u\n", handle->index, key, first, second);
     ssize_t written = write(file, line, (size_t)size); /* one write: lines of two programs do not mix */

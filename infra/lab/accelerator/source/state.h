@@ -1,4 +1,4 @@
-/* What a stand-in's accelerators are, and what is wrong with them: two plain files, read anew when they change. */
+/* What a stand-in's accelerators are, what is wrong with them and what was set: plain files, read anew when they change. */
 #ifndef GIGASITE_STATE_H
 #define GIGASITE_STATE_H
 
@@ -22,7 +22,7 @@ struct gpu {
     unsigned links_down; /* one bit a link */
     unsigned hot;        /* degrees C, 0: not */
     unsigned stuck;      /* MHz, 0: not */
-    unsigned limit_mw, app_clock, app_memory_clock;
+    unsigned limit_mw, app_clock, app_memory_clock, persistence;
     struct process processes[MAX_PROCESSES];
     unsigned process_count;
 };

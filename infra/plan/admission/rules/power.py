@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from infra.plan.admission.limits import Limit, cases, distinct, facility_w, form_path, megawatts, number
+from infra.plan.tables.accelerators import accelerator_shares
 from infra.plan.tables.feeds import feeds_of
 from infra.plan.tables.power import balance, it_in_service, server_watts
+from infra.spec import catalog
 from infra.spec.sizes import in_service
 
 if TYPE_CHECKING:
@@ -73,6 +75,19 @@ def rack_share(plan: Plan) -> Iterator[Limit]:
         yield Limit(plan.site.name, "N", balance(plan).rack / 1e3, 0.001, "kW a rack", "$.layout.rack.power",
                     "what the grid leaves after switches, storage and management", "fewer pods leave more",
                     at_least=True)  # fmt: skip
+
+
+def accelerator_power(plan: Plan) -> Iterator[Limit]:
+    """Watts of each accelerator in a rack that is given less than its rating: some must be left."""
+    for index, (form, share) in enumerate(zip(plan.geometry.forms, accelerator_shares(plan), strict=True)):
+        if balance(plan).forms[index] <= 0 or share == 1:
+            continue  # `rack_share` tells of the first; the second has all
+        for name in sorted({slot.platform for slot in form.slots}):
+            each = catalog.platform(name).node.accelerator
+            if each is not None:
+                yield Limit(f"{name} in a rack of {form.platform}", "N", each.power * share, 1, "W",
+                            form_path(plan, index), f"catalog: {name}, node.power",
+                            "a higher `power` leaves more", at_least=True)  # fmt: skip
 
 
 def grid_phases(plan: Plan) -> Iterator[Limit]:
