@@ -38,7 +38,7 @@ class AcceleratorFacts:
 
 def accelerator_facts(machine: Machine) -> AcceleratorFacts | None:
     """Facts of a tray's accelerators; None where the plan gives it none."""
-    each, given = catalog.platform(machine.platform).node.accelerator, machine.each
+    each, given = catalog.platform(machine.platform).node.accelerator, machine.accelerator
     if each is None or given is None:
         return None
     hardware = machine.stand_in is None

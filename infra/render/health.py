@@ -85,7 +85,7 @@ def health_of(machine: Machine, mtu: int) -> Health:
     floors, node, stand_in = platform.health, platform.node, machine.stand_in
     memory_mib = stand_in.memory_mib if stand_in else node.memory / _MIB
     return Health(
-        accelerators=_accelerators(platform, machine.each),
+        accelerators=_accelerators(platform, machine.accelerator),
         memory_mib=int(floors.memory * memory_mib),
         disk_free=floors.disk_free,
         time_s=floors.time,

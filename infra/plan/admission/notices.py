@@ -29,6 +29,7 @@ DEFAULT: dict[str, Severity] = {
     "names-blocked": "warning",
     "monitoring-blocked": "warning",
     "rollout-blocked": "warning",
+    "imex-blocked": "warning",
     "service-undone": "info",
     "name-of-two": "error",
     "name-of-nothing": "error",
@@ -48,6 +49,9 @@ METRICS = 9100
 LOGS = 514
 """Port of syslog (RFC 5426 for UDP; the customary one for TCP, RFC 6587), as the role `logs` has it."""
 
+IMEX = 50000
+"""TCP port of NVIDIA's IMEX service (its guide, SERVER_PORT)."""
+
 
 def notices(plan: Plan) -> Iterator[Finding]:
     """Findings about what the declaration does not say; a pod's slice has none."""
@@ -61,6 +65,7 @@ def notices(plan: Plan) -> Iterator[Finding]:
         *_dns(plan),
         *_monitoring(plan),
         *_rollout(plan),
+        *_imex(plan),
         *_undone(plan),
         *_names(plan),
     ):
@@ -182,6 +187,22 @@ def _switches_are_ordinary(site: Site) -> bool:
     models = {tier.switch for fabric in site.fabrics.named().values() for tier in fabric.tiers}
     systems = {system for model in models if (system := catalog.switch(model).system)}
     return any(catalog.system(system).deployed for system in systems)
+
+
+def _imex(plan: Plan) -> Iterator[tuple[str, str, str, str]]:
+    """Trays whose NVLinks join a rack agree on the memory that they share (IMEX)."""
+    site = plan.site
+    forms = (slot.platform for form in plan.geometry.forms for slot in form.slots)
+    each = [catalog.platform(name).node.accelerator for name in {*forms}]
+    if not any(one and one.interface == "nvml" and one.link_domain == "rack" for one in each):
+        return
+    for zone in site.security.zones:
+        if "tray" in zone.roles and not _allows(site, zone.name, zone.name, "tcp", IMEX):
+            message = (
+                f"the trays of a rack cannot share memory over NVLink: zone `{zone.name}` lets none of its"
+                f" own in on tcp/{IMEX} (IMEX); allow it from `{zone.name}` to `{zone.name}`"
+            )
+            yield "imex-blocked", message, "$.security.allow", "the role accelerator"
 
 
 def _rollout(plan: Plan) -> Iterator[tuple[str, str, str, str]]:

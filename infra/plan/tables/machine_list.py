@@ -121,7 +121,7 @@ class _Members:
             platform: list(positions.nic_frame({platform}).iter_rows(named=True))
             for platform in plan.node_frame["platform"].unique()
         }
-        result, each = [], accelerator_plans(plan)
+        result, planned = [], accelerator_plans(plan)
         for row in plan.node_frame.iter_rows(named=True):
             name, pod = row["name"], row["pod"]
             index = self._tray(pod, row["node"])
@@ -133,16 +133,16 @@ class _Members:
             )  # fmt: skip
             result.append(
                 self._machine(name, Role.TRAY, row["pod_name"], row["row"], row["rack_name"], row["unit"],
-                              row["slot"] + 1, row["platform"], addresses, index, nics, each.get(name))
+                              row["slot"] + 1, row["platform"], addresses, index, nics, planned.get(name))
             )  # fmt: skip
         return result
 
     def _bare_trays(self) -> list[Machine]:
-        addresses, each = self._addresses(), accelerator_plans(self.plan)
+        addresses, planned = self._addresses(), accelerator_plans(self.plan)
         return [
             self._machine(row["name"], Role.TRAY, row["pod_name"], row["row"], row["rack_name"], row["unit"],
                           row["slot"] + 1, row["platform"], addresses,
-                          self._tray(row["pod"], row["node"]), (), each.get(row["name"]))
+                          self._tray(row["pod"], row["node"]), (), planned.get(row["name"]))
             for row in self.plan.node_frame.iter_rows(named=True)
         ]  # fmt: skip
 
@@ -301,7 +301,7 @@ class _Members:
     def _machine(  # noqa: PLR0917 (a line for each kind of machine calls it)
         self, name: str, role: Role, pod: str | None, su: str | None, rack: str, unit: int, slot: int | None,
         platform: str, addresses: dict[tuple[str, str, str], str], number: int | None, nics: tuple[Nic, ...],
-        each: AcceleratorPlan | None = None,
+        accelerator: AcceleratorPlan | None = None,
     ) -> Machine:  # fmt: skip
         def address(pool: str, interface: str) -> str | None:
             found = addresses.get((name, pool, interface))
@@ -343,5 +343,5 @@ class _Members:
             nics=nics,
             accelerators=entry.node.accelerators if entry is not None else 0,
             stand_in=stand_in,
-            each=each,
+            accelerator=accelerator,
         )

@@ -83,7 +83,7 @@ class StandIn:
 
 @dataclass(frozen=True, slots=True)
 class AcceleratorPlan:
-    """Share of the plan that each accelerator of a tray has.
+    """Plan of each accelerator of a tray.
 
     Attributes:
         power_w: watts that it may draw: its own limit, or less where the rack is given less than its rating.
@@ -116,7 +116,7 @@ class Machine:
         nics: data interfaces in order.
         accelerators: number of accelerators.
         stand_in: None on real hardware.
-        each: share of each accelerator; None without any that the catalog knows.
+        accelerator: the plan of each of its accelerators; None without any that the catalog knows.
     """
 
     name: str
@@ -135,4 +135,4 @@ class Machine:
     nics: tuple[Nic, ...]
     accelerators: int
     stand_in: StandIn | None
-    each: AcceleratorPlan | None = None
+    accelerator: AcceleratorPlan | None = None

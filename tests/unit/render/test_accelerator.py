@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.plan import machines_of, plan
+from infra import paths
+from infra.plan import findings, machines_of, plan
 from infra.plan.tables.machines import Role
 from infra.render import component_files, machine_facts, network, site_facts
 from infra.render.deployment import component_units, has_component
@@ -131,6 +132,18 @@ def test_a_rack_without_a_tray_has_a_shorter_list():
     without = text + "\nexceptions: [{at: pod-01-su-01-rack-02, missing: [3], reason: broken}]\n"
     found = {len(facts.accelerator.domain) for facts in trays_of(load_text(without, "small")).values()}
     assert found == {18, 17}
+
+
+def blocked(site):
+    return [one.message for one in findings(plan(site)) if one.id == "imex-blocked"]
+
+
+def test_a_zone_that_keeps_imex_out_is_told():
+    text = (paths.inventory("lab") / "site.yaml").read_text()
+    assert blocked(load_text(text)) == []
+    (message,) = blocked(load_text(text.replace("ports: [tcp/1024-65535]", "ports: [tcp/1024-49999]")))
+    assert "zone `compute` lets none of its own in on tcp/50000" in message
+    assert blocked(load_text(text.replace("ports: [tcp/1024-65535]", "ports: [tcp/50000]"))) == []
 
 
 @pytest.mark.parametrize("name", ["reference", "reference-hgx"])
