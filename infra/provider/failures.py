@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from pulumi.provider.experimental.property_value import PropertyValue
 
 
 class InitFailed(Exception):  # noqa: N818 (Pulumi's name for it)
@@ -21,8 +23,8 @@ class InitFailed(Exception):  # noqa: N818 (Pulumi's name for it)
     def __init__(
         self,
         resource_id: str,
-        properties: Mapping[str, Any],
-        inputs: Mapping[str, Any],
+        properties: Mapping[str, PropertyValue],
+        inputs: Mapping[str, PropertyValue],
         reasons: Sequence[str],
     ) -> None:
         super().__init__("; ".join(reasons))

@@ -18,6 +18,8 @@ from infra.provider.validation import build, check
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from pulumi.provider.experimental.property_value import PropertyValue
+
     from infra.provider.differences import Change
     from infra.provider.resources.resource_type import CreateResult, ResourceType
     from infra.provider.validation import Failure
@@ -116,21 +118,24 @@ class Gigasite(api.Provider):
         """Make or adopt; in a preview, tell what can be told."""
         kind, inputs = _kind(request.type), plain_map(request.properties)
         if request.preview:
-            return api.CreateResponse("", wrap_map({**inputs, **kind.preview(inputs, None, {})}))
+            return api.CreateResponse("", _wrap(kind, {**inputs, **kind.preview(inputs, None, {})}))
         declared: Any = build(kind.inputs, inputs)
         made = await kind.create(self.runtime, declared, self._limit(request.timeout))
         resource_id = kind.identify(self.runtime, declared)
-        return api.CreateResponse(resource_id, wrap_map(_kept(resource_id, inputs, made)))
+        return api.CreateResponse(resource_id, _kept(kind, resource_id, inputs, made))
 
     async def update(self, request: api.UpdateRequest) -> api.UpdateResponse:
         """Converge to new inputs; in a preview, tell what can be told."""
         kind, state, inputs = _kind(request.type), plain_map(request.olds), plain_map(request.news)
         changes = kind.drift(state, inputs) | differences.changes(kind.inputs, state, inputs)
         if request.preview:
-            return api.UpdateResponse(wrap_map({**inputs, **kind.preview(inputs, state, changes)}))
+            told = kind.preview(inputs, state, changes)
+            if self._runtime is not None and not has_unknown(inputs):
+                await kind.admit(self._runtime, build(kind.inputs, inputs), state, changes)
+            return api.UpdateResponse(_wrap(kind, {**inputs, **told}))
         declared: Any = build(kind.inputs, inputs)
         made = await kind.update(self.runtime, declared, state, changes, self._limit(request.timeout))
-        return api.UpdateResponse(wrap_map(_kept(request.resource_id, inputs, made)))
+        return api.UpdateResponse(_kept(kind, request.resource_id, inputs, made))
 
     async def read(self, request: api.ReadRequest) -> api.ReadResponse:
         """Read the resource; an empty id if it is gone."""
@@ -141,8 +146,8 @@ class Gigasite(api.Provider):
             return api.ReadResponse("")
         properties = {**seen.inputs, **seen.outputs}
         if seen.faults:
-            raise InitFailed(request.resource_id, properties, seen.inputs, seen.faults)
-        return api.ReadResponse(request.resource_id, wrap_map(properties), wrap_map(seen.inputs))
+            raise InitFailed(request.resource_id, _wrap(kind, properties), wrap_map(seen.inputs), seen.faults)
+        return api.ReadResponse(request.resource_id, _wrap(kind, properties), wrap_map(seen.inputs))
 
     async def delete(self, request: api.DeleteRequest) -> None:
         """Remove what a create made."""
@@ -170,16 +175,23 @@ def _kind(token: str) -> ResourceType[Any]:
     return kind
 
 
+def _wrap(kind: ResourceType[Any], properties: Mapping[str, Any]) -> dict[str, PropertyValue]:
+    """All properties of a resource for a response, secret outputs marked."""
+    return wrap_map(properties, [name for name, output in kind.outputs.items() if output.secret])
+
+
 def _checked(inputs: Any, failures: list[Failure]) -> api.CheckResponse:
     found = [api.CheckFailure(item.path, f"{item.path} {item.reason}") for item in failures]
     return api.CheckResponse(wrap_map(inputs), found)
 
 
-def _kept(resource_id: str, inputs: Mapping[str, Any], made: CreateResult) -> dict[str, Any]:
+def _kept(
+    kind: ResourceType[Any], resource_id: str, inputs: Mapping[str, Any], made: CreateResult
+) -> dict[str, PropertyValue]:
     """The new state; raises if parts of the resource failed."""
-    state = {**inputs, **made.outputs}
+    state = _wrap(kind, {**inputs, **made.outputs})
     if made.faults:
-        raise InitFailed(resource_id, state, inputs, made.faults)
+        raise InitFailed(resource_id, state, wrap_map(inputs), made.faults)
     return state
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from pulumi.provider.experimental.property_value import Computed, PropertyValue
@@ -64,9 +64,9 @@ def wrap(value: Any) -> PropertyValue:
     raise TypeError(f"{type(value).__name__} has no Pulumi form")
 
 
-def wrap_map(values: Mapping[str, Any]) -> dict[str, PropertyValue]:
-    """Plain properties for a response."""
-    return {key: wrap(value) for key, value in values.items()}
+def wrap_map(values: Mapping[str, Any], secrets: Collection[str] = ()) -> dict[str, PropertyValue]:
+    """Plain properties for a response; those named in `secrets` are marked."""
+    return {key: wrap(value).with_secret(key in secrets) for key, value in values.items()}
 
 
 def has_unknown(value: Any) -> bool:

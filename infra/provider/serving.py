@@ -23,7 +23,6 @@ from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc, status_pb2
 from infra.errors import UserError
 from infra.provider.failures import InitFailed
 from infra.provider.plugin import VERSION, Gigasite
-from infra.provider.properties import wrap_map
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -125,7 +124,7 @@ def _partial(failed: InitFailed) -> tuple[tuple[str, bytes], ...]:
 
 
 def _struct(values: Any) -> Struct:
-    return PropertyValue.marshal_map(wrap_map(values))
+    return PropertyValue.marshal_map(values)
 
 
 def servicer(engine_address: str = "") -> Servicer:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 HOLDS = {
     "gigasite:standin:Machine": "all data on its disk",
     "gigasite:storage:Export": "all files in it",
+    "gigasite:storage:Bucket": "all objects in it",
+    "gigasite:storage:BucketUser": "its keys",
 }
 """Types of resources that hold data which nothing can make again, and what that is."""
 _ANEW = frozenset({"replace", "create-replacement", "delete-replaced"})
@@ -95,5 +97,5 @@ def describe_losses(losses: tuple[Loss, ...]) -> list[str]:
     """Lines for a person: each loss, and what they come to."""
     if not losses:
         return []
-    count = f"{len(losses)} machine{'s' * (len(losses) > 1)}"
+    count = f"{len(losses)} resource{'s' * (len(losses) > 1)}"
     return [f"destroys data of {count}:", *(f"  {loss}" for loss in losses)]

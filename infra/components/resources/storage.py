@@ -57,6 +57,55 @@ class QuotaArgs(FolderArgs):
     files: pulumi.Input[int] | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectArgs:
+    """Where a user or a bucket is, and how much it may hold.
+
+    Attributes:
+        server: server of the tier that is asked; root can run `radosgw-admin` there.
+        limit: bytes that it may hold; more is refused.
+        objects: most objects that it may hold.
+        force_delete: remove it with the objects that it holds.
+    """
+
+    server: pulumi.Input[str]
+    limit: pulumi.Input[int] | None = None
+    objects: pulumi.Input[int] | None = None
+    force_delete: pulumi.Input[bool] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BucketUserArgs(ObjectArgs):
+    """Declared inputs of one user of object storage.
+
+    Attributes:
+        name: its name; a change replaces the resource.
+        display: its name for people.
+        max_buckets: most buckets that it may own.
+    """
+
+    name: pulumi.Input[str]
+    display: pulumi.Input[str] | None = None
+    max_buckets: pulumi.Input[int] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BucketArgs(ObjectArgs):
+    """Declared inputs of one bucket.
+
+    Attributes:
+        name: its name; a change replaces the resource.
+        owner: user that owns it and all objects in it.
+        versioning: keep objects that are written over or removed.
+        endpoint: URL by which the server reaches the gateway.
+    """
+
+    name: pulumi.Input[str]
+    owner: pulumi.Input[str]
+    versioning: pulumi.Input[bool] | None = None
+    endpoint: pulumi.Input[str] | None = None
+
+
 class StorageServer(pulumi.CustomResource):
     """A storage server, powered through its management controller.
 
@@ -104,3 +153,43 @@ class Quota(pulumi.CustomResource):
     def __init__(self, name: str, args: QuotaArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         outputs = dict.fromkeys(["applied"])
         super().__init__("gigasite:storage:Quota", name, {**properties(args), **outputs}, opts)
+
+
+class BucketUser(pulumi.CustomResource):
+    """A user of a Ceph Object Gateway, with a quota over all its buckets.
+
+    Ceph makes its keys, which are secrets of the stack. A quota is never set below what is used, and a user
+    that owns buckets is removed only if `force_delete` is set, with all that is in them.
+
+    Attributes:
+        applied: `live` on the cluster, `waiting` for a server that does not answer or has no Ceph yet (the
+            next `up` goes on with it), `simulated` where none stands behind it.
+        access_key: its S3 access key.
+        secret_key: its S3 secret key.
+    """
+
+    applied: pulumi.Output[str]
+    access_key: pulumi.Output[str]
+    secret_key: pulumi.Output[str]
+
+    def __init__(self, name: str, args: BucketUserArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        outputs = dict.fromkeys(["applied", "access_key", "secret_key"])
+        super().__init__("gigasite:storage:BucketUser", name, {**properties(args), **outputs}, opts)
+
+
+class Bucket(pulumi.CustomResource):
+    """A bucket of a Ceph Object Gateway.
+
+    Its quota changes while it is in use and is never set below what is used; another owner gets it with all
+    objects. It is removed only when it is empty, unless `force_delete` is set.
+
+    Attributes:
+        applied: `live` on the cluster, `waiting` for a server that does not answer or has no Ceph yet (the
+            next `up` goes on with it), `simulated` where none stands behind it.
+    """
+
+    applied: pulumi.Output[str]
+
+    def __init__(self, name: str, args: BucketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        outputs = dict.fromkeys(["applied"])
+        super().__init__("gigasite:storage:Bucket", name, {**properties(args), **outputs}, opts)

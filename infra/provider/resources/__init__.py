@@ -15,6 +15,8 @@ RESOURCE_TYPES = (
     "storage.StorageServer",
     "storage.Export",
     "storage.Quota",
+    "objects.BucketUser",
+    "objects.Bucket",
     "management.ManagementServer",
     "network.Switch",
     "network.Partition",

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from infra.provider.inputs import InputModel
     from infra.provider.validation import Failure
 
+AT_ONCE = 4
+"""Connections to one machine at the same time."""
+
 Answer = TypeVar("Answer")
 Inputs = TypeVar("Inputs")
 
@@ -41,6 +44,7 @@ class Runtime:
         self.settings = settings
         self.cancelled = threading.Event()
         self._asked: dict[str, asyncio.Future[Any]] = {}
+        self._turns: dict[str, asyncio.Semaphore] = {}
         if machines is not None:
             self.machines = machines
         if facility is not None:
@@ -56,6 +60,10 @@ class Runtime:
             self._asked[whom].add_done_callback(lambda _: self._asked.pop(whom, None))
         answer: Answer = await asyncio.shield(self._asked[whom])
         return answer
+
+    def in_turn(self, whom: str) -> asyncio.Semaphore:
+        """Return what keeps connections to a machine few: sshd drops some of more than ten (MaxStartups)."""
+        return self._turns.setdefault(whom, asyncio.Semaphore(AT_ONCE))
 
     @cached_property
     def machines(self) -> MachineDriver:
@@ -93,6 +101,11 @@ class Output:
     schema: Mapping[str, Any]
     doc: str
 
+    @property
+    def secret(self) -> bool:
+        """Whether the state keeps it encrypted, and displays hide it."""
+        return bool(self.schema.get("secret"))
+
 
 class ResourceType(Generic[Inputs]):
     """A resource type. A subclass is stateless: what it needs comes with each call.
@@ -125,6 +138,11 @@ class ResourceType(Generic[Inputs]):
     ) -> dict[str, Any]:
         """The outputs that a preview can tell; the rest is UNKNOWN."""
         return dict.fromkeys(self.outputs, UNKNOWN)
+
+    async def admit(
+        self, runtime: Runtime, inputs: Inputs, state: Mapping[str, Any], changed: Mapping[str, Change]
+    ) -> None:
+        """Refuse in a preview what the real thing would not take; the update itself refuses it too."""
 
     def identify(self, runtime: Runtime, inputs: Inputs) -> str:
         """The id, which follows from the inputs: making the same thing twice makes it once."""
@@ -192,9 +210,9 @@ def refuse_import(resource_id: str) -> NoReturn:
     )
 
 
-def text(doc: str) -> Output:
+def text(doc: str, *, secret: bool = False) -> Output:
     """A string output."""
-    return Output({"type": "string"}, doc)
+    return Output({"type": "string", **({"secret": True} if secret else {})}, doc)
 
 
 def flag(doc: str) -> Output:

@@ -30,6 +30,10 @@ def event(op, kind="gigasite:standin:Machine", urn=URN, **more):
     [
         ([event("same"), event("update", diffs=["memory_mib"]), event("create")], []),
         ([event("delete")], ["lab-storage is removed, with all data on its disk"]),
+        (
+            [event("delete", kind="gigasite:storage:Bucket")],
+            ["lab-storage is removed, with all objects in it"],
+        ),
         ([event("replace", keys=["id"])], ["lab-storage is made anew, and all data on its disk is lost"]),
         (
             [
@@ -50,7 +54,7 @@ def test_what_destroys_data_is_read_from_the_events(tmp_path, events, lines):
         file.writelines([json.dumps({"preludeEvent": {}}) + "\n", *events])
     assert [str(loss) for loss in watch.losses()] == lines
     assert describe_losses(watch.losses()) == (
-        ["destroys data of 1 machine:", *(f"  {line}" for line in lines)] if lines else []
+        ["destroys data of 1 resource:", *(f"  {line}" for line in lines)] if lines else []
     )
 
 
