@@ -17,7 +17,7 @@ from infra.components.resources.power import FeedArgs
 from infra.components.resources.provider import Provider, ProviderArgs
 from infra.components.scalable_unit import ScalableUnitArgs
 from infra.components.site import Site, SiteArgs
-from infra.components.storage_tier import StorageTierArgs
+from infra.components.storage_tier import StorageTierArgs, tier_args
 from infra.errors import UserError
 from infra.plan import Plan, Role, machines_of, plan
 from infra.plan.tables.feeds import feeds_in, loop_in
@@ -162,20 +162,15 @@ def pod_args(whole: Plan, pod: str, *, protect: bool = False) -> PodArgs:
 def _storage(
     machines: Iterable[Machine], part: Plan, *, protect: bool, exports: bool
 ) -> dict[str, StorageTierArgs]:
-    """Storage tier name → its servers among the machines; with `exports`, its folders too."""
+    """Storage tier name → its servers among the machines; with `exports`, what the tier offers too."""
     group_of = dict(part.servers_in_scope.select("name", "group").iter_rows())
     tier_of = {tier.servers: tier.name for tier in part.site.storage.tiers if tier.servers is not None}
     found: dict[str, list[Machine]] = {}
     for machine in machines:
         if machine.role is Role.STORAGE:
             found.setdefault(tier_of.get(group_of[machine.name], "unassigned"), []).append(machine)
-    from infra.render.exports import exports_of  # noqa: PLC0415 (slow to import)
-
-    folders = {tier.name: exports_of(tier) for tier in part.site.storage.tiers if exports}
-    return {
-        tier: StorageTierArgs(servers=servers, exports=folders.get(tier, ()), protect=protect)
-        for tier, servers in found.items()
-    }
+    tiers = {tier.name: tier for tier in part.site.storage.tiers if exports}
+    return {name: tier_args(servers, tiers.get(name), protect=protect) for name, servers in found.items()}
 
 
 def _wired(declaration: Declaration) -> bool:

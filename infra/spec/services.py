@@ -101,6 +101,47 @@ class Export(Part):
     quotas: tuple[Quota, ...] = ()
 
 
+UserName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", examples=["ada"])]
+Objects = Annotated[int, Field(ge=1, le=10**15, strict=True, examples=[1_000_000])]
+
+
+class ObjectQuota(Part):
+    """A limit of what a bucket, or all buckets of a user, may hold."""
+
+    limit: units.Size | None = None
+    """More is refused."""
+    objects: Objects | None = None
+    """Most objects; old versions count."""
+
+
+class BucketUser(Part):
+    """A user of object storage, with keys that its gateway makes."""
+
+    name: UserName
+    display: Annotated[str, Field(min_length=1, examples=["Ada Lovelace"])] | None = None
+    """Its name for people; None for the same."""
+    max_buckets: Annotated[int, Field(ge=1, le=10**6, strict=True, examples=[10])] = 1000
+    """Most buckets that it may own (1,000 is the gateway's default)."""
+    quota: ObjectQuota = ObjectQuota()
+    """Over all its buckets."""
+    force_delete: bool = False
+    """Remove it with its buckets and their objects, once it is declared no longer."""
+
+
+class Bucket(Part):
+    """A bucket."""
+
+    name: Annotated[str, Field(examples=["checkpoints"])]
+    """By the rules of S3: it is a part of URLs and of host names."""
+    owner: UserName
+    """One of the tier's `users`."""
+    quota: ObjectQuota = ObjectQuota()
+    versioning: bool = False
+    """Keep objects that are written over or removed."""
+    force_delete: bool = False
+    """Remove it with its objects, once it is declared no longer."""
+
+
 class StorageTier(Part):
     """One kind of storage."""
 
@@ -114,6 +155,14 @@ class StorageTier(Part):
     read_per_scalable_unit: units.Bandwidth = 0.0
     write_per_scalable_unit: units.Bandwidth = 0.0
     exports: tuple[Export, ...] = ()
+    endpoint: Annotated[
+        str, Field(pattern=r"^https?://[^/\s]+/?$", examples=["https://objects.lab.internal"])
+    ] = "http://127.0.0.1:7480"
+    """Of an object tier: URL by which its first server reaches a gateway (7480 is Ceph's default port)."""
+    users: tuple[BucketUser, ...] = ()
+    """Of an object tier."""
+    buckets: tuple[Bucket, ...] = ()
+    """Of an object tier."""
 
 
 class CheckpointNeed(Part):

@@ -12,6 +12,7 @@ from infra.spec.checks.drivers import driver_mistakes
 from infra.spec.checks.energy import energy_mistakes
 from infra.spec.checks.fabric import fabric_mistakes
 from infra.spec.checks.network import network_mistakes
+from infra.spec.checks.objects import object_mistakes
 from infra.spec.checks.phases import phase_mistakes
 from infra.spec.checks.ranges import range_mistakes, size_mistakes
 from infra.spec.checks.system import system_mistakes
@@ -67,6 +68,7 @@ def mistakes(site: Site) -> Iterator[Mistake]:
         return  # each pod of its own size would be worked out many times
     yield from address_mistakes(known)
     yield from system_mistakes(site)
+    yield from object_mistakes(site)
     yield from word_mistakes(site)
     yield from range_mistakes(known)
     yield from network_mistakes(known)

@@ -24,15 +24,14 @@ class Stacks:
         self.folder, self.backend = folder, FileBackend(f"file://{folder}")
         self.errors: list[str] = []
 
-    def __call__(self, operation: str, stack: str, *, refresh: bool = False, **config):
+    def __call__(self, operation: str, stack: str, *, refresh: bool = False, imports=(), **config):
         ref = StackRef.parse(stack, "gigasite")
         if not self.backend.exists(ref):
             self.backend.init(ref)
         self.errors.clear()
         settings = {"driver": "simulated", "latency": "0", **config}
-        options = Options(
-            in_process=True, refresh=refresh, config={f"gigasite:{k}": v for k, v in settings.items()}
-        )
+        config = {f"gigasite:{key}": value for key, value in settings.items()}
+        options = Options(in_process=True, refresh=refresh, imports=imports, config=config)
         return run(
             Operation(operation), project_dir=paths.ROOT, stack=stack, options=options, on_event=self._note
         )
