@@ -119,6 +119,10 @@ CHECKERS: tuple[Requirement, ...] = (
     Requirement(
         "amtool", _program("amtool"), "tests of the rendered alertmanager.yml", "prometheus-alertmanager"
     ),
+    Requirement("ceph-mon", _program("ceph-mon"), "tests of buckets and their quotas on Ceph", "ceph-mon"),
+    Requirement("ceph-osd", _program("ceph-osd"), "tests of buckets and their quotas on Ceph", "ceph-osd"),
+    Requirement("radosgw", _program("radosgw"), "tests of buckets and their quotas on Ceph", "radosgw"),
+    Requirement("s3cmd", _program("s3cmd"), "tests of buckets and their quotas on Ceph", "s3cmd"),
     Requirement("rsyslogd", _program("rsyslogd"), "tests of the rendered rsyslog.conf", "rsyslog"),
     Requirement("logrotate", _program("logrotate"), "tests of the rendered rotation of logs", "logrotate"),
 )
