@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 import time
 import uuid
@@ -157,6 +158,17 @@ class Cluster:
             assert time.monotonic() < began + LIMIT_S, self._logs()
             time.sleep(0.1)
         self.seconds = time.monotonic() - began
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Have its daemons stand still: connections stay open and nothing answers."""
+        for process in self._processes:
+            process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for process in self._processes:
+                process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
         """Kill its daemons: what they keep is thrown away."""

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+import time
 from pathlib import Path
 
 import pulumi
@@ -14,6 +15,8 @@ import pytest
 from infra.components import program
 from infra.components.storage_tier import StorageTierArgs, declare_objects
 from infra.engine import ImportSpec
+from infra.errors import UserError
+from infra.provider.drivers.rgw import ObjectServer
 from infra.provider.resources import objects
 from infra.spec.services import Bucket, BucketUser, ObjectQuota
 from tests.unit.components.test_stacks import counts, stacks  # noqa: F401 (a fixture)
@@ -208,6 +211,14 @@ def test_a_server_that_is_away_keeps_the_new_waiting_and_the_old_as_it_was(plugi
         plugin.delete(USER, id_, state)
     ceph.away = False
     plugin.delete(USER, id_, state)
+
+
+def test_a_ceph_that_stands_still_is_told_and_nothing_waits_for_minutes(ceph):
+    server, began = ObjectServer("objects", ceph), time.monotonic()
+    with ceph.frozen(), pytest.raises(UserError, match="objects: Ceph does not answer"):
+        server.ask("read_user", {"name": "ada"}, 5)
+    assert time.monotonic() - began < 10
+    assert server.ask("read_user", {"name": "ada"}, 60) is None
 
 
 def test_mistakes_of_a_declaration_are_said_by_the_cluster(plugin, ceph):  # noqa: F811

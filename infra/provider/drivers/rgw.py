@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from infra.provider.drivers.ssh import Reach
 
 
+CEPH_SHARE = 0.8
+"""Of the time for an answer, that which Ceph has."""
+
+
 class AwayError(Exception):
     """The server does not answer, or has no Ceph yet."""
 
@@ -50,7 +54,8 @@ class ObjectServer:
             AwayError: nothing was asked.
             UserError: it was refused.
         """
-        whole = {**request, "action": action, "seconds": limit}
+        # a little less than the connection has: then it is Ceph that is said to be silent, not the server
+        whole = {**request, "action": action, "seconds": limit * CEPH_SHARE}
         # by standard input: arguments are for everybody to read
         program = f"{_program()}sys.modules[{rgw_actions.__name__!r}].main({whole!r})\n"
         done = self.reach.run("exec python3 -", program, limit)
