@@ -188,6 +188,20 @@ def test_units_are_those_of_the_machines_components(facts, site):
     }
 
 
+def test_a_service_that_is_restarted_is_one_of_a_machine_like_it(facts, site):
+    """systemctl fails for a unit that is not there; a pattern that matches none is no failure."""
+    known = {unit for name in EVERYONE for unit in unit_names(facts[name], site)}
+    restarted = {
+        (word, file.path)
+        for name in EVERYONE
+        for file in files_of(name, facts, site).values()
+        for word in (file.apply or "").split()
+        if word.endswith((".service", ".timer", ".mount")) and "*" not in word
+    }
+    assert len(restarted) > 10
+    assert {pair for pair in restarted if pair[0] not in known} == set()
+
+
 def test_time_is_configured_after_what_it_needs():
     """A client that starts before its server can be reached asks ever more seldom."""
     playbooks = ROOT / "playbooks"
