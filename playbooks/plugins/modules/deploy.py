@@ -87,28 +87,48 @@ def set_attributes(path, wanted):
 
 
 class Pending:
-    """Commands to be run because of changed files, in a file until they are done.
+    """Commands to be run because of changed files, in a file until they are done, as `FILE<TAB>COMMAND`.
 
-    The file lies in /run: a restart of the machine does the commands' work.
+    What a file needed and did not get is what it needs by today's role: a command that could not be done
+    is not tried again once its role has another. The file lies in /run: a restart does the commands' work.
     """
 
-    def __init__(self, path, check):
+    def __init__(self, path, files, check):
         self.path, self.check = path, check
-        self.commands = (read(path) or b"").decode().splitlines()
+        self.commands, self.others = [], []
+        needs = {wanted["path"]: wanted["apply"] for wanted in files}
+        for line in (read(path) or b"").decode().splitlines():
+            file, _, command = line.partition("\t")
+            if not command:  # of a version that did not say which file
+                self.queue(file)
+            elif file in needs:
+                self.queue(needs[file])
+            elif os.path.exists(file):  # another part of the machine's roles does it
+                self.others.append(line)
 
-    def add(self, command):
+    def queue(self, command):
         if command and command not in self.commands:
             self.commands.append(command)
-            if not self.check:
-                with open(self.path, "a") as file:
-                    file.write(f"{command}\n")
+
+    def add(self, file, command):
+        if not command:
+            return
+        self.queue(command)
+        if not self.check:
+            with open(self.path, "a") as lines:
+                lines.write(f"{file}\t{command}\n")
 
     def work_off(self, changed):
         for command in self.commands:
             changed.append(command)
             if not self.check:
                 shell(command)
-        if self.commands and not self.check:
+        if self.check or not os.path.exists(self.path):
+            return
+        if self.others:
+            with open(self.path, "w") as lines:
+                lines.writelines(f"{line}\n" for line in self.others)
+        else:
             os.unlink(self.path)
 
 
@@ -137,7 +157,7 @@ def write(wanted, check, pending):
             if status:
                 output = output.replace(beside, wanted["path"]).strip()[-2000:]
                 raise ValueError(f"{wanted['path']} would not be valid: {output}")
-        pending.add(wanted["apply"])
+        pending.add(wanted["path"], wanted["apply"])
         if not check:
             set_attributes(beside, wanted)
             os.replace(beside, wanted["path"])
@@ -223,11 +243,10 @@ def remove(request, changed, pending):
     kept.update((wanted["path"], wanted["apply"]) for wanted in request["files"])
     for pattern in request["prune"]:
         there = glob.glob(pattern)
-        needs = [kept[path] for path in there if path in kept]
         for path in sorted(set(there) - set(kept)):
             changed.append(f"remove {path}")
-            for command in needs:
-                pending.add(command)
+            for other in sorted(set(there) & set(kept)):
+                pending.add(other, kept[other])
             if not check:
                 os.unlink(path)
 
@@ -240,7 +259,7 @@ def converge(request):
         # Another run may still be at work here, for example one whose controller was killed.
         lock = os.open(f"{request['pending']}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(lock, fcntl.LOCK_EX)
-        pending = Pending(request["pending"], check)
+        pending = Pending(request["pending"], request["files"], check)
         for wanted in request["files"]:
             if put(wanted, check, diffs, pending):
                 changed.append(wanted["path"])  # noqa: PERF401 (kept up to date for the answer of a failure)

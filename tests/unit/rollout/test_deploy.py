@@ -21,9 +21,14 @@ SOURCE = (PLUGINS / "modules" / "deploy.py").read_text()
 
 
 @pytest.fixture
-def converge(tmp_path_factory):
+def aside(tmp_path_factory):
+    """What stands for /run."""
+    return tmp_path_factory.mktemp("run")
+
+
+@pytest.fixture
+def converge(aside):
     """As the action plugin does: the source, then a call, to a bare Python's standard input."""
-    aside = tmp_path_factory.mktemp("run")
 
     def run(files=(), *, check=False, prune=(), keep=(), units=(), env=None, limit=None):
         request = {
@@ -167,6 +172,28 @@ def test_what_failed_or_was_cut_off_is_done_by_the_next_run(tmp_path, converge):
     assert second["changes"] == [apply]
     assert (tmp_path / "done").exists()
     assert converge(files)["changed"] is False
+
+
+def test_a_command_that_could_not_be_done_is_not_tried_again_once_its_role_has_another(tmp_path, converge):
+    assert converge([file(tmp_path / "a", b"1", apply="systemctl-of-nobody")])["failed"] is True
+    assert converge([file(tmp_path / "b", b"1")])["changes"] == [str(tmp_path / "b")], "another part's run"
+    mended = [file(tmp_path / "a", b"1", apply=f"touch {tmp_path}/done")]
+    assert converge(mended)["changes"] == [f"touch {tmp_path}/done"]
+    assert (tmp_path / "done").exists()
+    assert converge(mended)["changed"] is False
+
+
+def test_what_a_file_needed_that_is_there_no_more_is_forgotten(tmp_path, converge, aside):
+    assert converge([file(tmp_path / "a", b"1", apply="false")])["failed"] is True
+    (tmp_path / "a").unlink()
+    assert converge([file(tmp_path / "b", b"1")])["changes"] == [str(tmp_path / "b")]
+    assert not (aside / "pending").exists()
+
+
+def test_what_an_older_version_left_undone_is_done(tmp_path, converge, aside):
+    (aside / "pending").write_text(f"touch {tmp_path}/done\n")
+    assert converge([])["changes"] == [f"touch {tmp_path}/done"]
+    assert not (aside / "pending").exists()
 
 
 def test_removing_a_file_needs_what_its_kind_needs(tmp_path, converge):
