@@ -134,7 +134,7 @@ def site_args(whole: Plan, *, protect: bool) -> SiteArgs:
     return SiteArgs(
         connection=_connection(declaration),
         management=[machine for machine in machines if machine.role is Role.MANAGEMENT],
-        storage=_storage(machines, own, protect=protect, exports=True),
+        storage=_storage(machines, own, protect=protect, offers=True),
         fabrics=_with_members(_fabrics(machines, own), declaration),
     )
 
@@ -155,21 +155,21 @@ def pod_args(whole: Plan, pod: str, *, protect: bool = False) -> PodArgs:
         units=_units(part, machines),
         fabrics=_fabrics(machines, part),
         management=[machine for machine in machines if machine.role is Role.MANAGEMENT],
-        storage=_storage(machines, part, protect=protect, exports=pod == whole.pods[0]),
+        storage=_storage(machines, part, protect=protect, offers=pod == whole.pods[0]),
     )
 
 
 def _storage(
-    machines: Iterable[Machine], part: Plan, *, protect: bool, exports: bool
+    machines: Iterable[Machine], part: Plan, *, protect: bool, offers: bool
 ) -> dict[str, StorageTierArgs]:
-    """Storage tier name → its servers among the machines; with `exports`, what the tier offers too."""
+    """Storage tier name → its servers among the machines; with `offers`, what the tier offers too."""
     group_of = dict(part.servers_in_scope.select("name", "group").iter_rows())
     tier_of = {tier.servers: tier.name for tier in part.site.storage.tiers if tier.servers is not None}
     found: dict[str, list[Machine]] = {}
     for machine in machines:
         if machine.role is Role.STORAGE:
             found.setdefault(tier_of.get(group_of[machine.name], "unassigned"), []).append(machine)
-    tiers = {tier.name: tier for tier in part.site.storage.tiers if exports}
+    tiers = {tier.name: tier for tier in part.site.storage.tiers if offers}
     return {name: tier_args(servers, tiers.get(name), protect=protect) for name, servers in found.items()}
 
 

@@ -133,7 +133,7 @@ def undefine(state_dir: Path, name: str, owner: str) -> bool:
                 raise UserError(
                     f"machine {domain.name()} belongs to {holder or 'somebody else'} and stays", where=name
                 )
-            others.remove_domain(domain)
+            session.remove_domain(domain)
         folder = state_dir / "machines" / name
         disks.remove_saved(folder)
         existed = domain is not None or folder.exists()

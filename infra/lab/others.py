@@ -10,22 +10,12 @@ from typing import TYPE_CHECKING, Any
 from infra.errors import UserError
 from infra.lab import ports
 from infra.lab.domain import machine_of, owner_of, parse
-from infra.lab.session import libvirt
+from infra.lab.session import libvirt, remove_domain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from infra.lab.spec import MachineSpec
-
-
-def remove_domain(domain: Any) -> None:
-    """Remove a domain from libvirt, at once, with its saved memory; its disks stay."""
-    if domain.isActive():
-        with suppress(libvirt.libvirtError):  # it may go off by itself meanwhile
-            domain.destroy()
-    domain.undefineFlags(
-        libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
-    )
 
 
 def require_free(connection: Any, spec: MachineSpec, progress: Callable[[str], None]) -> None:

@@ -239,6 +239,4 @@ def _remove_domain(connection: Any, name: str) -> None:
         domain = connection.lookupByName(name)
         if owner_of(domain.XMLDesc()) != _OWNER:
             return
-        with suppress(libvirt.libvirtError):
-            domain.destroy()
-        domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE)
+        session.remove_domain(domain)

@@ -33,7 +33,7 @@ def hosts_of(planned: Plan, servers: Sequence[Machine]) -> Iterator[Host]:
         roles = dict.fromkeys(switches["name"], str(Role.SWITCH)) | dict(
             part.nodes.select("name", "role").rows()
         )
-        closed = {model for model in switches["model"].unique() if not _is_ordinary(model)}
+        closed = {model for model in switches["model"].unique() if not catalog.is_ordinary(model)}
         silent = set(switches.filter(switches["model"].is_in(closed))["name"])
         found = part.addresses.filter(part.addresses["pool"] == "loopback").select("owner", "address")
         addresses = dict(found.iter_rows())
@@ -41,12 +41,6 @@ def hosts_of(planned: Plan, servers: Sequence[Machine]) -> Iterator[Host]:
             if name in addresses:
                 address = addresses[name].split("/")[0]
                 yield Host(name, address, str(role), pod, aliases.get(name), name not in silent)
-
-
-def _is_ordinary(model: str) -> bool:
-    """Whether switches of a model are ordinary machines, with the roles of such."""
-    system = catalog.switch(model).system
-    return system is not None and catalog.system(system).deployed
 
 
 def _read_aliases(planned: Plan) -> dict[str, str]:

@@ -115,6 +115,12 @@ def switch(name: str) -> Switch:
     return entry
 
 
+def is_ordinary(switch_model: str) -> bool:
+    """Return whether switches of a model are ordinary machines, with the roles of such."""
+    runs = switch(switch_model).system
+    return runs is not None and system(runs).deployed
+
+
 def system(name: str) -> System:
     """An operating system of switches by name."""
     entry = _entry("systems", name)

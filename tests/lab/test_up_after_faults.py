@@ -11,7 +11,6 @@ import pytest
 from infra import paths, spec
 from infra.lab.driver import StandIn
 from infra.plan import machines_of, plan
-from infra.process import run
 from tests.lab.fault_kinds import FAULTS
 from tests.lab.faults import endure_together
 from tests.lab.host_keys import put_key_back, refuse_everywhere, swap_key
@@ -36,12 +35,6 @@ def checks(lab, *words):
     return done.returncode, json.loads(kept.read_text())["checks"]
 
 
-def systemctl(*words):
-    config = paths.state("lab") / "ssh_config"
-    done = run(["ssh", "-F", config, TRAY, "sudo", "systemctl", *words], check=False, timeout=600)
-    return done.returncode
-
-
 def passed(check):
     return check["outcome"] in {"passed", "skipped"}
 
@@ -51,12 +44,12 @@ def world(lab):
     return World(lab, random.Random(7))
 
 
-def test_a_stopped_service_fails_its_own_checks_and_no_others(lab):
-    assert systemctl("stop", "chrony") == 0
+def test_a_stopped_service_fails_its_own_checks_and_no_others(world):
+    world.within(TRAY, "systemctl stop chrony")
     try:
-        code, found = checks(lab)
+        code, found = checks(world.lab)
     finally:
-        assert systemctl("start", "chrony") == 0
+        world.within(TRAY, "systemctl start chrony")
     assert code == 1
     failed = {
         (check["machine"], Path(check["id"].split("::")[0]).name) for check in found if not passed(check)

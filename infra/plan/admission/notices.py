@@ -184,9 +184,8 @@ def _monitoring(plan: Plan) -> Iterator[tuple[str, str, str, str]]:
 
 def _switches_are_ordinary(site: Site) -> bool:
     """Whether a switch of the site is an ordinary machine, which tells metrics as others do."""
-    models = {tier.switch for fabric in site.fabrics.named().values() for tier in fabric.tiers}
-    systems = {system for model in models if (system := catalog.switch(model).system)}
-    return any(catalog.system(system).deployed for system in systems)
+    fabrics = site.fabrics.named().values()
+    return any(catalog.is_ordinary(tier.switch) for fabric in fabrics for tier in fabric.tiers)
 
 
 def _imex(plan: Plan) -> Iterator[tuple[str, str, str, str]]:

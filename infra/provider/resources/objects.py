@@ -39,6 +39,8 @@ class StoredObject(ResourceType[Inputs]):
     """Last word of its actions: `user` or `bucket`."""
     settings: ClassVar[tuple[str, ...]]
     """Inputs that a look at the server tells."""
+    unknown: ClassVar[Mapping[str, Any]] = {}
+    """Inputs that an import does not know before it has looked."""
     outputs: ClassVar[Mapping[str, Output]] = {
         "applied": text(
             "`live` on the cluster, `waiting` for a server that does not answer or has no Ceph yet (the next "
@@ -103,8 +105,9 @@ class StoredObject(ResourceType[Inputs]):
             return ReadResult(inputs.plain(), outputs, (str(error),))
         if found is None:
             return None
-        seen = {name: found[name] for name in self.settings}
-        return ReadResult(_without_none({**inputs.plain(), **seen}), self._outputs(found))
+        seen = {**inputs.plain(), **{name: found[name] for name in self.settings}}
+        declared = {name: value for name, value in seen.items() if value is not None}
+        return ReadResult(declared, self._outputs(found))
 
     async def delete(self, runtime: Runtime, inputs: Inputs, state: Mapping[str, Any], limit: float) -> None:
         """Remove it if it is empty, or may be lost."""
@@ -151,9 +154,6 @@ class StoredObject(ResourceType[Inputs]):
         _, server, name = (*resource_id.split("/"), "", "")[:3]
         return cast("Inputs", build(self.inputs, {"server": server, "name": name, **self.unknown}))
 
-    unknown: ClassVar[Mapping[str, Any]] = {}
-    """Inputs that an import does not know before it has looked."""
-
 
 def _away(inputs: ObjectInputs) -> UserError:
     return UserError(
@@ -165,10 +165,6 @@ def _away(inputs: ObjectInputs) -> UserError:
 
 def _name(inputs: ObjectInputs) -> str:
     return str(inputs.plain()["name"])
-
-
-def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if value is not None}
 
 
 class BucketUser(StoredObject[BucketUserInputs]):
